@@ -1,0 +1,53 @@
+# What depends on what. Every job is a `dagnas` command that can be run by hand;
+# docs/pipeline.md tells what makes a result stale.
+#
+#   snakemake -c2 goal_fig4                       one result, at the scale of the desk
+#   snakemake -c2 --config scale=smoke            everything, in minutes
+#   snakemake -c2 goal --configfile mine.yaml     a paper, at a scale of your own
+#   snakemake -n                                  what would run, and why
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+include: "workflow/rules/common.smk"
+
+
+report: "workflow/report/overview.rst"
+
+
+wildcard_constraints:
+    scale=SCALE.scale,
+    paper="|".join(SCALE.papers),
+    table=r"\w+",
+    study=r"\w+",
+    method=r"\w+",
+    trials=r"\d{4}-\d{4}",
+    ranking=r"\w+",
+    result=r"\w+",
+
+
+shell.prefix(PREFIX)
+
+
+rule all:
+    default_target: True
+    input:
+        result_files(),
+        trace_files(),
+        ranking_files(),
+        ledger_files(),
+
+
+include: "workflow/rules/tables.smk"
+include: "workflow/rules/search.smk"
+include: "workflow/rules/rankings.smk"
+include: "workflow/rules/results.smk"
+
+
+provenance.restore(SCALE.results / "provenance.json")
+
+
+onsuccess:
+    provenance.save(SCALE.results / "provenance.json", [SCALE.results, SCALE.data])

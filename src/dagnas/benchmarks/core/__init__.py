@@ -1,0 +1,1 @@
+"""The machinery of benchmarks: tables, policies, and where tables come from."""

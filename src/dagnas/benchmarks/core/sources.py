@@ -1,0 +1,129 @@
+"""Files that benchmark tables are read from: names, digests, addresses."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from dagnas.errors import DagnasError
+from dagnas.files import sha256
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A published file or folder.
+
+    Attributes
+    ----------
+    name : str
+    sha256 : str
+        Published or pinned digest; empty if none is known.
+    url : str
+        Official address; empty if it has none that a program can read.
+    manual : str
+        How a person gets the file.
+    """
+
+    name: str
+    sha256: str = ""
+    url: str = ""
+    manual: str = ""
+
+    def verify(self, path: Path) -> str:
+        """SHA-256 of the file at ``path``, after comparing it with what is known.
+
+        Files of NAS-Bench-201 carry the last six digits of their MD5 in their name. The digest of
+        a folder is that of its files' names and digests.
+
+        Raises
+        ------
+        DagnasError
+            It is another file than the published one, or cannot be read.
+        """
+        try:
+            if path.is_dir():
+                lines = [f"{p.name} {sha256(p)}\n" for p in sorted(path.iterdir()) if p.is_file()]
+                return hashlib.sha256("".join(lines).encode()).hexdigest()
+            found = sha256(path)
+            if self.sha256 and found != self.sha256:
+                raise self._wrong(path, "SHA-256", self.sha256, found)
+            if ending := re.search(r"-([0-9a-f]{6})\.pth$", self.name):
+                with path.open("rb") as file:
+                    md5 = hashlib.file_digest(file, "md5").hexdigest()
+                if not md5.endswith(ending[1]):
+                    raise self._wrong(path, "MD5", f"...{ending[1]}", md5)
+        except OSError as error:
+            raise DagnasError(f"cannot read {path}: {error.strerror or error}") from error
+        return found
+
+    def _wrong(self, path: Path, kind: str, expected: str, found: str) -> DagnasError:
+        return DagnasError(
+            f"{path} is damaged or another file than {self.name}: its {kind} is {found}, "
+            f"expected {expected}"
+        )
+
+
+@dataclass(frozen=True)
+class Source:
+    """Files that together give one table; ``kind`` is ``official`` or ``compact``."""
+
+    kind: str
+    files: tuple[SourceFile, ...]
+
+
+def _official(name: str, **known: str) -> Source:
+    return Source("official", (SourceFile(name, **known),))
+
+
+#: Sources of each table: mirrors are searched for them in this order. A folder of NATS-Bench comes
+#: last, since partial copies of it are common.
+SOURCES: dict[str, tuple[Source, ...]] = {
+    "nasbench201": (
+        _official(
+            "NAS-Bench-201-v1_1-096897.pth",
+            manual="from Google Drive by hand: "
+            "https://drive.google.com/file/d/16Y0UwGisiouVRxW-W5hEtbxmcHw_0hF_/view",
+        ),
+        Source(
+            "compact",
+            (
+                SourceFile(
+                    "nasbench201.parquet",
+                    "b14631070b29ec4c3e1595f68f3d4f4e5039e965549f6434acdf3e4cb970b97d",
+                ),
+            ),
+        ),
+        _official(
+            "NATS-tss-v1_0-3ffb9-simple",
+            manual="from Google Drive by hand, then unpack it: "
+            "https://drive.google.com/file/d/17_saCsj_krKjlCBLOJEpNtzPXArMCqxU/view",
+        ),
+    ),
+    "nasbench101": (
+        _official(
+            "nasbench_full.tfrecord",
+            sha256="3d64db8180fb1b0207212f9032205064312b6907a3bbc81eabea10db2f5c7e9c",
+            url="https://storage.googleapis.com/nasbench/nasbench_full.tfrecord",
+        ),
+        _official(
+            "nasbench_only108.tfrecord",
+            sha256="4c39c3936e36a85269881d659e44e61a245babcb72cb374eacacf75d0e5f4fd1",
+            url="https://storage.googleapis.com/nasbench/nasbench_only108.tfrecord",
+        ),
+        Source(
+            "compact",
+            (
+                SourceFile(
+                    "nasbench101.parquet",
+                    "31da142c3b08f95e71abbae0fa5db8f0cb06e0338656b83cf9ceb9585cde95e3",
+                ),
+                SourceFile(
+                    "nasbench101_curves_subset.parquet",
+                    "7780a955bc0b53cf3ec5984c77780fbc7270cb2263bf2aeecfdd015d6dc5d9b1",
+                ),
+            ),
+        ),
+    ),
+}

@@ -1,0 +1,100 @@
+"""Columns of a benchmark table, read when they are first asked for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from dagnas.errors import DagnasError
+from dagnas.files import read_parquet
+
+SCHEMA = "1"
+
+
+class Table:
+    """A project table: one row a cell, quantities as columns ``dataset/quantity/epochs/repeat``.
+
+    Parameters
+    ----------
+    path : path
+        Parquet file that ``dagnas fetch`` wrote (docs/data.md lists its columns).
+
+    Attributes
+    ----------
+    columns : tuple of str
+    provenance : dict of str
+        Source file, its SHA-256 and so on, as the importer noted them.
+    emulated : frozenset of str
+        Columns that no training run gave; a model did.
+
+    Raises
+    ------
+    DagnasError
+        The file is missing, damaged, or no table of this project.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise DagnasError(
+                f"no table {self.path}; `dagnas fetch {self.path.stem}` makes it "
+                f"(or point --data to the folder that holds it)"
+            )
+        # The footer alone tells what a file is; a damaged footer is reported by the same words
+        # as any other damage.
+        try:
+            schema = pq.read_schema(self.path)
+        except (OSError, ValueError) as error:
+            raise DagnasError(f"{self.path} is not a readable Parquet file: {error}") from error
+        stored = {k.decode(): v.decode() for k, v in (schema.metadata or {}).items()}
+        self.provenance = {
+            k.removeprefix("dagnas."): v for k, v in stored.items() if k.startswith("dagnas.")
+        }
+        if self.provenance.get("schema") != SCHEMA:
+            raise DagnasError(
+                f"{self.path} is no table of this version (schema "
+                f"{self.provenance.get('schema')}, expected {SCHEMA}); "
+                f"`dagnas fetch {self.path.stem}` makes it anew"
+            )
+        self.columns = tuple(schema.names)
+        self.emulated = frozenset(json.loads(self.provenance.get("emulated", "[]")))
+        self._read: dict[str, NDArray] = {}
+
+    def __getitem__(self, column: str) -> NDArray:
+        """One column; NaN where the cell has no such repeat."""
+        if column not in self._read:
+            if column not in self.columns:
+                raise DagnasError(
+                    f"{self.path} has no column {column!r}; it has {', '.join(self.columns)}"
+                )
+            self._read[column] = read_parquet(self.path, [column])[column].to_numpy()
+        return self._read[column]
+
+    def repeats(self, quantity: str) -> list[str]:
+        """Columns of the single repeats s0, s1, ... of ``dataset/quantity/epochs``."""
+        prefix = f"{quantity}/s"
+        return sorted(c for c in self.columns if c.startswith(prefix))
+
+    def quantity(self, quantity: str, repeat: str) -> NDArray[np.float64]:
+        """Values of one repeat (or ``mean``), or of all (``random``: shape (rows, repeats)).
+
+        Raises
+        ------
+        DagnasError
+            The table lacks it, or holds a value that is not a number where one is needed.
+        """
+        columns = self.repeats(quantity) if repeat == "random" else [f"{quantity}/{repeat}"]
+        if not columns:
+            raise DagnasError(f"{self.path} has no single repeats of {quantity!r}, only means")
+        values = np.stack([self[column] for column in columns], axis=1)
+        # Not every cell was trained as often as the others, but each once.
+        bad = np.isnan(values).all(axis=1) | np.isinf(values).any(axis=1)
+        if bad.any():
+            raise DagnasError(
+                f"{self.path}: {columns[0]!r} is not a number in row {int(bad.argmax())}"
+            )
+        return values if repeat == "random" else values[:, 0]

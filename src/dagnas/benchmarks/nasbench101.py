@@ -1,0 +1,37 @@
+"""NAS-Bench-101 (CIFAR-10)."""
+
+from pathlib import Path
+
+from dagnas.benchmarks.core.benchmark import TabularBenchmark, benchmark
+from dagnas.benchmarks.core.policy import Policy
+from dagnas.benchmarks.core.table import Table
+from dagnas.spaces import SPACES
+
+_POLICIES = {
+    "goal": Policy(
+        signal="cifar10/valid/108",
+        repeat="random",
+        seconds="cifar10/seconds/108",
+        valid="cifar10/valid/108",
+        test="cifar10/test/108",
+        budget_seconds=5e5,
+        source="GOAL, section 6.3",
+    ),
+    "bonas": Policy(
+        signal="cifar10/test/108",
+        repeat="mean",
+        seconds="cifar10/seconds/108",
+        valid="cifar10/valid/108",
+        test="cifar10/test/108",
+        budget_evaluations=1000,
+        source="BONAS, section 4.2: the mean test accuracy is the ground truth",
+    ),
+}
+
+
+@benchmark(tables=("nasbench101",))
+def nasbench101(data: Path) -> TabularBenchmark:
+    """Open NAS-Bench-101, one row for each class of isomorphic cells."""
+    space = SPACES.get("nasbench101")
+    table = Table(data / "nasbench101.parquet")
+    return TabularBenchmark("nasbench101", space, table, _POLICIES, by_class=True)

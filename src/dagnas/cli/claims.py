@@ -1,0 +1,62 @@
+"""`dagnas claims`: check what the papers state against the results of a scale."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+EXAMPLES = """examples:
+  dagnas claims                                        the ledger of config/desk.yaml, as a table
+  dagnas claims --config config/smoke.yaml
+  dagnas claims --config config/desk.yaml --out results/desk   claims.csv and claims.md
+
+Each claim is reproduced, not reproduced, or not run (and what it needs). docs/claims.md tells how
+to write one.
+"""
+
+
+def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register the command."""
+    parser = subparsers.add_parser(
+        "claims",
+        help="check what the papers state against results",
+        description="Check the claims of a scale's papers against its results.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=Path("config", "desk.yaml"),
+        metavar="FILE",
+        help="scale file (default: config/desk.yaml)",
+    )
+    parser.add_argument(
+        "--results",
+        type=Path,
+        metavar="DIR",
+        help="folder of PAPER/RESULT.csv (default: results/SCALE)",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="write DIR/claims.csv and DIR/claims.md"
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Write the ledger, or print it."""
+    from dagnas import config
+    from dagnas.files import write_text
+    from dagnas.papers.core import claims, results
+
+    scale = config.load(options.config)
+    tables = claims.Tables(options.results or scale.results, results(scale))
+    entries = claims.ledger(scale.papers, tables)
+    if options.out:
+        write_text(claims.to_csv(entries), options.out / "claims.csv")
+        write_text(claims.to_markdown(entries, scale.scale), options.out / "claims.md")
+    else:
+        for entry in entries:
+            mark = " [emulated]" if entry.emulated and entry.measured else ""
+            found = entry.measured or f"needs {entry.missing}"
+            print(f"{entry.status:<15} {entry.paper}/{entry.id}: {found}{mark}")
+    print(claims.counts(entries))

@@ -1,0 +1,95 @@
+"""``dagnas config``: check scale files, print their schema and their keys."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+    from pydantic import BaseModel
+    from pydantic.fields import FieldInfo
+
+EXAMPLES = """examples:
+  dagnas config check config/desk.yaml mine.yaml
+  dagnas config schema > config/schema.json
+  dagnas config keys > docs/config.md
+"""
+
+
+def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """Add the command's parser."""
+    parser = commands.add_parser(
+        "config",
+        help="check scale files",
+        description="Check scale files, or print what they may hold.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    check = actions.add_parser("check", help="check files, and say what they ask for")
+    check.add_argument("files", nargs="+", type=Path, metavar="FILE.yaml")
+    actions.add_parser("schema", help="print the JSON Schema, for editors")
+    actions.add_parser("keys", help="print all keys, as a page of Markdown")
+    return parser
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the command."""
+    from dagnas import config
+
+    if options.action == "check":
+        for file in options.files:
+            scale = config.load(file)
+            print(
+                f"{file}: scale {scale.scale}, {len(scale.studies)} studies in "
+                f"{len(scale.search_jobs())} search jobs, {len(scale.rankings)} rankings"
+            )
+    else:
+        print(config.schema() if options.action == "schema" else keys(), end="")
+
+
+def keys() -> str:
+    """All keys of scale files, as a page of Markdown."""
+    from dagnas.config import Config, SearchRanking, Study, UniformRanking, Variant
+
+    parts = (Config, Study, Variant, UniformRanking, SearchRanking)
+    return "# Keys of scale files\n\n" + (
+        "Written by `dagnas config keys`. Keys that are not required may be left out.\n\n"
+        + "\n".join(_table(part) for part in parts)
+    )
+
+
+def _table(part: type[BaseModel]) -> str:
+    heads = ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
+    described = part.model_json_schema()["properties"]
+    rows = [
+        f"| `{key}` | {_type(described[key])} | {_default(field)} | {field.description} |"
+        for key, field in part.model_fields.items()
+    ]
+    return "\n".join([f"## {part.__name__}", "", part.__doc__ or "", "", *heads, *rows, ""])
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    return "" if field.default is None else f"`{json.dumps(field.default)}`"
+
+
+def _type(described: dict[str, Any]) -> str:
+    """Type of a key in words, from its JSON Schema."""
+    if "enum" in described:
+        return " or ".join(map(str, described["enum"]))
+    if "anyOf" in described:
+        kinds = [kind for kind in described["anyOf"] if kind.get("type") != "null"]
+        return " or ".join(map(_type, kinds))
+    if described.get("type") == "array":
+        return f"list of {_type(described['items'])}"
+    if described.get("type") == "object":
+        return "mapping"
+    if "exclusiveMinimum" in described:
+        return f"positive {described['type']}"
+    return str(described.get("type", "any"))

@@ -1,0 +1,64 @@
+"""`dagnas fetch`: make benchmark tables from their sources."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+EXAMPLES = """examples:
+  dagnas fetch                                  all tables, from DAGNAS_MIRROR or their addresses
+  dagnas fetch nasbench201 --mirror /data/nas   a folder that holds one of its source files
+  dagnas fetch nasbench101 --mirror https://example.org/nas --mirror /data/nas
+  dagnas fetch nasbench101 --source official    only108 from its official address, nothing emulated
+  dagnas fetch nasbench201 --source NAS-Bench-201-v1_1-096897.pth
+
+Mirrors are searched in order: those given, then those of DAGNAS_MIRROR (folders or addresses,
+separated as in PATH). An interrupted download goes on where it ended.
+"""
+
+
+def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register the command."""
+    parser = subparsers.add_parser(
+        "fetch",
+        help="make benchmark tables from their sources",
+        description="Find, verify and import the sources of benchmark tables.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="tables (default: all)")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="folder of tables (default: DAGNAS_DATA or ./data)",
+    )
+    parser.add_argument(
+        "--mirror",
+        action="append",
+        default=[],
+        metavar="PLACE",
+        help="folder or http(s) address to look in first; may be repeated",
+    )
+    parser.add_argument(
+        "--source",
+        metavar="SOURCE",
+        help="official, compact, the name of a source file, or a path to one",
+    )
+    parser.add_argument("--force", action="store_true", help="import even if up to date")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Make the tables and say what was done."""
+    from dagnas.benchmarks.core.fetch import fetch, split_mirrors
+    from dagnas.benchmarks.core.place import data_folder
+    from dagnas.benchmarks.core.sources import SOURCES
+    from dagnas.errors import DagnasError
+
+    names = args.names or list(SOURCES)
+    if args.source not in (None, "official", "compact") and len(names) != 1:
+        raise DagnasError(f"--source {args.source} needs the name of one table")
+    mirrors = [*args.mirror, *split_mirrors(os.environ.get("DAGNAS_MIRROR", ""))]
+    for name in names:
+        print(fetch(name, data_folder(args.data), mirrors, args.source, args.force), flush=True)

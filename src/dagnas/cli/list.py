@@ -1,0 +1,63 @@
+"""``dagnas list``: what there is to choose from."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+KINDS = ("spaces", "benchmarks", "methods", "predictors", "results")
+EXAMPLES = """examples:
+  dagnas list methods
+  dagnas list benchmarks --plugin my_benchmark
+"""
+
+
+def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser(
+        "list",
+        help="list " + ", ".join(KINDS),
+        description="List what there is to choose from, a name a line, with its settings.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument(
+        "--plugin", action="append", default=[], metavar="MODULE", help="module with your own"
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the command."""
+    from dagnas import plugins
+
+    plugins.load(options.plugin)
+    for line in _lines(options.kind):
+        print(line)
+
+
+def _lines(kind: str) -> list[str]:
+    if kind == "results":
+        from dagnas.papers.core import all_results
+
+        return [f"{name}  {result.place}: {result.title}" for name, result in all_results().items()]
+    from dagnas.benchmarks import BENCHMARKS
+    from dagnas.predictors import PREDICTORS
+    from dagnas.search import METHODS
+    from dagnas.spaces import SPACES
+
+    if kind == "spaces":
+        return SPACES.names()
+    if kind == "benchmarks":
+        return BENCHMARKS.names()
+    if kind == "predictors":
+        described = {name: PREDICTORS.get(name).settings for name in PREDICTORS.names()}
+    else:
+        described = {name: METHODS.get(name).settings() for name in METHODS.names()}
+    return [
+        "  ".join([name, *(f"{key}={value}" for key, value in settings.items())])
+        for name, settings in described.items()
+    ]

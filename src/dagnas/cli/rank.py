@@ -1,0 +1,85 @@
+"""``dagnas rank``: how well predictors rank cells."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dagnas.cli.search import add_data
+from dagnas.errors import DagnasError, unknown
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+EXAMPLES = """examples:
+  dagnas rank --config config/smoke.yaml --ranking goal_uniform --out ranking.parquet
+"""
+
+
+def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser(
+        "rank",
+        help="train predictors and score cells held out",
+        description="Run a ranking of a scale file: train predictors, score cells.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--config", required=True, type=Path, metavar="FILE.yaml")
+    parser.add_argument("--ranking", required=True, metavar="NAME", help="a key of `rankings`")
+    add_data(parser)
+    parser.add_argument("--out", required=True, type=Path, metavar="FILE.parquet")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the command."""
+    from dagnas.benchmarks import BENCHMARKS
+    from dagnas.benchmarks.core.benchmark import TabularBenchmark
+    from dagnas.benchmarks.core.place import data_folder
+    from dagnas.config import UniformRanking, load
+    from dagnas.files import atomic_path, write_parquet
+    from dagnas.search import METHODS
+    from dagnas.search.core.device import choose_device
+    from dagnas.search.core.ranking import rank_after_search, rank_uniform
+    from dagnas.search.core.runner import Search
+
+    config = load(options.config)
+    if options.ranking not in config.rankings:
+        raise unknown(f"ranking of {options.config}", options.ranking, config.rankings)
+    # A folder that cannot be written is told of now, not after the work.
+    with atomic_path(options.out.with_suffix(".started")) as probe:
+        probe.write_text("")
+    options.out.with_suffix(".started").unlink()
+    ranking, name = config.rankings[options.ranking], options.ranking
+    data, device = data_folder(options.data), choose_device(config.device)
+    trials = ranking.trials or config.trials
+    if isinstance(ranking, UniformRanking):
+        benchmark = BENCHMARKS.get(ranking.benchmark).open(data)
+        if not isinstance(benchmark, TabularBenchmark):
+            raise DagnasError(f"ranking {name!r}: benchmark {benchmark.name!r} is no table")
+        table = rank_uniform(
+            name,
+            benchmark,
+            ranking.target,
+            ranking.predictors,
+            ranking.train_sizes,
+            ranking.test_size,
+            ranking.epochs,
+            trials,
+            device,
+        )
+    else:
+        (job, *_) = config.search_jobs(ranking.study, ranking.method)
+        search = Search(
+            benchmark=BENCHMARKS.get(job.benchmark).open(data),
+            method=METHODS.get(job.base),
+            given=job.settings,
+            policy=job.policy,
+            budget_seconds=job.budget_seconds,
+            budget_evaluations=job.budget_evaluations,
+            device=device,
+            study=job.study,
+        )
+        table = rank_after_search(name, search, ranking.trials or config.trials_of(job.study))
+    write_parquet(table, options.out, {"dagnas.ranking": ranking.model_dump_json()})

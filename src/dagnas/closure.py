@@ -1,0 +1,140 @@
+"""Digests of the code that a job runs: what makes a result stale, and what does not.
+
+Snakemake sees the command of a rule, never an edit in a package which that command imports. So
+every rule of the pipeline carries, as a parameter, the digest of the modules that its command
+imports, directly or not. Registries import their entries by name at run time; a static reading
+does not see that, which is what keeps one method's file out of another method's digest. The
+pipeline names the entries of a job as roots instead.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+from dagnas.errors import DagnasError
+
+
+def digest(roots: Iterable[str]) -> str:
+    """Digest of the modules ``roots`` and of all that they import from their own packages.
+
+    Comments, layout and docstrings do not count; neither do packages from outside, which
+    ``constraints.txt`` pins.
+
+    Parameters
+    ----------
+    roots : iterable of str
+        Dotted names, such as ``dagnas.search.goal`` or a plug-in's.
+
+    Raises
+    ------
+    DagnasError
+        A module cannot be found or parsed.
+    """
+    lines = (f"{name} {_digest(name)}" for name in closure(roots))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def closure(roots: Iterable[str]) -> list[str]:
+    """Sorted names of ``roots`` and of all modules that they import from their own packages.
+
+    A package's ``__init__`` runs before its modules, so it belongs to the closure of each.
+    """
+    tops = {"dagnas"}
+    found: set[str] = set()
+    waiting = list(roots)
+    tops.update(name.partition(".")[0] for name in waiting)
+    for name in waiting:
+        if _path(name) is None:
+            raise DagnasError(f"no module {name!r}")
+    while waiting:
+        name = waiting.pop()
+        if name not in found and name.partition(".")[0] in tops and _path(name):
+            found.add(name)
+            waiting.append(name.rpartition(".")[0])
+            waiting.extend(_imports(name))
+    return sorted(found)
+
+
+@cache
+def _path(name: str) -> Path | None:
+    """File of a module, found without running it."""
+    top, *rest = name.split(".")
+    if not top or not (spec := importlib.util.find_spec(top)) or not spec.origin:
+        return None
+    if not rest:
+        return Path(spec.origin)
+    base = Path(spec.origin).parent.joinpath(*rest)
+    candidates = (base.with_suffix(".py"), base / "__init__.py")
+    return next((path for path in candidates if path.is_file()), None)
+
+
+@cache
+def _tree(name: str) -> ast.Module:
+    path = _path(name)
+    assert path is not None
+    try:
+        return ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError) as error:
+        raise DagnasError(f"{path} is no Python source: {error}") from error
+
+
+@cache
+def _imports(name: str) -> frozenset[str]:
+    """Dotted names that a module may import; some are no modules but what modules hold."""
+    path = _path(name)
+    package = name if path and path.name == "__init__.py" else name.rpartition(".")[0]
+    found: set[str] = set()
+    registries: dict[str, str] = {}
+    for node in _run(_tree(name)):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: package.count(".") + 2 - node.level] if node.level else []
+            base = ".".join([*above, *filter(None, [node.module])])
+            found.update({base}, (f"{base}.{alias.name}" for alias in node.names))
+            registries |= {a.asname or a.name: base for a in node.names if a.name.isupper()}
+    # `SPACES.get("nasbench201")` imports as surely as a statement does.
+    for node in ast.walk(_tree(name)):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id=registry), attr="get"),
+                args=[ast.Constant(value=str(entry))],
+            ) if registry in registries:
+                found.add(f"{registries[registry]}.{entry}")
+    return frozenset(found)
+
+
+def _run(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those that only a type checker reads."""
+    yield tree
+    for child in ast.iter_child_nodes(tree):
+        match child:
+            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+                continue
+        yield from _run(child)
+
+
+@cache
+def _digest(name: str) -> str:
+    return hashlib.sha256(_normalised(_tree(name)).encode()).hexdigest()
+
+
+def _normalised(tree: ast.Module) -> str:
+    """Source text without comments, docstrings and the writer's layout."""
+    for node in _documented(tree):
+        node.body = node.body[1:] or [ast.Pass()]
+    return ast.unparse(tree)
+
+
+def _documented(
+    tree: ast.Module,
+) -> Iterator[ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]:
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    for node in ast.walk(tree):
+        if isinstance(node, kinds) and ast.get_docstring(node, clean=False) is not None:
+            yield node

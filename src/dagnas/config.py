@@ -1,0 +1,401 @@
+"""Scale files: which studies, rankings and papers to run; read, checked, turned into jobs."""
+
+from __future__ import annotations
+
+import json
+import pkgutil
+import re
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PositiveInt,
+    Tag,
+    ValidationError,
+    model_validator,
+)
+
+import dagnas.papers
+from dagnas import plugins
+from dagnas.benchmarks import BENCHMARKS
+from dagnas.errors import DagnasError, unknown
+from dagnas.predictors import PREDICTORS
+from dagnas.search import METHODS
+
+
+def paper_names() -> list[str]:
+    """Papers of the package: its sub-packages, sorted."""
+    modules = pkgutil.iter_modules(dagnas.papers.__path__)
+    return sorted(module.name for module in modules if module.ispkg and module.name != "core")
+
+
+def _one_of(kind: str, names: Callable[[], Iterable[str]]) -> AfterValidator:
+    def check(name: str) -> str:
+        if name not in (valid := names()):
+            raise ValueError(unknown(kind, name, valid))
+        return name
+
+    return AfterValidator(check)
+
+
+Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+BenchmarkName = Annotated[str, _one_of("benchmark", BENCHMARKS.names)]
+MethodName = Annotated[str, _one_of("method", METHODS.names)]
+PredictorName = Annotated[str, _one_of("predictor", PREDICTORS.names)]
+PaperName = Annotated[str, _one_of("paper", paper_names)]
+
+
+class _Part(BaseModel):
+    """A mapping in a scale file: its keys are those of the class, and no other."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keys(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            for key in value:
+                if key not in cls.model_fields:
+                    raise ValueError(unknown("key", str(key), cls.model_fields))
+        return value
+
+
+class Study(_Part):
+    """Several methods on one benchmark under one policy."""
+
+    benchmark: BenchmarkName
+    """Benchmark, one of `dagnas list benchmarks`."""
+    policy: str = "goal"
+    """Evaluation policy of the benchmark: signal, cost, what is reported."""
+    methods: list[str] = Field(min_length=1)
+    """Methods and variants to compare."""
+    trials: PositiveInt | None = None
+    """Trials of every method, if not the scale's number."""
+    budget_seconds: Seconds | None = None
+    """Budget of a trial in simulated seconds, if not the policy's."""
+    budget_evaluations: PositiveInt | None = None
+    """Budget of a trial in evaluations, if not the policy's."""
+
+
+class Variant(_Part):
+    """A method under another name, with settings of its own."""
+
+    method: MethodName
+    """Method that it varies."""
+    settings: dict[str, Any] = {}
+    """Settings that differ from the method's defaults."""
+
+    @model_validator(mode="after")
+    def _settings(self) -> Variant:
+        try:
+            METHODS.get(self.method).settings(given=self.settings)
+        except DagnasError as error:
+            raise ValueError(error) from error
+        return self
+
+
+class UniformRanking(_Part):
+    """How well predictors rank, trained on cells drawn uniformly."""
+
+    benchmark: BenchmarkName
+    """Benchmark whose cells are ranked."""
+    target: str
+    """Quantity that is predicted: dataset/split/epochs."""
+    predictors: list[PredictorName] = Field(min_length=1)
+    """Predictors to compare."""
+    train_sizes: list[PositiveInt] = Field(min_length=1)
+    """Numbers of training cells."""
+    test_size: PositiveInt = 3000
+    """Number of test cells."""
+    epochs: PositiveInt = 200
+    """Training epochs of every predictor."""
+    trials: PositiveInt | None = None
+    """Repetitions, if not the scale's number of trials."""
+
+
+class SearchRanking(_Part):
+    """How well the surrogate of a search ranks at its end, and one of uniform samples."""
+
+    study: str
+    """Study that the search belongs to."""
+    method: str
+    """Method or variant of that study whose surrogate is taken."""
+    trials: PositiveInt | None = None
+    """Searches of the study to take, from the first on, if not all."""
+
+
+Ranking = Annotated[
+    Annotated[UniformRanking, Tag("uniform")] | Annotated[SearchRanking, Tag("search")],
+    Discriminator(lambda value: "search" if "study" in dict(value) else "uniform"),
+]
+
+
+@dataclass(frozen=True)
+class SearchJob:
+    """One `dagnas search`: a chunk of the trials of one method in one study.
+
+    Attributes
+    ----------
+    method : str
+        Name in the study: a method or a variant.
+    base : str
+        The method itself.
+    settings : dict
+        What the variant overrides.
+    first, last : int
+        Trials ``first`` to ``last - 1``.
+    path : Path
+        Its trace, from the root of the project.
+    """
+
+    study: str
+    method: str
+    base: str
+    benchmark: str
+    policy: str
+    budget_seconds: float | None
+    budget_evaluations: int | None
+    device: str
+    first: int
+    last: int
+    path: Path
+    settings: dict[str, Any] = field(default_factory=dict)
+    plugins: tuple[str, ...] = ()
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Tables that the benchmark reads."""
+        return BENCHMARKS.get(self.benchmark).tables
+
+    def arguments(self) -> list[str]:
+        """Arguments of `dagnas search`, but for --data and --out."""
+        given = {
+            "study": self.study,
+            "benchmark": self.benchmark,
+            "method": self.base,
+            "trials": f"{self.first}:{self.last}",
+            "policy": self.policy,
+            "device": self.device,
+            "budget-seconds": self.budget_seconds,
+            "budget-evaluations": self.budget_evaluations,
+        }
+        words = [f"--{key}={value}" for key, value in given.items() if value is not None]
+        for key, value in self.settings.items():
+            words += ["--set", f"{key}={value if isinstance(value, str) else json.dumps(value)}"]
+        for module in self.plugins:
+            words += ["--plugin", module]
+        return words
+
+    def modules(self) -> list[str]:
+        """Roots of the code that it runs; see `dagnas.closure`."""
+        roots = ["dagnas.cli.search", METHODS.module(self.base), BENCHMARKS.module(self.benchmark)]
+        settings = METHODS.get(self.base).settings(given=self.settings)
+        if "predictor" in settings:
+            roots.append(PREDICTORS.module(settings["predictor"]))
+        return [*roots, *self.plugins]
+
+
+class Config(_Part):
+    """What a scale file holds."""
+
+    scale: Name
+    """Name of the scale; its results are in results/SCALE."""
+    device: Literal["auto", "cpu", "cuda"] = "cpu"
+    """Where predictors are trained; cuda asks the executor for gpu=1."""
+    source: Literal["official", "compact"] | None = None
+    """Kind of source that tables must come from; any if not given."""
+    plugins: list[str] = []
+    """Modules to import, which register methods, benchmarks or spaces of your own."""
+    trials: PositiveInt
+    """Trials of every method in every study."""
+    trials_per_job: PositiveInt = 5
+    """Trials of one search job."""
+    studies: dict[Name, Study] = {}
+    """Studies by name."""
+    variants: dict[Name, Variant] = {}
+    """Variants by name; usable as methods in studies."""
+    rankings: dict[Name, Ranking] = {}
+    """Rankings of predictors by name."""
+    papers: list[PaperName]
+    """Papers whose results are made."""
+
+    @model_validator(mode="after")
+    def _references(self) -> Config:
+        for name in self.variants:
+            if name in METHODS.names():
+                raise ValueError(f"variants.{name}: a method has this name already")
+        methods = [*METHODS.names(), *self.variants]
+        for name, study in self.studies.items():
+            for method in study.methods:
+                if method not in methods:
+                    raise ValueError(
+                        f"studies.{name}.methods: {unknown('method', method, methods)}"
+                    )
+            if len(set(study.methods)) < len(study.methods):
+                raise ValueError(f"studies.{name}.methods: a method is named twice")
+        for name, ranking in self.rankings.items():
+            if isinstance(ranking, UniformRanking):
+                continue
+            if ranking.study not in self.studies:
+                error = unknown("study", ranking.study, self.studies)
+                raise ValueError(f"rankings.{name}.study: {error}")
+            study = self.studies[ranking.study]
+            if ranking.method not in study.methods:
+                error = unknown(f"method of {ranking.study}", ranking.method, study.methods)
+                raise ValueError(f"rankings.{name}.method: {error}")
+        return self
+
+    @property
+    def results(self) -> Path:
+        """Folder of this scale's results, from the root of the project."""
+        return Path("results", self.scale)
+
+    @property
+    def data(self) -> Path:
+        """Folder of tables, from the root of the project; one for each kind of source asked for."""
+        return Path("data", self.source or "")
+
+    def trials_of(self, study: str) -> int:
+        """Trials of every method in a study."""
+        return self.studies[study].trials or self.trials
+
+    def variant(self, method: str) -> Variant:
+        """Method and settings behind a name in a study."""
+        return self.variants.get(method) or Variant(method=method)
+
+    def search_jobs(self, study: str | None = None, method: str | None = None) -> list[SearchJob]:
+        """Search jobs of all studies, or of one, or of one method in it."""
+        return [
+            job
+            for name in ([study] if study else self.studies)
+            for label in ([method] if method else self.studies[name].methods)
+            for job in self._chunks(name, label)
+        ]
+
+    def _chunks(self, name: str, method: str) -> Iterator[SearchJob]:
+        study, variant, trials = self.studies[name], self.variant(method), self.trials_of(name)
+        for first in range(0, trials, self.trials_per_job):
+            last = min(first + self.trials_per_job, trials)
+            yield SearchJob(
+                name,
+                method,
+                variant.method,
+                study.benchmark,
+                study.policy,
+                study.budget_seconds,
+                study.budget_evaluations,
+                self.device,
+                first,
+                last,
+                self.results / "traces" / name / method / f"{first:04d}-{last:04d}.parquet",
+                variant.settings,
+                tuple(self.plugins),
+            )
+
+    def ranking_path(self, name: str) -> Path:
+        """File of a ranking, from the root of the project."""
+        return self.results / "rankings" / f"{name}.parquet"
+
+    def ranking_modules(self, name: str) -> list[str]:
+        """Roots of the code that a ranking runs; see `dagnas.closure`."""
+        ranking = self.rankings[name]
+        if isinstance(ranking, SearchRanking):
+            searched = self.search_jobs(ranking.study, ranking.method)
+            return ["dagnas.cli.rank", *searched[0].modules()]
+        predictors = [PREDICTORS.module(predictor) for predictor in ranking.predictors]
+        benchmark = BENCHMARKS.module(ranking.benchmark)
+        return ["dagnas.cli.rank", benchmark, *predictors, *self.plugins]
+
+    def ranking_benchmark(self, name: str) -> str:
+        """Benchmark whose cells are ranked."""
+        ranking = self.rankings[name]
+        if isinstance(ranking, SearchRanking):
+            return self.studies[ranking.study].benchmark
+        return ranking.benchmark
+
+    def part(
+        self,
+        studies: Iterable[str] = (),
+        rankings: Iterable[str] = (),
+        missing: Iterable[str] = (),
+    ) -> str:
+        """What the scale says of some studies and rankings, or lacks, as one line of text."""
+        said = {
+            "missing": list(missing),
+            "device": self.device,
+            "studies": {study: list(map(str, self.search_jobs(study))) for study in studies},
+            "rankings": {
+                name: self.rankings[name].model_dump() | {"scale_trials": self.trials}
+                for name in rankings
+            },
+        }
+        return json.dumps(said)
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML, in which a key occurs once and 1e-3 is a number."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} is given twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
+
+
+def load(path: str | Path) -> Config:
+    """Read a scale file and check it.
+
+    Raises
+    ------
+    DagnasError
+        It is missing or no YAML; a key is unknown, missing or given twice; a value is not valid
+        or names something that does not exist. The message names file, key, value and what is
+        valid.
+    """
+    try:
+        raw = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
+    except OSError as error:
+        raise DagnasError(f"{path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DagnasError(f"{path}: no valid YAML: {error}") from error
+    if not isinstance(raw, dict):
+        raise DagnasError(f"{path}: a mapping of keys to values is expected")
+    try:
+        plugins.load(raw.get("plugins") or [])
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        faults = "\n".join(f"{path}: {_fault(fault)}" for fault in error.errors())
+        raise DagnasError(faults) from None
+
+
+def _fault(fault: Any) -> str:
+    """One fault in words: where, what, and the value if the words do not hold it."""
+    key = ".".join(str(place) for place in fault["loc"] if place not in ("uniform", "search"))
+    words = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] not in ("value_error", "missing"):
+        words += f", not {fault['input']!r}"
+    return f"{key}: {words}" if key else words
+
+
+def schema() -> str:
+    """JSON Schema of scale files, for editors."""
+    return json.dumps(Config.model_json_schema(), indent=2) + "\n"

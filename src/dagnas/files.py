@@ -1,0 +1,93 @@
+"""Whole files or none: atomic writes, Parquet with checksums, digests."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dagnas.errors import DagnasError
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary path beside ``path``; move it there when the block ends without error.
+
+    A reader therefore sees the old file, the new file or none, never half of one.
+
+    Raises
+    ------
+    DagnasError
+        The folder cannot be made or written to, or the disk is full.
+    """
+    target = Path(path)
+    temporary: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(
+            prefix=f".{target.name}.", suffix=target.suffix, dir=target.parent
+        )
+        os.close(handle)
+        temporary = Path(name)
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(target)
+    except OSError as error:
+        raise DagnasError(f"cannot write {target}: {error.strerror or error}") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(text: str, path: str | os.PathLike[str]) -> None:
+    """Write ``text`` atomically, UTF-8 with newlines as they are."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(text.encode())
+
+
+def write_parquet(
+    table: pa.Table, path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write a table atomically, with page checksums; equal tables give equal bytes.
+
+    ``metadata`` becomes the file's key-value metadata and replaces what the table carried.
+    """
+    table = table.replace_schema_metadata(dict(metadata or {}))
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+
+
+def read_parquet(path: str | os.PathLike[str], columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a Parquet file (or some columns of it), its checksums verified.
+
+    Raises
+    ------
+    DagnasError
+        The file is missing, is no Parquet file, is damaged, or lacks a column.
+    """
+    if not Path(path).is_file():
+        raise DagnasError(f"no such file: {path}")
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            missing = set(columns or ()) - set(file.schema_arrow.names)
+            if missing:
+                raise DagnasError(f"{path} lacks the columns {', '.join(sorted(missing))}")
+            return file.read(columns=list(columns) if columns is not None else None)
+    except (OSError, pa.ArrowException) as error:
+        raise DagnasError(f"{path} is not a readable Parquet file: {error}") from error
+
+
+def sha256(path: str | os.PathLike[str]) -> str:
+    """SHA-256 digest of a file, as hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

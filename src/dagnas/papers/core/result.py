@@ -1,0 +1,135 @@
+"""Declarations of results, and which of them a scale can show."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from dagnas.errors import DagnasError, unknown
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from dagnas.papers.core.inputs import Inputs, Scale
+
+
+@dataclass(frozen=True)
+class Result:
+    """A figure or table of a paper: what it is and what it is made from.
+
+    Every plain module of a paper's folder declares one as ``RESULT``.
+
+    Attributes
+    ----------
+    place : str
+        Where it stands in the paper, such as "Figure 4".
+    title : str
+        What it shows, in a few words.
+    studies, rankings : tuple of str
+        Names in the scale file of the searches and the rankings of predictors that it reads.
+    benchmarks : tuple of str
+        Benchmarks whose tables it opens.
+    optional : tuple of str
+        Those of the above that a scale may lack; the result then shows what there is.
+    name, module : str
+        Set by discovery: "goal/fig4", "dagnas.papers.goal.fig4".
+    missing : tuple of str
+        Set by `results`: what this scale lacks of the optional inputs.
+    """
+
+    place: str
+    title: str
+    studies: tuple[str, ...] = ()
+    rankings: tuple[str, ...] = ()
+    benchmarks: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    name: str = ""
+    module: str = ""
+    missing: tuple[str, ...] = ()
+
+
+class ResultModule(Protocol):
+    """What a result's file defines."""
+
+    RESULT: Result
+
+    def tabulate(self, inputs: Inputs) -> pd.DataFrame:
+        """Numbers of the result, one observation a row."""
+
+    def draw(self, table: pd.DataFrame, inputs: Inputs) -> Figure:
+        """Picture of the table."""
+
+    def caption(self, table: pd.DataFrame, inputs: Inputs) -> str:
+        """Caption in Markdown, without place and title."""
+
+
+def all_results() -> dict[str, Result]:
+    """Declarations of all results of all papers by name, such as "goal/fig4"."""
+    found = {}
+    for paper in _children("dagnas.papers", packages=True):
+        for item in _children(f"dagnas.papers.{paper}", packages=False):
+            module = f"dagnas.papers.{paper}.{item}"
+            declared = importlib.import_module(module).RESULT
+            found[f"{paper}/{item}"] = replace(declared, name=f"{paper}/{item}", module=module)
+    return found
+
+
+def _children(package: str, packages: bool) -> list[str]:
+    modules = pkgutil.iter_modules(importlib.import_module(package).__path__)
+    return sorted(m.name for m in modules if m.ispkg == packages and m.name != "core")
+
+
+def results(config: Scale) -> dict[str, Result]:
+    """Results of the scale's papers for which it has inputs, each with those it has.
+
+    A result is shown if nothing is missing that is not optional, and if at least one of its
+    studies or rankings is there (of its benchmarks, if it names neither).
+    """
+    chosen = {}
+    for name, declared in all_results().items():
+        if name.partition("/")[0] not in config.papers:
+            continue
+        present = {*config.studies, *config.rankings, *benchmarks_of(config)}
+        wanted = (declared.studies, declared.rankings, declared.benchmarks)
+        studies, rankings, benchmarks = (
+            tuple(item for item in items if item in present) for items in wanted
+        )
+        missing = tuple(item for items in wanted for item in items if item not in present)
+        basis = studies + rankings if declared.studies + declared.rankings else benchmarks
+        if basis and set(missing) <= set(declared.optional):
+            chosen[name] = replace(
+                declared, studies=studies, rankings=rankings, benchmarks=benchmarks, missing=missing
+            )
+    return chosen
+
+
+def benchmarks_of(config: Scale) -> set[str]:
+    """Benchmarks that the scale's studies and rankings use."""
+    rankings = (getattr(ranking, "benchmark", None) for ranking in config.rankings.values())
+    return {*(study.benchmark for study in config.studies.values()), *filter(None, rankings)}
+
+
+def find(name: str, known: Mapping[str, Result]) -> Result:
+    """Result ``name`` among ``known``.
+
+    Raises
+    ------
+    DagnasError
+        There is no such result, or there is but this scale lacks its inputs.
+    """
+    if name in known:
+        return known[name]
+    if name in (everything := all_results()):
+        declared = everything[name]
+        inputs = declared.studies + declared.rankings + declared.benchmarks
+        raise DagnasError(f"this scale lacks the inputs of {name}: {', '.join(inputs)}")
+    raise unknown("result", name, everything)
+
+
+def load(result: Result) -> ResultModule:
+    """Import the file of a result."""
+    return importlib.import_module(result.module)

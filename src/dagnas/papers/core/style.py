@@ -1,0 +1,150 @@
+"""One look for all figures: type, colours and names of methods, marks of emulated data.
+
+Colours are those of Okabe and Ito (2008) and of Tol's schemes, which people with the common kinds
+of colour blindness can tell apart; the methods that a paper proposes are warm and drawn thick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.optimize import isotonic_regression
+
+
+class Look(NamedTuple):
+    """How a method is drawn."""
+
+    label: str
+    colour: str
+    width: float = 1.8
+    dashes: Any = "-"
+
+
+METHODS = {
+    "goal": Look("GOAL", "#D55E00", 3.0),
+    "goal_mlp": Look("GOAL-MLP", "#E69F00", 2.4),
+    "npnas": Look("NPNAS", "#009E73"),
+    "regularized_evolution": Look("REA", "#0072B2"),
+    "random_search": Look("RS", "#777777"),
+    "reinforce": Look("RL", "#CC79A7"),
+    "bohb": Look("BOHB", "#56B4E9"),
+    "smac": Look("SMAC", "#332288"),
+    "nao": Look("NAO", "#882255"),
+    "alphax": Look("AlphaX", "#999933"),
+}
+SPARE = ("#44AA99", "#AA4499", "#661100", "#6699CC", "#888888", "#117733")
+PREDICTORS = {"ecc": Look("GNN (ECC)", "#D55E00", 2.4), "mlp": Look("MLP", "#0072B2", 2.4)}
+BENCHMARKS = {"nasbench101": "NAS-Bench-101", "nasbench201": "NAS-Bench-201"}
+
+SETTINGS: Any = {
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.labelsize": 11,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 12,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "font.family": "DejaVu Sans",
+    "font.size": 10.5,
+    "figure.facecolor": "white",
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.8,
+    "legend.frameon": False,
+    "savefig.dpi": 160,
+    # Without these two, every SVG would be different, and readable only with our fonts.
+    "svg.hashsalt": "dagnas",
+    "svg.fonttype": "path",
+}
+
+
+@contextmanager
+def context() -> Iterator[None]:
+    """Draw in this style, whatever the user's own matplotlib settings."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(SETTINGS)
+        yield
+
+
+def looks(methods: Sequence[str], known: Mapping[str, Look] = METHODS) -> dict[str, Look]:
+    """Look of every method; those that this module does not know get spare colours in order."""
+    strange = [method for method in methods if method not in known]
+    spare = {
+        method: Look(method, SPARE[i % len(SPARE)], dashes="-" if i < len(SPARE) else "--")
+        for i, method in enumerate(strange)
+    }
+    return {method: known.get(method) or spare[method] for method in methods}
+
+
+def benchmark_label(name: str) -> str:
+    """Name of a benchmark for people."""
+    return BENCHMARKS.get(name, name)
+
+
+def stamp(ax: Axes, emulated: str, at: tuple[float, float] = (0.98, 0.97)) -> None:
+    """Mark a panel whose data are emulated, naming the quantities; nothing if none are."""
+    if emulated:
+        ax.text(
+            *at,
+            f"EMULATED: {', '.join(emulated.split())}",
+            transform=ax.transAxes,
+            ha="right" if at[0] > 0.5 else "left",
+            va="top" if at[1] > 0.5 else "bottom",
+            fontsize=8,
+            fontweight="bold",
+            color="#8a1c1c",
+            bbox={"boxstyle": "round,pad=0.3", "facecolor": "#fdeaea", "edgecolor": "#c98b8b"},
+            zorder=10,
+        )
+
+
+def label_ends(ax: Axes, ends: Sequence[tuple[float, Look]], gap: float = 0.065) -> None:
+    """Write each line's name at its right end, moved apart where lines end close together.
+
+    Parameters
+    ----------
+    ax : Axes
+        With its final limits.
+    ends : sequence of (float, Look)
+        Height of each line's end, and its look.
+    gap : float
+        Least distance of two labels as a share of the axes' height.
+    """
+    low, high = ax.get_ylim()
+    ordered = sorted(ends, key=lambda end: end[0])
+    heights = np.clip([(y - low) / (high - low) for y, _ in ordered], 0.0, 1.0)
+    distance = gap * np.arange(len(ordered))
+    places = isotonic_regression(heights - distance).x + distance
+    for (_, look), height, place in zip(ordered, heights, places, strict=True):
+        ax.plot(
+            [1.0, 1.035],
+            [height, place],
+            transform=ax.transAxes,
+            color=look.colour,
+            lw=0.8,
+            clip_on=False,
+        )
+        ax.text(
+            1.045,
+            place,
+            look.label,
+            transform=ax.transAxes,
+            va="center",
+            color=look.colour,
+            fontweight="bold" if look.width > 2 else "normal",
+        )
+
+
+def save(figure: Figure, path: Any, kind: str) -> None:
+    """Write a figure as "svg" or "png"; equal figures give equal bytes."""
+    metadata: dict[str, None] = (
+        {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
+    )
+    figure.savefig(path, format=kind, metadata=metadata)

@@ -1,0 +1,1 @@
+"""GOAL: Differentiable Graph Optimization for Neural Architecture Search."""

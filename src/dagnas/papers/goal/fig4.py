@@ -1,0 +1,110 @@
+"""Figure 4: search efficiency on both benchmarks, validation and test error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dagnas.papers.core.incumbents import EVALUATIONS, METRICS, curves, oracle, time_grid
+from dagnas.papers.core.inputs import Inputs
+from dagnas.papers.core.result import Result
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+RESULT = Result(
+    place="Figure 4",
+    title="Search efficiency",
+    studies=("goal_nasbench101", "goal_nasbench201"),
+    benchmarks=("nasbench201",),
+    optional=("goal_nasbench101", "goal_nasbench201", "nasbench201"),
+)
+
+
+def tabulate(inputs: Inputs) -> pd.DataFrame:
+    """Mean report of every method at every time, and the oracle on NAS-Bench-201."""
+    return efficiency_table(inputs, intervals=150)
+
+
+def efficiency_table(inputs: Inputs, intervals: int) -> pd.DataFrame:
+    """Curves of all studies of figures 4 and 5; the oracle's rows have the last time.
+
+    Returns
+    -------
+    DataFrame
+        Columns benchmark, metric, method, seconds, mean, sd, se (standard error of the mean), n
+        and emulated; errors in %.
+    """
+    import pandas as pd
+
+    frames = []
+    for study in inputs.result.studies:
+        benchmark = inputs.config.studies[study].benchmark
+        grid = time_grid(inputs.budget(study), intervals)
+        parts = [curves(inputs.traces(study), grid)]
+        if benchmark in inputs.result.benchmarks:
+            best = oracle(inputs.benchmark(benchmark), inputs.policy(study))
+            parts.append(best.assign(seconds=grid[-1]))
+        frames.append(pd.concat(parts).assign(benchmark=benchmark))
+    table = pd.concat(frames, ignore_index=True)
+    return table[["benchmark", "metric", "method", "seconds", "mean", "sd", "se", "n", "emulated"]]
+
+
+def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
+    """A column a benchmark; validation error above test error."""
+    return efficiency_figure(table, bars=False)
+
+
+def efficiency_figure(table: pd.DataFrame, bars: bool) -> Figure:
+    """Panels of figures 4 and 5."""
+    from matplotlib.figure import Figure
+
+    from dagnas.papers.core.panels import efficiency
+    from dagnas.papers.core.style import benchmark_label
+
+    benchmarks = list(table["benchmark"].unique())
+    figure = Figure(figsize=(1 + 5.8 * len(benchmarks), 8), layout="constrained")
+    panels = figure.subplots(2, len(benchmarks), squeeze=False)
+    for column, benchmark in enumerate(benchmarks):
+        for row, metric in enumerate(METRICS):
+            ax = panels[row, column]
+            here = table[(table["benchmark"] == benchmark) & (table["metric"] == metric)]
+            efficiency(ax, here, bars=bars)
+            ax.set(title=benchmark_label(benchmark), ylabel=f"{metric} (%)")
+    return figure
+
+
+def caption(table: pd.DataFrame, inputs: Inputs) -> str:
+    """What is compared, over how many trials and samples, and what is emulated."""
+    return efficiency_caption(table, "Mean") + (
+        " The first tenth of the budget may lie above the panels."
+    )
+
+
+def efficiency_caption(table: pd.DataFrame, what: str) -> str:
+    """Sentences that figures 4 and 5 share."""
+    from dagnas.papers.core.panels import between, emulated_sentence
+    from dagnas.papers.core.style import benchmark_label
+
+    sentences = [
+        f"{what} over trials of the final validation and test error of the cell with the best "
+        "search signal among the evaluations finished within the given simulated training "
+        "seconds."
+    ]
+    for benchmark, here in table.groupby("benchmark", sort=False):
+        searches = here[here["method"] != "oracle"]
+        last = searches[searches["seconds"] == searches["seconds"].max()]
+        samples = last.loc[last["metric"] == EVALUATIONS, "mean"]
+        label = benchmark_label(str(benchmark))
+        sentences.append(
+            f"{label}: {between(last['n'])} trials of {len(samples)} methods, "
+            f"{last['seconds'].iloc[0]:,.0f} s, on average {between(samples.round())} samples."
+        )
+        sentences.append(emulated_sentence(here["emulated"], label))
+        if (here["method"] == "oracle").any():
+            sentences.append(
+                "Oracle: mean (dashed) and standard deviation (band) of the final results of the "
+                f"cell with the best search signal of {label}; where there is no band the table "
+                "holds no single trainings."
+            )
+    return " ".join(filter(None, sentences))

@@ -1,0 +1,54 @@
+"""Spaces, benchmarks, predictors and methods from modules outside the package."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from dagnas.benchmarks import BENCHMARKS
+from dagnas.errors import DagnasError
+from dagnas.predictors import PREDICTORS
+from dagnas.registry import Registry
+from dagnas.search import METHODS
+from dagnas.spaces import SPACES
+
+REGISTRIES: tuple[Registry[Any], ...] = (SPACES, BENCHMARKS, PREDICTORS, METHODS)
+
+
+def load(modules: Iterable[str]) -> None:
+    """Import modules and register each space, benchmark, predictor and method that they define.
+
+    The working folder counts as a place to import from, as it does for ``python -m``.
+
+    Raises
+    ------
+    DagnasError
+        A module cannot be imported or defines nothing to register, or a name is taken.
+    """
+    for name in modules:
+        if str(Path.cwd()) not in sys.path:
+            sys.path.insert(0, str(Path.cwd()))
+        try:
+            module = importlib.import_module(name)
+        except Exception as error:
+            raise DagnasError(
+                f"cannot import the plug-in module {name!r}: {type(error).__name__}: {error}"
+            ) from error
+        found = [
+            (registry, entry)
+            for entry in vars(module).values()
+            for registry in REGISTRIES
+            if isinstance(entry, registry.type) and _module(entry) == name
+        ]
+        if not found:
+            kinds = ", ".join(registry.kind for registry in REGISTRIES)
+            raise DagnasError(f"the plug-in module {name!r} defines no {kinds}")
+        for registry, entry in found:
+            registry.add(entry.name, entry)
+
+
+def _module(entry: Any) -> str:
+    return str(getattr(entry, "module", type(entry).__module__))

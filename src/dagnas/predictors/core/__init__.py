@@ -1,0 +1,1 @@
+"""The machinery of predictors: what one is, its loss, its training, foreign models."""

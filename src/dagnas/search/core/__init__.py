@@ -1,0 +1,1 @@
+"""The machinery of search: what a method is, and who runs it."""

@@ -1,0 +1,111 @@
+"""What a search method is: a generator over one trial."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dagnas.settings import Settings
+from dagnas.spaces.core.cells import Cells
+from dagnas.spaces.core.space import CellSpace
+
+
+class Proposal(NamedTuple):
+    """Cells to evaluate, and the steps of the trial that they came from.
+
+    Attributes
+    ----------
+    cells : Cells
+    parents : ndarray of int, shape (B,)
+        Number of the evaluation that each cell descends from, -1 for none.
+    """
+
+    cells: Cells
+    parents: NDArray[np.integer]
+
+
+#: Arguments that a runner may supply, and no config.
+_SUPPLIED = ("device", "observe")
+
+#: One trial: yields cells, is sent their signals (accuracies in %, shape (B,)).
+Trial = Generator[Cells | Proposal, NDArray[np.float64], None]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A named search method: what `method` makes of a generator function.
+
+    Attributes
+    ----------
+    function : callable
+        ``function(space, rng, *, setting=default, ...)``. Two keywords are no settings, if it has
+        them: ``device``, the torch device to compute on, and ``observe``, a function that is
+        told the method's surrogate.
+    name, module : str
+    per_space : mapping of str to mapping
+        Defaults that differ from the function's on some spaces, by the space's name.
+    preset : mapping
+        Defaults that differ from the function's everywhere: what makes a variant.
+    """
+
+    function: Callable[..., Trial]
+    name: str
+    module: str
+    per_space: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    preset: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def _settings(self) -> Settings:
+        return Settings(f"method {self.name!r}", self.function, hidden=_SUPPLIED)
+
+    def settings(self, space: str = "", given: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """All settings in force on a space: given ones over the space's over the defaults.
+
+        Raises
+        ------
+        DagnasError
+            A given name is unknown, or a value is not of its type or range.
+        """
+        return self._settings.check(
+            {**self.preset, **self.per_space.get(space, {}), **(given or {})}
+        )
+
+    def start(
+        self, space: CellSpace, rng: np.random.Generator, device: str, settings: Mapping[str, Any]
+    ) -> Trial:
+        """Begin a trial."""
+        extra = {"device": device} if self.uses_device else {}
+        return self.function(space, rng, **extra, **settings)
+
+    @property
+    def uses_device(self) -> bool:
+        """Whether the method computes on a torch device."""
+        return "device" in (self.function.__kwdefaults__ or {})
+
+    def variant(self, name: str, module: str, **preset: Any) -> Method:
+        """Same method under another name with other defaults."""
+        return Method(self.function, name, module, self.per_space, {**self.preset, **preset})
+
+
+def method(
+    *, per_space: Mapping[str, Mapping[str, Any]] | None = None
+) -> Callable[[Callable[..., Trial]], Method]:
+    """Decorate a generator function as the search method of its name.
+
+    Examples
+    --------
+    >>> @method()
+    ... def random_search(space, rng):
+    ...     while True:
+    ...         yield space.sample(1, rng)
+    """
+
+    def wrap(function: Callable[..., Trial]) -> Method:
+        return Method(function, function.__name__, function.__module__, per_space or {})
+
+    return wrap

@@ -1,0 +1,57 @@
+"""Settings of a method or predictor: the keyword arguments of its function, checked by type."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pydantic
+
+from dagnas.errors import DagnasError, unknown
+
+
+class Settings:
+    """Typed keyword-only arguments of a function, with defaults.
+
+    Parameters
+    ----------
+    owner : str
+        Whose settings these are, for messages, such as "method 'goal'".
+    function : callable
+        Its annotations give the types (pydantic's constrained types and ``Literal`` included).
+    hidden : tuple of str
+        Arguments that somebody else supplies.
+    """
+
+    def __init__(
+        self, owner: str, function: Callable[..., Any], hidden: tuple[str, ...] = ()
+    ) -> None:
+        self.owner = owner
+        parameters = inspect.signature(function).parameters.values()
+        keywords = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in hidden]
+        types = typing.get_type_hints(function, include_extras=True)
+        self.defaults: dict[str, Any] = {p.name: p.default for p in keywords}
+        fields: dict[str, Any] = {p.name: (types.get(p.name, Any), p.default) for p in keywords}
+        self._model = pydantic.create_model("Settings", **fields)
+
+    def check(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """All settings: the given ones, converted to their types, and the other defaults.
+
+        Raises
+        ------
+        DagnasError
+            A name is unknown or a value is not of its type or range.
+        """
+        for name in given:
+            if name not in self.defaults:
+                raise unknown(f"setting of {self.owner}", name, self.defaults)
+        try:
+            return dict(self._model(**given))
+        except pydantic.ValidationError as error:
+            (first, *_) = error.errors()
+            name = first["loc"][0]
+            raise DagnasError(
+                f"setting {name}={given[str(name)]!r} of {self.owner}: {first['msg']}"
+            ) from None

@@ -1,0 +1,1 @@
+"""The machinery of spaces: batches of cells, what every space can do, drawing."""

@@ -1,0 +1,264 @@
+"""Spaces: identity, moves, exact projection, counts."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dagnas.errors import DagnasError
+from dagnas.spaces import SPACES
+from dagnas.spaces.core.cells import Cells, Graphs, concatenate
+from dagnas.spaces.core.space import CellSpace
+from dagnas.spaces.nasbench101 import OPERATIONS
+
+NAMES = ["nasbench101", "nasbench201"]
+seeds = st.integers(0, 2**32 - 1)
+
+
+@pytest.fixture(params=NAMES)
+def space(request: pytest.FixtureRequest) -> CellSpace:
+    return SPACES.get(request.param)
+
+
+def draw(space: CellSpace, n: int = 40, seed: int = 0) -> Cells:
+    return space.sample(n, np.random.default_rng(seed))
+
+
+def test_batches_are_indexed_like_arrays(space):
+    cells = draw(space, 5)
+    assert len(cells[2]) == 1
+    assert cells[-1].same(cells[4]).all()
+    assert concatenate(cells).same(cells).all()
+    with pytest.raises(IndexError):
+        cells[5]
+
+
+def test_samples_are_valid_and_do_not_depend_on_how_many_are_asked_for(space):
+    assert space.is_valid(draw(space, 500)).all()
+    assert draw(space, 3).same(draw(space, 100)[:3]).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(seed=seeds)
+def test_every_form_of_a_cell_reads_back(name, seed):
+    space = SPACES.get(name)
+    cells = draw(space, 8, seed)
+    assert space.unpack(space.pack(cells)).same(cells).all()
+    assert space.from_str(space.to_str(cells)).same(cells).all()
+    assert space.project(space.to_graph(cells)).same(cells).all()
+    assert space.from_values(space.to_values(cells)).same(cells).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(seed=seeds)
+def test_a_mutation_changes_one_variable_and_stays_valid(name, seed):
+    space = SPACES.get(name)
+    cells = draw(space, 20, seed)
+    mutants = space.mutate(cells, np.random.default_rng(seed))
+    assert space.is_valid(mutants).all()
+    assert ((space.to_values(cells) != space.to_values(mutants)).sum(axis=1) == 1).all()
+
+
+def test_mutation_reaches_every_neighbour(space):
+    cell = draw(space, 1)
+    near = space.neighbours(cell)
+    many = Cells(np.repeat(cell.nodes, 4000, 0), np.repeat(cell.edges, 4000, 0))
+    reached = space.pack(space.mutate(many, np.random.default_rng(0)))
+    assert set(reached) == set(space.pack(near))
+    assert len(set(space.pack(near))) == len(near)
+
+
+def test_masks_allow_edges_forward_only(space):
+    lower = np.tril(np.ones((space.num_nodes, space.num_nodes), dtype=bool))
+    assert not space.edge_mask[lower].any()
+    graph = space.to_graph(draw(space))
+    assert (graph.nodes.sum(axis=2) == 1).all()
+    assert (graph.edges.sum(axis=3) == ~lower).all()
+
+
+# NAS-Bench-201
+
+
+def test_official_strings_of_201():
+    space = SPACES.get("nasbench201")
+    text = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|nor_conv_1x1~1|none~2|"
+    cell = space.from_str([text])
+    assert cell.edges[0, 0, 1] == 3
+    assert cell.edges[0, 0, 3] == 4
+    assert cell.edges[0, 1, 3] == 2
+    assert space.pack(cell) == [3 + 5 * 0 + 25 * 1 + 125 * 4 + 625 * 2]
+    for bad in ("", text + "x", text.replace("none~2", "none~1"), text.replace("none", "nope")):
+        with pytest.raises(DagnasError, match="is no nasbench201 cell"):
+            space.from_str([bad])
+
+
+def test_201_has_15625_cells_in_6466_classes():
+    space = SPACES.get("nasbench201")
+    cells = space.enumerate()
+    codes = space.canonical(cells)
+    assert len(np.unique(space.pack(cells))) == 15_625
+    assert len(np.unique(codes)) == len(set(space.key(cells))) == 6_466
+    assert (space.canonical(space.unpack(codes)) == codes).all()
+
+
+def test_a_skip_connection_makes_201_cells_isomorphic():
+    space = SPACES.get("nasbench201")
+    # Conv on 0->1 then skip on 1->3, or skip on 0->1 then conv on 1->3: the same function.
+    one, two = space.from_str(
+        [
+            "|nor_conv_3x3~0|+|none~0|none~1|+|none~0|skip_connect~1|none~2|",
+            "|skip_connect~0|+|none~0|none~1|+|none~0|nor_conv_3x3~1|none~2|",
+        ]
+    )
+    other = space.from_str(["|skip_connect~0|+|none~0|none~1|+|none~0|nor_conv_1x1~1|none~2|"])
+    assert space.canonical(one) == space.canonical(two) != space.canonical(other)
+
+
+@given(seed=seeds, shift=st.floats(-2, 2))
+def test_projection_of_201_is_the_nearest_cell(seed, shift):
+    space = SPACES.get("nasbench201")
+    everything = space.to_graph(space.enumerate())
+    relaxed = random_graphs(space, 2, seed, shift)
+    for point, cell in zip(zip(*relaxed, strict=True), space.project(relaxed), strict=True):
+        distance = sum(
+            ((part - where) ** 2).reshape(len(part), -1).sum(axis=1)
+            for part, where in zip(everything, point, strict=True)
+        )
+        assert space.pack(cell)[0] == distance.argmin()
+
+
+def random_graphs(space: CellSpace, n: int, seed: int, shift: float = 0.0) -> Graphs:
+    rng = np.random.default_rng(seed)
+    vertices, types, kinds = space.num_nodes, len(space.node_types), len(space.edge_types)
+    edges = rng.normal(size=(n, vertices, vertices, kinds))
+    edges[..., -1] += shift
+    return Graphs(
+        rng.normal(size=(n, vertices, types)), np.where(space.edge_mask.any(2)[..., None], edges, 0)
+    )
+
+
+# NAS-Bench-101
+
+
+def relabelled(cell: Cells, order: tuple[int, ...]) -> Cells | None:
+    """The cell with interior vertex v renamed order[v - 1], if edges still point forward."""
+    name = np.array([0, *order, 6])
+    edges = np.zeros_like(cell.edges)
+    nodes = np.zeros_like(cell.nodes)
+    edges[0, name[:, None], name] = cell.edges[0]
+    nodes[0, name] = cell.nodes[0]
+    return None if np.tril(edges[0]).any() else Cells(nodes, edges)
+
+
+@given(seed=seeds, order=st.permutations(range(1, 6)))
+def test_relabelling_a_101_cell_keeps_its_identity(seed, order):
+    space = SPACES.get("nasbench101")
+    cell = draw(space, 1, seed)
+    other = relabelled(cell, tuple(order))
+    if other is not None:
+        assert space.canonical(cell) == space.canonical(other)
+        assert space.key(cell) == space.key(other)
+
+
+def test_101_key_is_the_official_hash_and_agrees_with_canonical():
+    from nasbench_pytorch.model.graph_util import hash_module
+    from nasbench_pytorch.model.model_spec import ModelSpec
+
+    space = SPACES.get("nasbench101")
+    cells = draw(space, 200)
+    keys = []
+    for matrix, operations in space.to_matrices(cells):
+        # The package's own pruning; its hash_spec fails on the tensor it makes of the matrix.
+        spec = ModelSpec(matrix, operations)
+        labels = [-1, *(OPERATIONS.index(name) for name in spec.ops[1:-1]), -2]
+        keys.append(hash_module(spec.matrix.numpy(), labels))
+    assert space.key(cells) == keys
+    codes = space.canonical(cells)
+    pairs = itertools.combinations(range(len(cells)), 2)
+    assert all((keys[a] == keys[b]) == (codes[a] == codes[b]) for a, b in pairs)
+
+
+def test_pruning_101_clears_what_has_no_effect():
+    space = SPACES.get("nasbench101")
+    # Vertex 2 leads nowhere, vertex 3 comes from nowhere.
+    cell = space.from_str(["010001|00000|0000|001|00|0:" + ",".join([OPERATIONS[2]] * 5)])
+    pruned = space.prune(cell)
+    assert pruned.edges.sum() == 1
+    assert space.to_matrices(pruned)[0][0].tolist() == [[0, 1], [0, 0]]
+    assert space.canonical(cell) == space.canonical(space.from_str(["1:"]))
+
+
+def test_101_matrices_read_back_and_small_cells_are_embedded():
+    space = SPACES.get("nasbench101")
+    matrix, operations = [[0, 1, 1], [0, 0, 1], [0, 0, 0]], ["input", OPERATIONS[2], "output"]
+    cell = space.from_matrix(np.array(matrix), operations)
+    assert cell.edges[0, 0, 1] == cell.edges[0, 0, 6] == cell.edges[0, 1, 6] == 1
+    ((back, names),) = space.to_matrices(cell)
+    assert back.tolist() == matrix
+    assert names == operations
+    assert space.from_str(["11|1:maxpool3x3"]).same(cell).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("11|1", "operations"),
+        ("11|1:maxpool", "valid operations"),
+        ("00|1:maxpool3x3", "no path"),
+        ("1|1:maxpool3x3", "rows of the upper triangle"),
+        ("12|1:maxpool3x3", "rows of the upper triangle"),
+        ("111111|11111|0000|000|00|0:" + ",".join(["maxpool3x3"] * 5), "no path|nine edges"),
+    ],
+)
+def test_texts_that_are_no_101_cell(text, why):
+    if "111111" in text:
+        text = text.replace("0000|000|00|0", "1111|111|11|1")
+    with pytest.raises(DagnasError, match=why):
+        SPACES.get("nasbench101").from_str([text])
+
+
+@pytest.fixture(scope="module")
+def all_graphs() -> np.ndarray:
+    """Edges of all valid graphs on seven vertices, shape (1,538,083, 21), as floats."""
+    space = SPACES.get("nasbench101")
+    bits = np.arange(2**21)
+    parts = np.array_split(bits, 64)
+    valid = np.concatenate([space.is_valid(space.unpack(part)) for part in parts])
+    return (bits[valid][:, None] >> np.arange(21) & 1).astype(np.float32)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shift", [-1.0, -0.3, 0.0, 0.5, 3.0])
+def test_projection_of_101_is_the_nearest_cell(all_graphs, shift):
+    space = SPACES.get("nasbench101")
+    relaxed = random_graphs(space, 20, seed=int(10 * shift + 30), shift=shift)
+    cells = space.project(relaxed)
+    assert space.is_valid(cells).all()
+    assert (cells.nodes[:, 1:-1] == 1 + relaxed.nodes[:, 1:-1, 1:-1].argmax(axis=2)).all()
+    gains = (relaxed.edges[..., 1] - relaxed.edges[..., 0])[:, space._tails, space._heads]
+    best = (all_graphs @ gains.T.astype(np.float32)).max(axis=0)
+    mine = (space.to_values(cells)[:, :21] * gains).sum(axis=1)
+    np.testing.assert_allclose(mine, best, atol=1e-4)
+
+
+def test_projection_of_101_keeps_to_nine_edges_and_a_path():
+    space = SPACES.get("nasbench101")
+    full = space.project(random_graphs(space, 30, seed=0, shift=50.0))
+    empty = space.project(random_graphs(space, 30, seed=1, shift=-50.0))
+    assert space.is_valid(full).all()
+    assert (full.edges.sum(axis=(1, 2)) > 9).all(), "edges without effect cost nothing"
+    # The shortest path is the one edge from input to output.
+    assert (empty.edges.sum(axis=(1, 2)) == empty.edges[:, 0, 6]).all()
+    assert space.is_valid(empty).all()
+
+
+@pytest.mark.slow
+def test_101_has_423624_classes():
+    space = SPACES.get("nasbench101")
+    cells = space.enumerate()
+    assert space.is_valid(cells).all()
+    assert len(np.unique(space.canonical(cells))) == len(cells) == 423_624
+    some = cells[np.random.default_rng(0).choice(len(cells), 20_000, replace=False)]
+    assert len(set(space.key(some))) == 20_000
