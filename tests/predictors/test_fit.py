@@ -22,14 +22,11 @@ def build(name="ecc", seed=0, **settings):
 
 
 def task(count, seed=0):
-    """Cells, and a made-up error that depends on the types of vertices and edges."""
+    """Cells, and a made-up error: the sum of a value for every type of vertex and of edge."""
     graphs = one_hots(count, *SHAPE, seed)
     rng = np.random.default_rng(99)
-    weight_nodes, weight_edges = rng.normal(size=(4, 3)), rng.normal(size=(4, 4, 5))
-    targets = (graphs.nodes * weight_nodes).sum((1, 2)) + (graphs.edges * weight_edges).sum(
-        (1, 2, 3)
-    )
-    return graphs, targets
+    values = graphs.nodes @ rng.normal(size=3), graphs.edges @ rng.normal(size=5)
+    return graphs, values[0].sum(1) + values[1].sum((1, 2))
 
 
 def bits(model):
@@ -100,7 +97,7 @@ def test_one_epoch_is_adam_on_the_shuffled_minibatches():
     assert len(set(seen)) == 6
     assert set(seen) < set(np.float32(targets).tolist())
     optimizer = torch.optim.Adam(expected.parameters(), **settings)
-    for truth in orders:
+    for truth in list(orders):
         rows = [np.float32(targets).tolist().index(value) for value in truth.tolist()]
         optimizer.zero_grad()
         batch = as_tensors(Graphs(graphs.nodes[rows], graphs.edges[rows]))
@@ -193,7 +190,7 @@ def test_values_that_are_not_finite_are_refused(name, value):
 
 
 def test_scores_and_gradients_that_are_not_finite_are_refused():
-    graphs, targets = task(4)
+    graphs, _ = task(4)
     graphs.nodes[2, 0, 0] = np.nan
     with pytest.raises(DagnasError, match="scores of cells hold NaN"):
         predict(build(), graphs)

@@ -49,6 +49,6 @@ def test_stays_finite_for_huge_scores():
     loss = pairwise_ranking(scores, torch.tensor([0.0, 1.0, 2.0]))
     loss.backward()
     # Two of three unordered pairs are the wrong way round, by 2e4 and 1e4, and count twice.
-    assert float(loss) == pytest.approx(2 * (2e4 + 1e4))
+    assert loss.item() == pytest.approx(2 * (2e4 + 1e4))
     assert scores.grad is not None
     assert scores.grad.tolist() == [4.0, -2.0, -2.0]

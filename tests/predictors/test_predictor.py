@@ -101,7 +101,9 @@ def test_mlp_sees_the_allowed_positions_only():
     assert not torch.equal(model(changed), model(graphs))
 
 
-def test_a_user_can_add_one():
+def test_a_user_can_add_one(monkeypatch):
+    monkeypatch.setattr(PREDICTORS, "_added", {})
+
     @predictor
     def count_edges(space, *, bias: float = 0.0):
         class Count(nn.Module):

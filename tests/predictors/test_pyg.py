@@ -2,17 +2,19 @@
 
 import importlib
 import re
-import subprocess
+import shlex
 import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 from scipy.stats import spearmanr
 from torch import nn
 from torch_geometric.nn import GATv2Conv, GCNConv, Sequential, global_mean_pool
 
+from dagnas.cli import main
 from dagnas.errors import DagnasError
 from dagnas.predictors import PREDICTORS
 from dagnas.predictors.core.fit import as_tensors, fit, gradient, predict
@@ -136,12 +138,14 @@ def test_tutorial_predictor_learns_to_rank(tutorial):
     assert torch.equal(predict(again, test), predict(model, test))
 
 
-def test_tutorial_file_is_a_plug_in(tutorial):
-    code = (
-        "from dagnas import plugins; from dagnas.predictors import PREDICTORS; "
-        "plugins.load(['my_predictor']); print(PREDICTORS.get('my_gnn').settings)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tutorial, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "{'layers': 3, 'hidden': 64}"
+def test_tutorial_command_searches_with_it(tutorial, data, monkeypatch):
+    (command,) = re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    program, *arguments = shlex.split(command.replace("0:10", "0:1"))
+    assert program == "dagnas"
+    monkeypatch.chdir(tutorial)
+    monkeypatch.setattr(PREDICTORS, "_added", {})
+    short = ["--budget-evaluations", "37", "--device", "cpu", "--data", str(data)]
+    assert not main([*arguments, *short])
+    trace = pq.read_table(tutorial / "my_gnn.parquet")
+    assert len(trace) == 37
+    assert b"my_gnn" in trace.schema.metadata[b"dagnas.settings"]

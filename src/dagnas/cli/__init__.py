@@ -25,10 +25,10 @@ def parser() -> argparse.ArgumentParser:
     )
     main_parser.add_argument("--version", action="version", version=f"dagnas {__version__}")
     commands = main_parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name):
-        command = importlib.import_module(f"{__name__}.{module.name}")
+    for name in sorted(module.name for module in pkgutil.iter_modules(__path__)):
+        command = importlib.import_module(f"{__name__}.{name}")
         command.add(commands)
-        commands.choices[module.name].set_defaults(run=command.run)
+        commands.choices[name].set_defaults(run=command.run)
     return main_parser
 
 

@@ -88,15 +88,24 @@ def benchmark_label(name: str) -> str:
     return BENCHMARKS.get(name, name)
 
 
-def stamp(ax: Axes, emulated: str, at: tuple[float, float] = (0.98, 0.97)) -> None:
-    """Mark a panel whose data are emulated, naming the quantities; nothing if none are."""
+def stamp(place: Axes | Figure, emulated: str) -> None:
+    """Mark a panel, or a whole figure, whose data are emulated; nothing if none are.
+
+    Parameters
+    ----------
+    place : Axes or Figure
+        Marked in its upper right corner.
+    emulated : str
+        Emulated quantities, separated by spaces.
+    """
     if emulated:
-        ax.text(
-            *at,
+        place.text(
+            0.98,
+            0.97,
             f"EMULATED: {', '.join(emulated.split())}",
-            transform=ax.transAxes,
-            ha="right" if at[0] > 0.5 else "left",
-            va="top" if at[1] > 0.5 else "bottom",
+            transform=place.transAxes if isinstance(place, Axes) else place.transFigure,
+            ha="right",
+            va="top",
             fontsize=8,
             fontweight="bold",
             color="#8a1c1c",

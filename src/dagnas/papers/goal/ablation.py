@@ -37,4 +37,6 @@ def caption(table: pd.DataFrame, inputs: Inputs) -> str:
         for name, variant in inputs.config.variants.items()
         if name in set(table["method"])
     )
-    return efficiency_caption(table, "Mean and standard deviation (bars)") + f" Variants: {variants}."
+    return (
+        efficiency_caption(table, "Mean and standard deviation (bars)") + f" Variants: {variants}."
+    )

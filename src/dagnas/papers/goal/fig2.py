@@ -69,7 +69,7 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     panels = figure.subplots(1, len(table), squeeze=False, width_ratios=widths)[0]
     for ax, (_, row) in zip(panels, table.iterrows(), strict=True):
         space = SPACES.get(row["space"])
-        space.draw(space.from_str([row["best"]]), ax)
+        space.draw(space.from_str([row["best"]]), ax).set_anchor("N")
         ax.set_title(f"{benchmark_label(space.name)}\n{row['classes']:,} classes of cells")
     return figure
 

@@ -53,7 +53,7 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     scores = inputs.ranking("goal_uniform")
     shown = _shown(table)
     figure = Figure(figsize=(3.9 * len(looks) + 4.6, 4.2), layout="constrained")
-    *scatters, sizes = figure.subplots(1, len(looks) + 1, width_ratios=[1.0] * len(looks) + [1.15])
+    *scatters, sizes = figure.subplots(1, len(looks) + 1, width_ratios=[1.0] * (len(looks) + 1))
     for ax, (predictor, look) in zip(scatters, looks.items(), strict=True):
         cells = scores[
             (scores["predictor"] == predictor)
@@ -84,12 +84,20 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
         of_size = table[table["predictor"] == predictor].groupby("train_size")["spearman"]
         mean, sd = of_size.mean(), of_size.std()
         sizes.errorbar(
-            mean.index, mean, sd, color=look.colour, lw=look.width, marker="o", capsize=4
+            mean.index,
+            mean,
+            sd,
+            color=look.colour,
+            lw=look.width,
+            marker="o",
+            capsize=4,
+            elinewidth=1.4,
         )
     ticks = sorted(table["train_size"].unique())
     sizes.set_xscale("log", base=2)
     sizes.set_xticks(ticks, [str(tick) for tick in ticks])
     sizes.minorticks_off()
+    sizes.set_box_aspect(1)
     sizes.set(
         title="Training size",
         xlabel="training cells",

@@ -120,12 +120,12 @@ def caption(table: pd.DataFrame, inputs: Inputs) -> str:
         for source, row in means.iterrows()
     )
     sentences = [
-        f"True rank (by the search signal, 12-epoch validation accuracy, mean over trainings; 1 is "
-        f"best) and predicted rank of {between(table['cells'])} classes of cells in trial {table['trial'].min()}: left by the "
-        f"surrogate of GOAL at the end of a search, right by one trained on as many uniform "
-        f"samples ({between(table['train_size'])} cells over all trials). Below, the corner "
-        f"framed above; the dotted line bounds the true best 5 %. Spearman's rank correlation, "
-        f"mean over {table['trial'].nunique()} trials: {text}.",
+        "True rank (by the search signal, 12-epoch validation accuracy, mean over trainings; 1 is "
+        f"best) and predicted rank of {between(table['cells'])} classes of cells in trial "
+        f"{table['trial'].min()}: left by the surrogate of GOAL at the end of a search, right by "
+        f"one trained on as many uniform samples ({between(table['train_size'])} cells over all "
+        "trials). Below, the corner framed above; the dotted line bounds the true best 5 %. "
+        f"Spearman's rank correlation, mean over {table['trial'].nunique()} trials: {text}.",
         emulated_sentence(table["emulated"]),
     ]
     return " ".join(filter(None, sentences))

@@ -9,6 +9,7 @@ largest gain in signal is drawn; of equals, that of the earlier trial.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,10 +18,11 @@ from dagnas.papers.core.incumbents import incumbent
 from dagnas.papers.core.inputs import Inputs
 from dagnas.papers.core.result import Result
 from dagnas.spaces import SPACES
-from dagnas.spaces.core.draw import LABELS, parts
+from dagnas.spaces.core.draw import INCHES_PER_UNIT, LABELS, parts
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 RESULT = Result(
@@ -101,37 +103,48 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
 
     space = SPACES.get("nasbench101")
     cells = space.from_str(list(table["cell"]))
-    columns = min(PER_ROW, len(table))
-    rows = -(-len(table) // PER_ROW)
-    figure = Figure(figsize=(2.9 * columns, 5.2 * rows))
+    columns, rows = min(PER_ROW, len(table)), -(-len(table) // PER_ROW)
+    figure = Figure()
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    figure.subplots_adjust(0.02, 0.13 / rows, 0.98, 1 - 0.09 / rows, wspace=0.25, hspace=0.3)
-    for ax, position in zip(panels, range(len(panels)), strict=True):
+    for position, ax in enumerate(panels):
         if position >= len(table):
             ax.set_axis_off()
             continue
         row = table.iloc[position]
-        before = cells[position - 1] if position else None
-        space.draw(cells[position], ax, before=before)
+        space.draw(cells[position], ax, before=cells[position - 1] if position else None)
         ax.set_title("start" if not position else f"step {position}", loc="center")
-        mark = "\nemulated" if "valid" in row["emulated"].split() else ""
+        mark = "\n(emulated)" if "valid" in row["emulated"].split() else ""
         text = f"validation {row['valid']:.2f} %{mark}\nevaluation {row['step'] + 1}"
-        ax.text(0.5, -0.03, text, transform=ax.transAxes, ha="center", va="top")
+        ax.text(0.5, -0.02, text, transform=ax.transAxes, ha="center", va="top")
+    width, height = _same_scale(list(panels[: len(table)]))
+    wide, high = INCHES_PER_UNIT * width, INCHES_PER_UNIT * height
+    figure.set_size_inches(columns * wide, rows * (high + 1.2) + 0.4)
+    total = figure.get_figheight()
+    figure.subplots_adjust(0, 0.8 / total, 1, 1 - 0.8 / total, wspace=0, hspace=1.2 / high)
+    for position in range(1, len(table)):
         if position % PER_ROW:
+            ends = {"axesA": panels[position - 1], "axesB": panels[position]}
+            reach = 0.35 / width
             arrow = ConnectionPatch(
-                (1.0, 0.5),
-                (0.0, 0.5),
-                "axes fraction",
-                "axes fraction",
-                axesA=panels[position - 1],
-                axesB=ax,
-                arrowstyle="simple",
-                color="#bbbbbb",
+                (1 - reach, 0.5), (reach, 0.5), "axes fraction", arrowstyle="simple", **ends
             )
+            arrow.set(facecolor="#aaaaaa", linewidth=0)
             figure.add_artist(arrow)
-    if table["emulated"].any():
-        style.stamp(panels[0], table["emulated"].iloc[0], at=(0.0, 1.12))
+    style.stamp(figure, table["emulated"].iloc[0])
     return figure
+
+
+def _same_scale(panels: Sequence[Axes]) -> tuple[float, float]:
+    """Give all panels one window that the largest cell fits, so that boxes are equally large.
+
+    Returns its width and height in units of the drawing.
+    """
+    width = max(3.6, max(np.ptp(ax.get_xlim()) for ax in panels) + 1.0)
+    height = max(np.ptp(ax.get_ylim()) for ax in panels)
+    for ax in panels:
+        middle, top = np.mean(ax.get_xlim()), ax.get_ylim()[1]
+        ax.set(xlim=(middle - width / 2, middle + width / 2), ylim=(top - height, top))
+    return width, height
 
 
 def caption(table: pd.DataFrame, inputs: Inputs) -> str:

@@ -47,6 +47,8 @@ PLAIN_FILL = "#eeeeee"
 LETTERS, SMALL_LETTERS = 0.34, 0.2
 ARROW = 0.19
 INCHES_PER_UNIT = 0.55
+#: How far a gap may shrink so that a line gets straight.
+SLACK = 0.12
 
 Array = NDArray[np.float64]
 Edge = tuple[int, int]
@@ -255,8 +257,48 @@ def _straighten(
         weights = np.array([sum((w for _, w in pull[v]), 1e-3) for v in layer])
         wanted = [sum(w * breadth[u] for u, w in pull[v]) for v in layer] / weights
         placed = isotonic_regression(wanted - distance, weights=weights).x + distance
-        breadth.update(zip(layer, placed.round(4).tolist(), strict=True))
-    return breadth
+        breadth.update(zip(layer, placed.tolist(), strict=True))
+    _align(forth, links, breadth)
+    return {item: round(place, 3) for item, place in breadth.items()}
+
+
+def _align(
+    layers: list[tuple[list[Item], Array]],
+    links: list[tuple[Item, Item]],
+    breadth: dict[Item, float],
+) -> None:
+    """Put on one line, in place, the bends of an edge and what is nearly so, where there is room.
+
+    Parameters
+    ----------
+    layers : list of (items, least distances from the first item)
+    links : list of (item, item)
+    breadth : dict
+    """
+    number = {item: k for k, (layer, _) in enumerate(layers) for item in layer}
+    groups: dict[Item, list[Item]] = {item: [item] for item in breadth}
+
+    def slant(link: tuple[Item, Item]) -> tuple[int, float]:
+        a, b = link
+        # Bends first: they are seen most. A vertex and a bend keep apart for the vertex's ports.
+        kinds = isinstance(a, tuple) + isinstance(b, tuple)
+        return (1, 2, 0)[kinds], round(abs(breadth[a] - breadth[b]), 6)
+
+    for a, b in sorted(links, key=slant):
+        merged = groups[a] + groups[b]
+        order, slope = slant((a, b))
+        if groups[a] is groups[b] or len({number[v] for v in merged}) < len(merged):
+            continue
+        if order == 2 or (order == 1 and slope > 0.3):
+            continue
+        line = sum(breadth[v] for v in merged) / len(merged)
+        moved = {**breadth, **dict.fromkeys(merged, line)}
+        if all(
+            (np.diff([moved[v] for v in layer]) >= np.diff(distance) - SLACK).all()
+            for layer, distance in layers
+        ):
+            breadth.update(moved)
+            groups.update(dict.fromkeys(merged, merged))
 
 
 def _ports(

@@ -284,8 +284,8 @@ def _items(buffer: _Buffer, section: str, late: set[int]) -> Iterator[tuple[Any,
                     position += 5
                 else:
                     table = np.frombuffer(run[0], _REUSED_ITEM)
-                    items = recall_all(table["number"]), table["value"].tolist()
-                    stack.extend(chain.from_iterable(zip(*items, strict=True)))
+                    pairs = recall_all(table["number"]), table["value"].tolist()
+                    stack.extend(chain.from_iterable(zip(*pairs, strict=True)))
                     position = run.end()
             case b"X":
                 (length,) = long(data, position + 1)

@@ -1,0 +1,168 @@
+"""Tables and policies: what an evaluation gives."""
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from dagnas.benchmarks import BENCHMARKS
+from dagnas.benchmarks.core.benchmark import find_policy
+from dagnas.benchmarks.core.table import Table
+from dagnas.errors import DagnasError
+from dagnas.files import write_parquet
+
+
+@pytest.fixture(scope="module")
+def bench(data):
+    return BENCHMARKS.get("nasbench201").open(data)
+
+
+def test_every_registered_benchmark_names_its_tables():
+    names = BENCHMARKS.names()
+    assert {"nasbench101", "nasbench201", "nasbench201_cifar100"} <= set(names)
+    assert all(BENCHMARKS.get(name).tables for name in names)
+
+
+def test_rows_find_each_cell_in_any_order(bench):
+    order = np.random.default_rng(0).permutation(len(bench))
+    assert (bench.rows(bench.cells[order]) == order).all()
+
+
+def test_an_evaluation_is_what_the_policy_says(bench):
+    rows = np.arange(50)
+    policy = replace(bench.policies["goal"], repeat="s1", signal="cifar10/valid/200")
+    result = bench.evaluate(bench.cells[rows], policy, np.random.default_rng(0))
+    assert (result.signal == bench.table["cifar10/valid/200/s1"][rows]).all()
+    assert (result.seconds == bench.table["cifar10/seconds/12/mean"][rows]).all()
+    assert (result.valid == bench.table["cifar10/valid/200/mean"][rows]).all()
+    assert (result.test == bench.table["cifar10/test/200/mean"][rows]).all()
+    mean = bench.evaluate(
+        bench.cells[rows], replace(policy, repeat="mean"), np.random.default_rng(1)
+    )
+    assert (mean.signal == result.valid).all()
+
+
+def test_random_repeats_are_each_drawn_half_the_time(bench):
+    policy = bench.policies["goal"]
+    assert policy.repeat == "random"
+    signal = bench.look_up(np.zeros(4000, dtype=int), policy, np.random.default_rng(0)).signal
+    values = [bench.table[f"cifar10/valid/12/s{repeat}"][0] for repeat in range(2)]
+    assert set(signal) == set(values)
+    assert 0.45 < (signal == values[0]).mean() < 0.55
+
+
+def test_a_missing_repeat_is_never_drawn(bench, data, tmp_path):
+    table = pq.read_table(data / "nasbench201.parquet")
+    holes = table["cifar10/valid/12/s0"].to_numpy().copy()
+    holes[::2] = np.nan
+    index = table.column_names.index("cifar10/valid/12/s0")
+    table = table.set_column(index, "cifar10/valid/12/s0", pa.array(holes))
+    pq.write_table(table, tmp_path / "nasbench201.parquet")
+    other = BENCHMARKS.get("nasbench201").open(tmp_path)
+    rows = np.repeat(np.arange(10), 100)
+    signal = other.look_up(rows, other.policies["goal"], np.random.default_rng(0)).signal
+    assert np.isfinite(signal).all()
+    alone = rows % 2 == 0
+    assert (signal[alone] == other.table["cifar10/valid/12/s1"][rows[alone]]).all()
+    assert len(set(signal[~alone])) == 10
+
+
+def test_what_is_emulated_is_told(bench):
+    goal = bench.policies["goal"]
+    assert bench.emulated(goal) == ("seconds",)
+    assert bench.emulated(replace(goal, signal="cifar10/valid/200")) == ("signal", "seconds")
+    assert bench.emulated(replace(goal, seconds="cifar10/seconds/200")) == ()
+
+
+def test_a_policy_for_single_repeats_refuses_means(data, tmp_path):
+    table = pq.read_table(data / "nasbench201.parquet")
+    table = table.drop_columns(["cifar10/valid/12/s0", "cifar10/valid/12/s1"])
+    pq.write_table(table, tmp_path / "nasbench201.parquet")
+    bench = BENCHMARKS.get("nasbench201").open(tmp_path)
+    assert bench.policies["goal"].repeat == "mean"
+    policy = replace(bench.policies["goal"], repeat="random")
+    with pytest.raises(DagnasError, match="no single repeats of 'cifar10/valid/12'"):
+        bench.evaluate(bench.cells[:1], policy, np.random.default_rng(0))
+
+
+def test_an_unknown_policy_lists_the_valid_ones(bench):
+    with pytest.raises(DagnasError, match=r"'gaol' \(did you mean 'goal'\?\); valid: bonas, goal"):
+        find_policy(bench, "gaol")
+
+
+def test_faults_of_a_table(data, tmp_path):
+    path = tmp_path / "nasbench201.parquet"
+    opened = BENCHMARKS.get("nasbench201").open
+    with pytest.raises(DagnasError, match=r"no table .*nasbench201.parquet; `dagnas fetch"):
+        opened(tmp_path)
+    whole = (data / "nasbench201.parquet").read_bytes()
+    for damage in (b"", b"nonsense", whole[:-100], whole[: len(whole) // 2]):
+        path.write_bytes(damage)
+        with pytest.raises(DagnasError, match="not a readable Parquet file"):
+            opened(tmp_path)
+    write_parquet(pa.table({"code": [1]}), path)
+    with pytest.raises(DagnasError, match="no table of this version"):
+        opened(tmp_path)
+    notes = {"dagnas.schema": "1", "dagnas.space": "nasbench101"}
+    write_parquet(pa.table({"code": [1]}), path, notes)
+    with pytest.raises(DagnasError, match="is a table of 'nasbench101'"):
+        opened(tmp_path)
+
+
+def test_a_flipped_bit_in_a_column_is_noticed(data, tmp_path):
+    whole = bytearray((data / "nasbench201.parquet").read_bytes())
+    path = tmp_path / "nasbench201.parquet"
+    chunk = pq.ParquetFile(data / "nasbench201.parquet").metadata.row_group(0)
+    columns = {chunk.column(i).path_in_schema: chunk.column(i) for i in range(chunk.num_columns)}
+    column = columns["cifar10/test/200/mean"]
+    whole[column.data_page_offset + column.total_compressed_size // 2] ^= 4
+    path.write_bytes(whole)
+    with pytest.raises(DagnasError, match="not a readable Parquet file"):
+        Table(path)["cifar10/test/200/mean"]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_value_that_is_no_number_is_named(data, tmp_path, bad):
+    table = pq.read_table(data / "nasbench201.parquet")
+    values = table["cifar10/test/200/mean"].to_numpy().copy()
+    values[7] = bad
+    index = table.column_names.index("cifar10/test/200/mean")
+    table = table.set_column(index, "cifar10/test/200/mean", pa.array(values))
+    pq.write_table(table, tmp_path / "nasbench201.parquet")
+    bench = BENCHMARKS.get("nasbench201").open(tmp_path)
+    with pytest.raises(DagnasError, match="'cifar10/test/200/mean' is not a number in row 7"):
+        bench.evaluate(bench.cells[:1], bench.policies["goal"], np.random.default_rng(0))
+
+
+def test_a_cell_that_is_not_in_the_table_is_named(data, tmp_path):
+    table = pq.read_table(data / "nasbench201.parquet").slice(0, 100)
+    pq.write_table(table, tmp_path / "nasbench201.parquet")
+    bench = BENCHMARKS.get("nasbench201").open(tmp_path)
+    with pytest.raises(DagnasError, match=r"has no cell \|"):
+        bench.rows(bench.space.enumerate()[200])
+
+
+@pytest.mark.slow
+def test_real_tables_hold_the_published_optima(mirror, tmp_path):
+    from dagnas.cli import main
+
+    assert main(["fetch", "--mirror", str(mirror), "--data", str(tmp_path)]) == 0
+    bench = BENCHMARKS.get("nasbench201").open(tmp_path)
+    assert bench.values("cifar10/valid/200").max() == pytest.approx(91.607, abs=5e-4)
+    assert bench.values("cifar10/test/200").max() == pytest.approx(94.373, abs=5e-4)
+    assert bench.emulated(bench.policies["goal"]) == ()
+    bench = BENCHMARKS.get("nasbench101").open(tmp_path)
+    assert len(bench) == 423_624
+    assert bench.values("cifar10/test/108").max() == pytest.approx(94.3176, abs=5e-4)
+    assert bench.emulated(bench.policies["goal"]) == ("signal", "seconds", "valid")
+    cells = bench.space.sample(200, np.random.default_rng(0))
+    assert (bench.rows(cells) == bench.rows(bench.space.prune(cells))).all()
+
+
+def test_columns_are_read_when_they_are_first_needed(data):
+    bench = BENCHMARKS.get("nasbench201").open(data)
+    assert set(bench.table._read) == {"code"}
+    bench.look_up(np.arange(3), bench.policies["goal"], np.random.default_rng(0))
+    assert "params" not in bench.table._read

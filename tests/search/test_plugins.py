@@ -1,0 +1,97 @@
+"""Plug-ins from a named module and from an entry point: the tutorial page itself is run."""
+
+import re
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from dagnas import plugins
+from dagnas.cli import main
+from dagnas.errors import DagnasError
+from dagnas.registry import Registry
+from dagnas.search import METHODS
+from dagnas.search.core.method import Method
+
+PAGE = Path(__file__).parents[2] / "docs" / "tutorial_plugin.md"
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    """A folder with the modules of the tutorial; registries and imports as before, afterwards."""
+    for name, code in re.findall(r"```python\n# (\w+)\.py\n(.*?)```", PAGE.read_text(), re.DOTALL):
+        (tmp_path / f"{name}.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    known = set(sys.modules)
+    for registry in plugins.REGISTRIES:
+        monkeypatch.setattr(registry, "_added", dict(registry._added))
+    yield tmp_path
+    for name in set(sys.modules) - known:
+        if (tmp_path / f"{name}.py").exists():
+            del sys.modules[name]
+
+
+def test_a_method_of_the_tutorial(workplace, data, capsys):
+    assert main(["list", "methods", "--plugin", "my_method"]) == 0
+    assert "local_search  starts=4" in capsys.readouterr().out.splitlines()
+    command = ["search", "--plugin", "my_method", "--benchmark", "nasbench201"]
+    command += ["--method", "local_search", "--set", "starts=8", "--trials", "0:2"]
+    command += ["--budget-evaluations", "60", "--data", str(data), "--out", "out.parquet"]
+    assert main(command) == 0
+    trace = pq.read_table("out.parquet").to_pandas()
+    assert trace.groupby("trial").size().tolist() == [60, 60]
+    first = trace[trace["trial"] == 0]
+    # The second batch are the neighbours of the best of the first eight: 6 edges x 4 others.
+    assert first["signal"][8:32].max() > first["signal"][:8].max()
+
+
+def test_a_space_and_a_benchmark_of_the_tutorial(workplace, capsys):
+    assert main(["list", "benchmarks", "--plugin", "my_benchmark"]) == 0
+    assert "chain_benchmark" in capsys.readouterr().out.splitlines()
+    command = ["search", "--plugin", "my_benchmark", "--benchmark", "chain_benchmark"]
+    command += ["--method", "goal", "--set", "initial=10", "--set", "epochs=3"]
+    assert main([*command, "--trials", "0:1", "--out", "chain.parquet"]) == 0
+    trace = pq.read_table("chain.parquet").to_pandas()
+    assert len(trace) == 60
+    assert not trace["code"].duplicated().any()
+    assert set(trace["emulated"]) == {"signal seconds valid test"}
+
+
+def test_a_method_ends_where_its_space_is_spent(workplace):
+    command = ["search", "--plugin", "my_benchmark", "--benchmark", "chain_benchmark"]
+    command += ["--method", "goal", "--set", "epochs=1", "--set", "proposals=200"]
+    command += ["--set", "predictor=mlp", "--budget-evaluations", "5000"]
+    assert main([*command, "--trials", "0:1", "--out", "chain.parquet"]) == 0
+    assert pq.read_table("chain.parquet").num_rows == 3**6
+
+
+def test_an_entry_point_is_found_by_its_name(monkeypatch):
+    point = metadata.EntryPoint("elsewhere", "dagnas.search.goal:goal", "dagnas.search")
+    wrong = metadata.EntryPoint("wrong", "dagnas.errors:unknown", "dagnas.search")
+    points = metadata.EntryPoints([point, wrong])
+    monkeypatch.setattr(metadata, "entry_points", lambda **by: points.select(**by))
+    registry = Registry("method", "dagnas.search", Method)
+    assert "elsewhere" in registry.names()
+    assert registry.get("elsewhere") is METHODS.get("goal")
+    assert registry.module("elsewhere") == "dagnas.search.goal"
+    with pytest.raises(DagnasError, match="method 'wrong' is .* not a Method"):
+        registry.get("wrong")
+
+
+def test_faults_of_plugins(workplace):
+    (workplace / "broken.py").write_text("1 / 0")
+    (workplace / "empty.py").write_text("from dagnas.search.goal import goal")
+    (workplace / "taken.py").write_text(
+        "from dagnas.search.core.method import method\n@method()\ndef goal(space, rng):\n    yield"
+    )
+    for module, message in {
+        "absent": "cannot import the plug-in module 'absent': ModuleNotFoundError",
+        "broken": "cannot import the plug-in module 'broken': ZeroDivisionError",
+        "empty": "'empty' defines no space, benchmark, predictor, method",
+        "taken": "the method 'goal' exists already",
+    }.items():
+        with pytest.raises(DagnasError, match=message):
+            plugins.load([module])

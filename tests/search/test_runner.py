@@ -1,0 +1,243 @@
+"""The runner: budgets, clock, trace, streams, resuming."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from dagnas.benchmarks import BENCHMARKS
+from dagnas.cli import main
+from dagnas.errors import DagnasError
+from dagnas.search import METHODS
+from dagnas.search.core.method import Proposal, method
+from dagnas.search.core.runner import TRACE, Search, run, run_trial
+
+
+@pytest.fixture(scope="module")
+def bench(data):
+    return BENCHMARKS.get("nasbench201").open(data)
+
+
+def search(bench, name="random_search", **options):
+    chosen = name if not isinstance(name, str) else METHODS.get(name)
+    return Search(bench, chosen, **options)
+
+
+def test_a_trial_stops_within_its_seconds(bench):
+    trace = run_trial(search(bench, budget_seconds=3000.0), 0).to_pandas()
+    assert trace["seconds"].iloc[-1] <= 3000
+    longer = run_trial(search(bench, budget_seconds=6000.0), 0).to_pandas()
+    # The longer trial is the same one, going on; its next evaluation would not have fitted.
+    assert longer.iloc[: len(trace)].equals(trace)
+    assert longer["seconds"].iloc[len(trace)] > 3000
+
+
+@pytest.mark.parametrize("budget", [1, 7, 8, 20])
+def test_a_trial_stops_at_its_number_of_evaluations(bench, budget):
+    trace = run_trial(search(bench, budget_evaluations=budget), 0)
+    assert trace["step"].to_pylist() == list(range(budget))
+
+
+def test_a_trace_says_what_the_benchmark_says(bench):
+    chosen = search(bench, budget_evaluations=30)
+    trace = run_trial(chosen, 3)
+    assert trace.schema == TRACE
+    assert set(trace["trial"].to_pylist()) == {3}
+    cells = bench.space.unpack(trace["code"].to_numpy())
+    assert bench.space.to_str(cells) == trace["cell"].to_pylist()
+    rows = bench.rows(cells)
+    seconds = np.cumsum(bench.values("cifar10/seconds/12")[rows])
+    np.testing.assert_allclose(trace["seconds"].to_numpy(), seconds)
+    assert (trace["valid"].to_numpy() == bench.values("cifar10/valid/200")[rows]).all()
+    assert set(trace["emulated"].to_pylist()) == {"seconds"}
+
+
+def test_trials_and_studies_have_streams_of_their_own(bench):
+    def cells(trial, study):
+        return run_trial(search(bench, study=study, budget_evaluations=9), trial)[
+            "code"
+        ].to_pylist()
+
+    assert cells(0, "a") == cells(0, "a")
+    assert len({tuple(cells(0, "a")), tuple(cells(1, "a")), tuple(cells(0, "b"))}) == 3
+
+
+def test_global_random_state_has_no_part(bench):
+    import torch
+
+    small = {"initial": 4, "epochs": 1}
+    chosen = search(bench, "goal", given=small, budget_evaluations=12)
+    one = run_trial(chosen, 0)
+    np.random.seed(1)  # noqa: NPY002
+    torch.manual_seed(1)
+    assert run_trial(chosen, 0).equals(one)
+
+
+def test_the_policy_gives_the_budget_unless_one_is_given(bench):
+    assert search(bench).budget_seconds == 2.8e4
+    assert search(bench).budget_evaluations is None
+    assert search(bench, budget_evaluations=3).budget_seconds is None
+    assert search(bench, policy="bonas").budget_evaluations == 1000
+
+
+@pytest.mark.parametrize("budget", [{"budget_seconds": -1.0}, {"budget_evaluations": 0}])
+def test_a_budget_must_be_positive(bench, budget):
+    with pytest.raises(DagnasError, match="must be positive"):
+        search(bench, **budget)
+
+
+def test_parents_are_steps_and_the_first_cells_have_none(bench):
+    trace = run_trial(search(bench, "regularized_evolution", budget_evaluations=40), 0).to_pandas()
+    assert (trace["parent"][:10] == -1).all()
+    later = trace.iloc[10:]
+    assert ((later["parent"] >= 0) & (later["parent"] < later["step"])).all()
+    space = bench.space
+    child = space.to_values(space.unpack(later["code"].to_numpy()))
+    parent = space.to_values(space.unpack(trace["code"].to_numpy()[later["parent"]]))
+    assert ((child != parent).sum(axis=1) == 1).all()
+
+
+def test_a_method_may_end_by_itself_and_may_not_stall(bench):
+    @method()
+    def three(space, rng):
+        yield space.sample(3, rng)
+
+    @method()
+    def nothing(space, rng):
+        yield space.sample(0, rng)
+
+    assert len(run_trial(search(bench, three), 0)) == 3
+    with pytest.raises(DagnasError, match="no cells"):
+        run_trial(search(bench, nothing), 0)
+
+
+def test_a_method_is_told_signals_and_nothing_else(bench):
+    told = []
+
+    @method()
+    def listening(space, rng):
+        while True:
+            told.append((yield Proposal(space.sample(2, rng), np.array([-1, -1]))))
+
+    trace = run_trial(search(bench, listening, budget_evaluations=6), 0)
+    assert np.concatenate(told).tolist() == trace["signal"].to_pylist()[:4]
+
+
+# Files
+
+
+COMMAND = [
+    *("search", "--benchmark", "nasbench201", "--method", "goal", "--set", "initial=6"),
+    *("--set", "epochs=2", "--budget-evaluations", "40", "--trials", "0:4"),
+]
+
+
+def test_two_runs_of_one_command_give_the_same_bytes(data, tmp_path):
+    for name in ("a", "b"):
+        out = tmp_path / f"{name}.parquet"
+        assert main([*COMMAND, "--data", str(data), "--out", str(out)]) == 0
+    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"a.parquet", "a.wall.csv", "b.parquet", "b.wall.csv"}
+    about = pq.read_schema(tmp_path / "a.parquet").metadata
+    assert json.loads(about[b"dagnas.settings"])["initial"] == 6
+    assert about[b"dagnas.emulated"] == b'["seconds"]'
+
+
+def test_a_killed_search_goes_on_to_the_same_trace(data, tmp_path):
+    whole, out = tmp_path / "whole.parquet", tmp_path / "out.parquet"
+    command = [*COMMAND, "--data", str(data), "--out"]
+    assert main([*command, str(whole)]) == 0
+    parts = tmp_path / ".out.parquet.partial"
+    process = subprocess.Popen([sys.executable, "-m", "dagnas", *command, str(out)])
+    deadline = time.monotonic() + 120
+    while not (parts / "0.parquet").exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not out.exists()
+    done = {path.name for path in parts.glob("[0-9].parquet")}
+    assert "3.parquet" not in done
+    calls = []
+
+    def counted(search, trial, *rest, **options):
+        calls.append(trial)
+        return run_trial(search, trial, *rest, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dagnas.search.core.runner.run_trial", counted)
+        assert main([*command, str(out)]) == 0
+    assert calls == [trial for trial in range(4) if f"{trial}.parquet" not in done]
+    assert out.read_bytes() == whole.read_bytes()
+    assert not parts.exists()
+
+
+def test_parts_of_another_search_are_not_taken(bench, tmp_path, monkeypatch):
+    out = tmp_path / "out.parquet"
+
+    def stop(search, trial, *rest):
+        if trial == 1:
+            raise KeyboardInterrupt
+        return run_trial(search, trial, *rest)
+
+    chosen = search(bench, budget_evaluations=5)
+    with monkeypatch.context() as patch:
+        patch.setattr("dagnas.search.core.runner.run_trial", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run(chosen, range(2), out)
+    part = tmp_path / ".out.parquet.partial" / "0.parquet"
+    assert part.exists()
+    run(search(bench, budget_evaluations=6), range(2), out)
+    assert pq.read_table(out)["step"].to_pylist() == [*range(6), *range(6)]
+
+
+def test_a_damaged_part_is_run_again(bench, tmp_path):
+    out, chosen = tmp_path / "out.parquet", search(bench, budget_evaluations=5)
+    part = tmp_path / ".out.parquet.partial" / "0.parquet"
+    part.parent.mkdir()
+    part.write_bytes(b"PAR1 cut off")
+    run(chosen, range(1), out)
+    assert pq.read_table(out).num_rows == 5
+
+
+@pytest.mark.parametrize("code", ["ENOSPC", "EROFS"])
+def test_a_folder_that_takes_no_file_is_told_before_the_first_trial(
+    bench, tmp_path, monkeypatch, code
+):
+    import errno
+    import tempfile
+
+    def refuse(*args, **kwargs):
+        raise OSError(getattr(errno, code), os.strerror(getattr(errno, code)))
+
+    monkeypatch.setattr(tempfile, "mkstemp", refuse)
+    monkeypatch.setattr("dagnas.search.core.runner.run_trial", lambda *a: pytest.fail("ran"))
+    with pytest.raises(DagnasError, match=r"cannot write .*: (No space|Read-only)"):
+        run(search(bench), range(1), tmp_path / "out.parquet")
+    assert not (tmp_path / "out.parquet").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system")
+def test_a_disk_that_fills_up_leaves_no_trace_behind(bench, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(disk)], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("cannot mount a tmpfs here")
+    try:
+        with pytest.raises(DagnasError, match="No space left on device"):
+            run(search(bench, budget_evaluations=4000), range(1), disk / "out.parquet")
+        assert not list(disk.glob("*.parquet"))
+        assert not list((disk / ".out.parquet.partial").glob("*.parquet"))
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)

@@ -1,0 +1,103 @@
+"""The command line: help, and one message with status 2 for whatever a user must mend."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from dagnas.cli import main
+
+SEARCH = ["search", "--benchmark", "nasbench201", "--method", "random_search", "--trials", "0:1"]
+COMMANDS = ["claims", "config", "fetch", "list", "rank", "result", "search", "show"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_holds_examples(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    assert f"dagnas {command}" in capsys.readouterr().out.split("examples:")[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--method", "gaol"], "unknown method 'gaol' (did you mean 'goal'?); valid: goal,"),
+        (["--benchmark", "nasbench301"], "unknown benchmark 'nasbench301'"),
+        (["--policy", "exact"], "unknown policy of nasbench201 'exact'; valid: bonas, goal"),
+        (["--trials", "3:3"], "--trials 3:3: expected A:B"),
+        (["--trials", "-1:3"], "--trials"),
+        (["--trials", "all"], "--trials all: expected A:B"),
+        (["--budget-seconds", "-5"], "budget_seconds is -5.0; it must be positive"),
+        (["--budget-seconds", "nan"], "budget_seconds is nan; it must be positive"),
+        (["--budget-evaluations", "0"], "budget_evaluations is 0; it must be positive"),
+        (["--set", "batch"], "--set batch: expected KEY=VALUE"),
+        (["--set", "batch=x"], "setting batch='x' of method 'random_search'"),
+        (["--set", "bach=3"], "unknown setting of method 'random_search' 'bach'"),
+        (["--plugin", "absent_module"], "cannot import the plug-in module 'absent_module'"),
+        (["--out", "trace.csv"], "--out trace.csv: expected a name that ends in .parquet"),
+        (["--data", "nowhere"], "no table nowhere/nasbench201.parquet; `dagnas fetch"),
+    ],
+)
+def test_a_wrong_search_is_told_in_one_line(
+    arguments, message, data, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    command = [*SEARCH, "--data", str(data), "--out", "out.parquet", *arguments]
+    if arguments[1].startswith("-"):
+        # argparse takes a value that begins with a dash for an option.
+        command[-2:] = [f"{arguments[0]}={arguments[1]}"]
+    assert main(command) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_gpu_that_is_not_there(data, tmp_path, capsys, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    command = [*SEARCH, "--method", "goal", "--device", "cuda", "--data", str(data)]
+    assert main([*command, "--out", str(tmp_path / "out.parquet")]) == 2
+    assert "valid: auto, cpu" in capsys.readouterr().err
+
+
+def test_show_tells_what_a_trace_holds(data, tmp_path, capsys):
+    out = tmp_path / "out.parquet"
+    assert main([*SEARCH, "--data", str(data), "--out", str(out)]) == 0
+    assert main(["show", str(out)]) == 0
+    text = capsys.readouterr().out
+    assert "random_search" in text
+    assert '["seconds"]' in text
+    (tmp_path / "bad.parquet").write_text("no trace")
+    assert main(["show", str(tmp_path / "bad.parquet")]) == 2
+    assert "not a readable Parquet file" in capsys.readouterr().err
+    assert main(["show", str(data / "nasbench201.parquet")]) == 2
+    assert "lacks the columns" in capsys.readouterr().err
+
+
+def test_lists_name_what_the_package_holds(capsys):
+    for kind, name in {
+        "spaces": "nasbench101",
+        "benchmarks": "nasbench201_cifar100",
+        "methods": "goal  initial=32",
+        "predictors": "ecc",
+        "results": "goal/fig4",
+    }.items():
+        assert main(["list", kind]) == 0
+        assert any(line.startswith(name) for line in capsys.readouterr().out.splitlines())
+
+
+def test_one_thread_a_process_and_no_traceback():
+    environment = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
+    code = "import dagnas.cli, torch; print(torch.get_num_threads())"
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert run.stdout == "1\n"
+    run = subprocess.run(
+        [sys.executable, "-m", "dagnas", "show", "absent.parquet"], capture_output=True, text=True
+    )
+    assert (run.returncode, run.stderr) == (2, "dagnas: no such file: absent.parquet\n")
