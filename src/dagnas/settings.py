@@ -51,7 +51,7 @@ class Settings:
             return dict(self._model(**given))
         except pydantic.ValidationError as error:
             (first, *_) = error.errors()
-            name = first["loc"][0]
+            where = str(first["loc"][0])
             raise DagnasError(
-                f"setting {name}={given[str(name)]!r} of {self.owner}: {first['msg']}"
+                f"setting {where}={given[where]!r} of {self.owner}: {first['msg']}"
             ) from None

@@ -202,7 +202,7 @@ def test_malicious_pth(tmp_path, kind, legacy, place):
     else:
         content["arch2infos"][0]["full"]["extra"] = evil
     path = official.write_pth(tmp_path / "x.pth", content, legacy)
-    with pytest.raises(DagnasError, match=name):
+    with pytest.raises(DagnasError, match=f"asks for ({name})"):
         nasbench201_pth.read(path, 1)
     assert not (tmp_path / "ran").exists()
 
@@ -211,7 +211,7 @@ def test_malicious_header_of_a_legacy_pth(tmp_path):
     evil, name = evils(tmp_path / "ran")["system"]
     path = tmp_path / "x.pth"
     path.write_bytes(pickle.dumps(evil, protocol=2))
-    with pytest.raises(DagnasError, match=name):
+    with pytest.raises(DagnasError, match=f"asks for ({name})"):
         nasbench201_pth.read(path, 1)
     assert not (tmp_path / "ran").exists()
 
@@ -223,7 +223,7 @@ def test_malicious_nats(tmp_path, kind, file):
     folder = official.write_nats(tmp_path / "nats", 1, 1)
     with bz2.open(folder / f"{file}.pickle.pbz2", "wb") as packed:
         pickle.dump({"meta_archs": evil, "12": evil, "200": evil}, packed)
-    with pytest.raises(DagnasError, match=name):
+    with pytest.raises(DagnasError, match=f"asks for ({name})"):
         nats.read_cells(folder)
     assert not (tmp_path / "ran").exists()
 
@@ -302,8 +302,8 @@ MAKE = """
 import sys
 from pathlib import Path
 from tests.benchmarks import official
-path, count, legacy = sys.argv[1:]
-official.write_pth(Path(path), official.content_201(int(count)), legacy == "True")
+path, count = sys.argv[1:]
+official.write_pth(Path(path), official.content_201(int(count)), legacy=True)
 """
 MEASURE = """
 import sys
@@ -324,8 +324,7 @@ print(peak() - before, peak())
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak from /proc")
-@pytest.mark.parametrize("legacy", [True, False])
-def test_memory_does_not_grow_with_the_file(tmp_path, legacy):
+def test_memory_does_not_grow_with_the_file(tmp_path):
     """Twice the cells, each with full learning curves: the peak grows by less than 20 %.
 
     Even what the reading itself adds to the process does so.
@@ -334,7 +333,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path, legacy):
     path = str(tmp_path / "x.pth")
     peaks = []
     for count in ("200", "400"):
-        command = [sys.executable, "-c", MAKE, path, count, str(legacy)]
+        command = [sys.executable, "-c", MAKE, path, count]
         subprocess.run(command, check=True, cwd=root)
         command = [sys.executable, "-c", MEASURE, path, count]
         done = subprocess.run(command, check=True, cwd=root, capture_output=True, text=True)

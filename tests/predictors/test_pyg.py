@@ -140,7 +140,7 @@ def test_tutorial_predictor_learns_to_rank(tutorial):
 
 def test_tutorial_command_searches_with_it(tutorial, data, monkeypatch):
     (command,) = re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    program, *arguments = shlex.split(command.replace("0:10", "0:1"))
+    program, *arguments = shlex.split(command.replace("\\\n", "").replace("0:10", "0:1"))
     assert program == "dagnas"
     monkeypatch.chdir(tutorial)
     monkeypatch.setattr(PREDICTORS, "_added", {})

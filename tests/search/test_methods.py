@@ -72,7 +72,7 @@ def test_evolution_mutates_the_best_of_those_alive(space):
     best = 1
     children = trial.send(signals)
     # The first two members die after two births; until then the best one is the second.
-    for step in range(5, 7):
+    for _ in range(2):
         assert children.parents == [best]
         children = trial.send(np.array([0.0]))
     # The member with signal 5 is dead now: the oldest go, however good.

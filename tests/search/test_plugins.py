@@ -77,7 +77,7 @@ def test_an_entry_point_is_found_by_its_name(monkeypatch):
     assert "elsewhere" in registry.names()
     assert registry.get("elsewhere") is METHODS.get("goal")
     assert registry.module("elsewhere") == "dagnas.search.goal"
-    with pytest.raises(DagnasError, match="method 'wrong' is .* not a Method"):
+    with pytest.raises(DagnasError, match=r"method 'wrong' is .* not a Method"):
         registry.get("wrong")
 
 

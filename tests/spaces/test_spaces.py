@@ -134,9 +134,8 @@ def random_graphs(space: CellSpace, n: int, seed: int, shift: float = 0.0) -> Gr
     vertices, types, kinds = space.num_nodes, len(space.node_types), len(space.edge_types)
     edges = rng.normal(size=(n, vertices, vertices, kinds))
     edges[..., -1] += shift
-    return Graphs(
-        rng.normal(size=(n, vertices, types)), np.where(space.edge_mask.any(2)[..., None], edges, 0)
-    )
+    upper = np.triu(np.ones((vertices, vertices)), k=1)[:, :, None]
+    return Graphs(rng.normal(size=(n, vertices, types)), edges * upper)
 
 
 # NAS-Bench-101

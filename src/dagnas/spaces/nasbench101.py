@@ -156,7 +156,8 @@ class NASBench101Space(CellSpace):
             small = np.zeros((len(bits), size, size), dtype=np.int8)
             for tail, head in itertools.combinations(range(size), 2):
                 small[:, tail, head] = bits >> (tail + head * (head - 1) // 2) & 1
-            full = (small[:, :-1].any(axis=2) & small[:, :, 1:].any(axis=1)).all(axis=1)
+            leads_on, is_reached = small[:, :-1].any(axis=2), small[:, :, 1:].any(axis=1)
+            full = np.logical_and(leads_on, is_reached).all(axis=1)
             place = np.array([*range(interior + 1), _V - 1])
             edges = np.zeros((full.sum(), _V, _V), dtype=np.int8)
             edges[:, place[:, None], place] = small[full]
@@ -212,12 +213,13 @@ class NASBench101Space(CellSpace):
     @cached_property
     def _choices(self) -> _Choices:
         tails, heads = self._tails, self._heads
-        path, inner, free, alive, first = [], [], [], [], {}
+        path: list[list[bool]] = []
+        inner, free, alive = [], [], []
         paths_of = np.zeros((2**_INTERIOR, 2**_INTERIOR), dtype=np.int64)
         for members in range(2**_INTERIOR):
             is_alive = np.array([True, *(members >> i & 1 for i in range(_INTERIOR)), True], bool)
             inside = is_alive[tails] & is_alive[heads]
-            first[members] = len(path)
+            first = len(path)
             for through in range(2**_INTERIOR):
                 if through & ~members:
                     continue
@@ -226,8 +228,8 @@ class NASBench101Space(CellSpace):
                 edges = zip(tails.tolist(), heads.tolist(), strict=True)
                 path.append([edge in steps for edge in edges])
                 inner.append(inside)
-            paths_of[members] = first[members]
-            paths_of[members, : len(path) - first[members]] = range(first[members], len(path))
+            paths_of[members] = first
+            paths_of[members, : len(path) - first] = range(first, len(path))
             dead = np.flatnonzero(~is_alive)
             for behind in itertools.product([False, True], repeat=len(dead)):
                 is_behind = np.zeros(_V, dtype=bool)

@@ -124,7 +124,8 @@ def caption(table: pd.DataFrame, inputs: Inputs) -> str:
         f"best) and predicted rank of {between(table['cells'])} classes of cells in trial "
         f"{table['trial'].min()}: left by the surrogate of GOAL at the end of a search, right by "
         f"one trained on as many uniform samples ({between(table['train_size'])} cells over all "
-        "trials). Below, the corner framed above; the dotted line bounds the true best 5 %. "
+        "trials); the cells that each was trained on are among them. Below, the corner framed "
+        "above; the dotted line bounds the true best 5 %. "
         f"Spearman's rank correlation, mean over {table['trial'].nunique()} trials: {text}.",
         emulated_sentence(table["emulated"]),
     ]

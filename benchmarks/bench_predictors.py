@@ -1,0 +1,80 @@
+"""How fast predictors train and score: ``python -m benchmarks.bench_predictors``.
+
+Times are processor time on one thread, the best of several rounds. The last table compares dense
+ECC with the same function of the same weights by PyTorch Geometric's NNConv.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from dagnas.predictors import PREDICTORS
+from dagnas.predictors.core.fit import as_tensors, fit, gradient, predict
+from dagnas.predictors.core.pyg import from_pyg
+from dagnas.seeds import stream, torch_generator
+from dagnas.spaces import SPACES
+from dagnas.spaces.core.cells import Graphs
+from tests.predictors.common import AnySpace, one_hots, seeded
+from tests.predictors.reference import NNConvECC
+
+ROUNDS = 5
+
+
+def best(work: Callable[[], object]) -> float:
+    """Shortest processor time of some rounds, in seconds, after one to warm up."""
+    seconds = []
+    for _ in range(ROUNDS + 1):
+        start = time.process_time()
+        work()
+        seconds.append(time.process_time() - start)
+    return min(seconds[1:])
+
+
+def bench_search() -> None:
+    """What a search asks for, on cells of the benchmarks' spaces."""
+    print("space        predictor  ms a step (32)  us a gradient  us a score  s for 423,624")
+    for name in ("nasbench201", "nasbench101"):
+        space = SPACES.get(name)
+        rng = stream("bench", name)
+        graphs = as_tensors(space.to_graph(space.sample(4096, rng)))
+        train = Graphs(*(values[:256] for values in graphs))
+        targets = rng.normal(size=256)
+        for predictor in PREDICTORS.names():
+            model = PREDICTORS.get(predictor).build(space, torch_generator(rng))
+            step = best(lambda: fit(model, train, targets, epochs=5, generator=seeded())) / 40
+            slope = best(lambda: gradient(model, train)) / 256
+            score = best(lambda: predict(model, graphs)) / 4096
+            print(
+                f"{name:12} {predictor:9} {step * 1e3:15.2f} {slope * 1e6:14.1f} "
+                f"{score * 1e6:11.1f} {score * 423_624:14.1f}"
+            )
+
+
+def bench_against_nnconv() -> None:
+    """Training step of 64 graphs, four layers of 64, dense against edge by edge."""
+    print("\n V  R  ms dense  ms NNConv  ratio")
+    for vertices, types in ((8, 2), (8, 5), (7, 2), (7, 5), (4, 5)):
+        dense = PREDICTORS.get("ecc").build(AnySpace(vertices, 5, types), seeded())
+        graphs = as_tensors(one_hots(64, vertices, 5, types))
+        targets = np.arange(64.0)
+        models = dense, from_pyg(NNConvECC(dense, types))
+        mine, theirs = (
+            best(
+                lambda model=model: fit(
+                    model, graphs, targets, epochs=4, batch_size=64, generator=seeded()
+                )
+            )
+            / 4
+            for model in models
+        )
+        print(f"{vertices:2} {types:2} {mine * 1e3:9.2f} {theirs * 1e3:10.1f} {theirs / mine:6.1f}")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    bench_search()
+    bench_against_nnconv()

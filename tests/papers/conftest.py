@@ -1,0 +1,141 @@
+"""A small scale with made-up searches, rankings and a made-up table of NAS-Bench-201."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from dagnas import config
+from dagnas.files import write_parquet
+from dagnas.papers.core import Inputs, results
+from dagnas.seeds import stream
+from dagnas.spaces import SPACES
+
+SCALE = """
+scale: toy
+trials: 3
+trials_per_job: 2
+studies:
+  goal_nasbench201: {benchmark: nasbench201, methods: [random_search, npnas, goal_mlp, goal]}
+  goal_nasbench101: {benchmark: nasbench101, methods: [random_search, npnas, goal_mlp, goal]}
+rankings:
+  goal_uniform: {benchmark: nasbench201, target: cifar10/valid/200, predictors: [ecc, mlp],
+                 train_sizes: [128, 256], test_size: 60, trials: 2}
+  goal_after_search: {study: goal_nasbench201, method: goal, trials: 2}
+papers: [goal]
+"""
+BUDGETS = {"nasbench201": 2000.0, "nasbench101": 40000.0}
+STEPS = 24
+
+
+def made_up_trial(space, emulated, budget, *names):
+    """Trace of one trial: random cells whose first eight are an initial pool."""
+    rng = stream(*names)
+    cells = space.sample(STEPS, rng)
+    signal = rng.uniform(80, 91, STEPS)
+    return pd.DataFrame(
+        {
+            "trial": np.int32(names[-1]),
+            "step": np.arange(STEPS, dtype=np.int32),
+            "cell": space.to_str(cells),
+            "code": space.pack(cells),
+            "parent": np.int32([-1] * 8 + [int(rng.integers(step)) for step in range(8, STEPS)]),
+            "signal": signal,
+            "seconds": np.cumsum(rng.uniform(0.5, 1.0, STEPS)) * budget / STEPS,
+            "valid": signal + rng.normal(0, 0.2, STEPS),
+            "test": signal - 1 + rng.normal(0, 0.2, STEPS),
+            "emulated": emulated,
+        }
+    )
+
+
+def write_traces(scale, root):
+    for job in scale.search_jobs():
+        space = SPACES.get(job.benchmark)
+        emulated = "signal seconds valid" if job.benchmark == "nasbench101" else ""
+        budget = BUDGETS[job.benchmark]
+        frames = [
+            made_up_trial(space, emulated, budget, job.study, job.method, trial)
+            for trial in range(job.first, job.last)
+        ]
+        table = pa.Table.from_pandas(pd.concat(frames), preserve_index=False)
+        write_parquet(table, root / job.path, {"dagnas.budget_seconds": json.dumps(budget)})
+
+
+def write_rankings(scale, root):
+    space = SPACES.get("nasbench201")
+    codes = np.unique(space.canonical(space.enumerate()))
+    for name, predictors, sources, sizes, cells in (
+        ("goal_uniform", ("ecc", "mlp"), ("uniform",), (128, 256), 60),
+        ("goal_after_search", ("ecc",), ("search", "uniform"), (222,), 400),
+    ):
+        rng = stream(name)
+        frames = []
+        for trial in range(2):
+            chosen = rng.choice(codes, cells, replace=False)
+            target = rng.uniform(60, 91, cells)
+            frames += [
+                pd.DataFrame(
+                    {
+                        "predictor": predictor,
+                        "source": source,
+                        "train_size": np.int32(size),
+                        "trial": np.int32(trial),
+                        "code": chosen,
+                        "target": target,
+                        "score": rng.normal(-target, 300 / size + 3 * (predictor == "mlp")),
+                    }
+                )
+                for predictor in predictors
+                for source in sources
+                for size in sizes
+            ]
+        table = pa.Table.from_pandas(pd.concat(frames), preserve_index=False)
+        write_parquet(table, root / scale.ranking_path(name))
+
+
+def write_table(data):
+    rng = stream("table")
+    rows = 5**6
+    trainings = rng.uniform(60, 91, (rows, 1)) + rng.normal(0, 0.2, (rows, 3))
+    columns = {
+        "code": np.arange(rows),
+        "params": np.ones(rows),
+        "cifar10/valid/12/s0": trainings[:, 0] - 10,
+        "cifar10/valid/12/mean": trainings[:, 0] - 10,
+        "cifar10/seconds/12/mean": np.full(rows, 100.0),
+        **{f"cifar10/valid/200/s{k}": trainings[:, k] for k in range(3)},
+        "cifar10/valid/200/mean": trainings.mean(axis=1),
+        "cifar10/test/200/mean": trainings.mean(axis=1) + 3,
+    }
+    meta = {"dagnas.schema": "1", "dagnas.space": "nasbench201", "dagnas.emulated": "[]"}
+    write_parquet(pa.table(columns), data / "nasbench201.parquet", meta)
+    return columns
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory) -> Path:
+    """Root of a project with config/toy.yaml and all inputs but the table of NAS-Bench-101."""
+    root = tmp_path_factory.mktemp("toy")
+    (root / "config").mkdir()
+    (root / "config/toy.yaml").write_text(SCALE)
+    scale = config.load(root / "config/toy.yaml")
+    write_traces(scale, root)
+    write_rankings(scale, root)
+    write_table(root / "data")
+    return root
+
+
+@pytest.fixture(scope="session")
+def scale(toy):
+    return config.load(toy / "config/toy.yaml")
+
+
+@pytest.fixture
+def inputs_of(toy, scale, monkeypatch):
+    """Function from the name of a result to its inputs."""
+    monkeypatch.delenv("DAGNAS_DATA", raising=False)
+    return lambda name: Inputs(scale, results(scale)[name], toy)

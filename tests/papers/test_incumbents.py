@@ -1,0 +1,100 @@
+"""Curves of the best cell so far, against values worked out by hand."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dagnas.benchmarks.core.benchmark import TabularBenchmark
+from dagnas.benchmarks.core.policy import Policy
+from dagnas.benchmarks.core.table import Table
+from dagnas.files import write_parquet
+from dagnas.papers.core.incumbents import curves, incumbent, oracle, time_grid
+from dagnas.spaces import SPACES
+
+
+def test_incumbent_is_the_earliest_best():
+    assert incumbent(np.array([3.0, 1.0, 3.0, 5.0, 5.0, 4.0])).tolist() == [0, 0, 0, 3, 3, 3]
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=30))
+def test_incumbent_agrees_with_a_plain_loop(signal):
+    best, expected = 0, []
+    for step, value in enumerate(signal):
+        best = step if value > signal[best] else best
+        expected.append(best)
+    assert incumbent(np.array(signal, dtype=float)).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("budget", "intervals", "step", "count"),
+    [(28000, 150, 200, 140), (500000, 150, 5000, 100), (2000, 20, 100, 20), (28000, 15, 2000, 14)],
+)
+def test_time_grid_is_round_and_holds_the_budget(budget, intervals, step, count):
+    grid = time_grid(budget, intervals)
+    assert grid[0] == step
+    assert grid[-1] == budget
+    assert len(grid) == count
+
+
+def traces():
+    rows = [
+        # trial, signal, seconds, valid, test
+        (0, 50.0, 10.0, 90.0, 89.0),
+        (0, 60.0, 20.0, 80.0, 79.0),
+        (0, 55.0, 30.0, 99.0, 99.0),
+        (1, 70.0, 25.0, 94.0, 93.0),
+    ]
+    frame = pd.DataFrame(rows, columns=["trial", "signal", "seconds", "valid", "test"])
+    return frame.assign(method="m", emulated="signal seconds valid")
+
+
+def test_curves_report_by_signal_and_count_trials_that_have_begun():
+    table = curves(traces(), np.array([5.0, 10.0, 20.0, 30.0])).set_index(["metric", "seconds"])
+    # At 5 s nothing has ended. A worse validation accuracy with a better signal is reported.
+    assert ("validation error", 5.0) not in table.index
+    assert table.loc[("validation error", 10.0), ["mean", "n"]].tolist() == [10.0, 1]
+    assert np.isnan(table.loc[("validation error", 10.0), "sd"])
+    assert table.loc[("validation error", 20.0), "mean"] == 20.0
+    # At 30 s: errors 20 and 6; sd with n - 1.
+    end = table.loc[("validation error", 30.0)]
+    assert end["mean"] == 13.0
+    assert end["n"] == 2
+    assert end["sd"] == pytest.approx(np.std([20, 6], ddof=1))
+    assert end["se"] == pytest.approx(end["sd"] / np.sqrt(2))
+    assert table.loc[("test error", 30.0), "mean"] == 14.0
+    assert table.loc[("evaluations", 30.0), "mean"] == 2.0
+
+
+def test_curves_say_what_is_emulated_of_each_metric():
+    marks = curves(traces(), np.array([30.0])).set_index("metric")["emulated"]
+    assert marks["validation error"] == "seconds signal valid"
+    assert marks["test error"] == "seconds signal"
+    assert marks["evaluations"] == "seconds"
+
+
+def test_oracle_is_the_cell_with_the_best_signal(tmp_path):
+    space = SPACES.get("nasbench201")
+    columns = {
+        "code": np.arange(3),
+        "a/valid/12/s0": np.array([50.0, 60.0, 40.0]),
+        "a/valid/200/s0": np.array([99.0, 90.0, 1.0]),
+        "a/valid/200/s1": np.array([99.0, 92.0, 1.0]),
+        "a/valid/200/s2": np.array([99.0, np.nan, 1.0]),
+        "a/valid/200/mean": np.array([99.0, 91.0, 1.0]),
+        "a/test/200/mean": np.array([99.0, 93.0, 1.0]),
+        "a/seconds/12/mean": np.ones(3),
+    }
+    meta = {"dagnas.schema": "1", "dagnas.space": "nasbench201", "dagnas.emulated": "[]"}
+    write_parquet(pa.table(columns), tmp_path / "t.parquet", meta)
+    policy = Policy("a/valid/12", "random", "a/seconds/12", "a/valid/200", "a/test/200")
+    benchmark = TabularBenchmark("b", space, Table(tmp_path / "t.parquet"), {"goal": policy})
+    found = oracle(benchmark, policy).set_index("metric")
+    assert found.loc["validation error", "mean"] == 9.0
+    assert found.loc["validation error", "sd"] == pytest.approx(np.sqrt(2))
+    assert found.loc["validation error", "n"] == 2
+    # The table has no single trainings of the test accuracy, so no spread.
+    assert found.loc["test error", "mean"] == 7.0
+    assert np.isnan(found.loc["test error", "sd"])

@@ -1,0 +1,149 @@
+"""Results: declared, found, made; the same bytes each time, and all files or none."""
+
+import pandas as pd
+import pytest
+
+from dagnas import config
+from dagnas.cli import main
+from dagnas.errors import DagnasError
+from dagnas.papers.core import Inputs, all_results, find, results
+from dagnas.papers.core.make import KINDS, make
+
+NAMES = ["ablation", "fig2", "fig3", "fig4", "fig5", "fig6", "fig7"]
+#: Figure 2 opens the table of NAS-Bench-101, which the made-up scale has not.
+TOY = ["goal/fig3", "goal/fig4", "goal/fig5", "goal/fig6", "goal/fig7"]
+
+
+def only201(toy, tmp_path):
+    path = tmp_path / "toy.yaml"
+    lines = (toy / "config/toy.yaml").read_text().splitlines()
+    path.write_text("\n".join(line for line in lines if "nasbench101" not in line))
+    return config.load(path)
+
+
+def test_every_module_of_a_paper_is_a_result():
+    found = all_results()
+    assert sorted(found) == [f"goal/{name}" for name in NAMES]
+    assert found["goal/fig4"].place == "Figure 4"
+    assert found["goal/fig4"].module == "dagnas.papers.goal.fig4"
+
+
+def test_declarations_are_read_without_pandas_or_matplotlib():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from dagnas.papers.core import all_results; all_results();"
+        "print({'matplotlib', 'pandas', 'torch'} & set(sys.modules))"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"
+
+
+def test_a_scale_has_the_results_that_it_has_inputs_for(scale):
+    found = results(scale)
+    assert "goal/ablation" not in found
+    assert found["goal/fig4"].missing == ()
+    assert found["goal/fig4"].studies == ("goal_nasbench101", "goal_nasbench201")
+
+
+def test_a_scale_without_an_optional_input_shows_the_rest_and_says_so(toy, tmp_path):
+    scale = only201(toy, tmp_path)
+    found = results(scale)
+    assert "goal/fig7" not in found
+    assert found["goal/fig4"].studies == ("goal_nasbench201",)
+    assert found["goal/fig4"].missing == ("goal_nasbench101",)
+    assert found["goal/fig2"].benchmarks == ("nasbench201",)
+    make(Inputs(scale, found["goal/fig4"], toy), tmp_path)
+    assert "lacks goal_nasbench101" in (tmp_path / "goal/fig4.md").read_text()
+
+
+def test_unknown_and_unavailable_results_are_told_apart(toy, tmp_path):
+    known = results(only201(toy, tmp_path))
+    with pytest.raises(DagnasError, match=r"unknown result 'goal/fig44'.*did you mean 'goal/fig4'"):
+        find("goal/fig44", known)
+    with pytest.raises(DagnasError, match="lacks the inputs of goal/fig7: goal_nasbench101"):
+        find("goal/fig7", known)
+
+
+@pytest.mark.parametrize("name", TOY)
+def test_results_are_whole_and_repeat_byte_for_byte(name, inputs_of, tmp_path):
+    first = make(inputs_of(name), tmp_path / "a")
+    second = make(inputs_of(name), tmp_path / "b")
+    assert [path.suffix[1:] for path in first] == list(KINDS)
+    for one, other in zip(first, second, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+        assert one.stat().st_size > 100
+    svg, png = first[1].read_bytes(), first[2].read_bytes()
+    assert b"<dc:date>" not in svg
+    assert b"Software" not in png
+    assert len(pd.read_csv(first[0])) > 0
+
+
+@pytest.mark.parametrize("name", ["goal/fig4", "goal/fig5", "goal/fig7"])
+def test_emulated_data_are_marked_in_table_caption_and_figure(name, inputs_of, tmp_path):
+    inputs = inputs_of(name)
+    csv, _, _, md = make(inputs, tmp_path)
+    assert "**Emulated**" in md.read_text()
+    marks = pd.read_csv(csv, keep_default_na=False)
+    if "benchmark" in marks:
+        marks = marks[marks["benchmark"] == "nasbench101"]
+    assert (marks["emulated"] != "").all()
+
+    from dagnas.papers.core.result import load
+
+    module = load(inputs.result)
+    figure = module.draw(module.tabulate(inputs), inputs)
+    texts = [*figure.texts, *(text for ax in figure.axes for text in ax.texts)]
+    assert any(text.get_text().startswith("EMULATED: ") for text in texts)
+
+
+def test_real_data_are_not_marked(toy, tmp_path):
+    inputs = Inputs(only201(toy, tmp_path), results(only201(toy, tmp_path))["goal/fig4"], toy)
+    *_, md = make(inputs, tmp_path)
+    assert "mulated" not in md.read_text()
+
+
+def test_nothing_is_left_if_drawing_fails(inputs_of, tmp_path, monkeypatch):
+    import dagnas.papers.core.style as style
+
+    def fail(figure, path, kind):
+        if kind == "png":
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(style, "save", fail)
+    with pytest.raises(DagnasError, match="No space left on device"):
+        make(inputs_of("goal/fig3"), tmp_path)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_result_may_only_read_what_it_declares(inputs_of):
+    with pytest.raises(DagnasError, match="unknown study declared by goal/fig7"):
+        inputs_of("goal/fig7").traces("goal_nasbench201")
+    with pytest.raises(DagnasError, match="unknown benchmark declared by goal/fig3"):
+        inputs_of("goal/fig3").benchmark("nasbench201")
+
+
+def test_traces_hold_all_methods_in_the_order_of_the_study(inputs_of, scale):
+    traces = inputs_of("goal/fig4").traces("goal_nasbench201")
+    assert list(traces["method"].unique()) == scale.studies["goal_nasbench201"].methods
+    assert traces.groupby("method")["trial"].unique().map(list).tolist() == [[0, 1, 2]] * 4
+
+
+def test_a_missing_trace_is_named(toy, scale, tmp_path):
+    inputs = Inputs(scale, results(scale)["goal/fig7"], tmp_path)
+    with pytest.raises(DagnasError, match=r"no such file: .*goal_nasbench101/random_search/0000"):
+        inputs.traces("goal_nasbench101")
+
+
+def test_command_line(toy, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(toy)
+    monkeypatch.delenv("DAGNAS_DATA", raising=False)
+    arguments = ["--config", "config/toy.yaml", "--out", str(tmp_path)]
+    assert main(["result", "goal/fig3", *arguments]) == 0
+    assert [line.rsplit(".", 1)[1] for line in capsys.readouterr().out.split()] == list(KINDS)
+    assert main(["result", "goal/fig9", *arguments]) == 2
+    assert "valid: goal/ablation, goal/fig2" in capsys.readouterr().err
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    assert main(["result", "goal/fig3", "--config", "config/toy.yaml", "--out", str(blocked)]) == 2
+    assert "cannot write" in capsys.readouterr().err
