@@ -184,10 +184,15 @@ def evils(trace: Path) -> dict[str, tuple[object, str]]:
     command = f"touch {trace}"
     return {
         "system": (Evil(os.system, command), r"posix\.system"),
-        "eval": (Evil(builtins.eval, f"open({str(trace)!r}, 'w')"), r"builtin(s|__)\.eval"),
-        "nested": (Evil(print, [Evil(os.system, command)]), r"builtin(s|__)\.print|posix\.system"),
+        "eval": (
+            Evil(builtins.eval, f"open({str(trace)!r}, 'w')"),
+            r"(builtins|__builtin__)\.eval",
+        ),
+        "nested": (
+            Evil(print, [Evil(os.system, command)]),
+            r"(builtins|__builtin__)\.print|posix\.system",
+        ),
         "popen": (Evil(subprocess.Popen, ["touch", str(trace)]), r"(subprocess|commands)\.Popen"),
-        "getattr": (Evil(getattr, os, "system"), r"builtin(s|__)\.getattr|importlib"),
     }
 
 

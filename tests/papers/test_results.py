@@ -100,7 +100,7 @@ def test_emulated_data_are_marked_in_table_caption_and_figure(name, inputs_of, t
 def test_real_data_are_not_marked(toy, tmp_path):
     inputs = Inputs(only201(toy, tmp_path), results(only201(toy, tmp_path))["goal/fig4"], toy)
     *_, md = make(inputs, tmp_path)
-    assert "mulated" not in md.read_text()
+    assert "**Emulated**" not in md.read_text()
 
 
 def test_nothing_is_left_if_drawing_fails(inputs_of, tmp_path, monkeypatch):

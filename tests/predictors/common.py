@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -11,13 +14,13 @@ from dagnas.spaces.core.cells import Graphs
 SHAPES = [(4, 3, 5), (7, 5, 2), (3, 1, 2), (2, 2, 1)]
 
 
-class AnySpace:
-    """Every vertex may have every type, and every edge i -> j, i < j."""
-
-    def __init__(self, vertices: int, node_types: int, edge_types: int) -> None:
-        upper = np.triu(np.ones((vertices, vertices), dtype=bool), 1)
-        self.node_mask = np.ones((vertices, node_types), dtype=bool)
-        self.edge_mask = np.repeat(upper[:, :, None], edge_types, axis=2)
+def any_space(vertices: int, node_types: int, edge_types: int) -> Any:
+    """Stand-in for a space in which every vertex and edge may have every type."""
+    upper = np.triu(np.ones((vertices, vertices), dtype=bool), 1)
+    return SimpleNamespace(
+        node_mask=np.ones((vertices, node_types), dtype=bool),
+        edge_mask=np.repeat(upper[:, :, None], edge_types, axis=2),
+    )
 
 
 def one_hots(count: int, vertices: int, node_types: int, edge_types: int, seed: int = 0) -> Graphs:

@@ -10,12 +10,12 @@ from torch_geometric.data import Batch, Data
 from dagnas.predictors import PREDICTORS
 from dagnas.predictors.core.fit import as_tensors, gradient
 from dagnas.spaces.core.cells import Graphs
-from tests.predictors.common import SHAPES, AnySpace, as_double, one_hots, seeded
+from tests.predictors.common import SHAPES, any_space, as_double, one_hots, seeded
 from tests.predictors.reference import NNConvECC
 
 
 def build(vertices, node_types, edge_types, **sizes):
-    space = AnySpace(vertices, node_types, edge_types)
+    space = any_space(vertices, node_types, edge_types)
     return PREDICTORS.get("ecc").build(space, seeded(), **sizes)
 
 
@@ -85,7 +85,7 @@ def test_gradient_of_weights_equals_nnconv():
 @settings(max_examples=15, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 2**31), shape=st.sampled_from(SHAPES))
 def test_gradients_agree_with_finite_differences(name, seed, shape):
-    model = PREDICTORS.get(name).build(AnySpace(*shape), seeded(seed)).double()
+    model = PREDICTORS.get(name).build(any_space(*shape), seeded(seed)).double()
     graphs = relaxed(seed, 2, *shape)
     inputs = [values.requires_grad_() for values in graphs]
     slopes = torch.autograd.grad(model(Graphs(*inputs)).sum(), inputs)

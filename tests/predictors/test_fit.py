@@ -12,13 +12,13 @@ from dagnas.errors import DagnasError
 from dagnas.predictors import PREDICTORS
 from dagnas.predictors.core.fit import as_tensors, fit, gradient, predict
 from dagnas.spaces.core.cells import Graphs
-from tests.predictors.common import AnySpace, one_hots, seeded
+from tests.predictors.common import any_space, one_hots, seeded
 
 SHAPE = (4, 3, 5)
 
 
 def build(name="ecc", seed=0, **settings):
-    return PREDICTORS.get(name).build(AnySpace(*SHAPE), seeded(seed), **settings)
+    return PREDICTORS.get(name).build(any_space(*SHAPE), seeded(seed), **settings)
 
 
 def task(count, seed=0):

@@ -13,7 +13,7 @@ from dagnas.predictors.core.fit import as_tensors, predict
 from dagnas.predictors.core.predictor import predictor
 from dagnas.spaces import SPACES
 from dagnas.spaces.core.cells import Graphs
-from tests.predictors.common import AnySpace, one_hots, seeded
+from tests.predictors.common import any_space, one_hots, seeded
 
 
 def test_names():
@@ -47,13 +47,13 @@ def test_says_what_it_is(name):
 )
 def test_wrong_settings_are_refused(name, settings, message):
     with pytest.raises(DagnasError, match=message):
-        PREDICTORS.get(name).build(AnySpace(4, 3, 5), seeded(), **settings)
+        PREDICTORS.get(name).build(any_space(4, 3, 5), seeded(), **settings)
 
 
 @pytest.mark.parametrize("name", ["ecc", "mlp"])
 def test_weights_come_from_the_generator_alone(name):
     def weights(seed):
-        model = PREDICTORS.get(name).build(AnySpace(4, 3, 5), seeded(seed))
+        model = PREDICTORS.get(name).build(any_space(4, 3, 5), seeded(seed))
         return torch.cat([parameter.flatten() for parameter in model.parameters()])
 
     torch.manual_seed(1)
@@ -68,7 +68,7 @@ def test_weights_come_from_the_generator_alone(name):
 def test_two_models_of_one_generator_differ():
     generator = seeded()
     build = PREDICTORS.get("mlp").build
-    first, second = (build(AnySpace(4, 3, 5), generator).layers[0].weight for _ in range(2))
+    first, second = (build(any_space(4, 3, 5), generator).layers[0].weight for _ in range(2))
     assert not torch.equal(first, second)
 
 
@@ -84,7 +84,7 @@ def test_scores_cells_of_real_spaces(name, space):
 
 
 def test_mlp_sees_the_allowed_positions_only():
-    space = AnySpace(3, 2, 2)
+    space = any_space(3, 2, 2)
     space.node_mask[0, 1] = False
     model = PREDICTORS.get("mlp").build(space, seeded(), layers=2, hidden=8)
     assert [m.weight.shape for m in model.layers if isinstance(m, nn.Linear)] == [
@@ -114,5 +114,5 @@ def test_a_user_can_add_one(monkeypatch):
 
     PREDICTORS.add("count_edges", count_edges)
     graphs = one_hots(3, 4, 3, 5)
-    model = PREDICTORS.get("count_edges").build(AnySpace(4, 3, 5), seeded(), bias=1)
+    model = PREDICTORS.get("count_edges").build(any_space(4, 3, 5), seeded(), bias=1)
     assert model(as_tensors(graphs)).tolist() == (graphs.edges[..., 1:].sum((1, 2, 3)) + 1).tolist()

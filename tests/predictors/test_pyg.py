@@ -20,7 +20,7 @@ from dagnas.predictors import PREDICTORS
 from dagnas.predictors.core.fit import as_tensors, fit, gradient, predict
 from dagnas.predictors.core.pyg import from_pyg
 from dagnas.spaces.core.cells import Graphs
-from tests.predictors.common import AnySpace, one_hots, seeded
+from tests.predictors.common import any_space, one_hots, seeded
 from tests.predictors.reference import NNConvECC
 
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial_predictor.md"
@@ -51,6 +51,11 @@ def gcn():
     )
 
 
+@pytest.fixture(autouse=True)
+def _seeded():
+    torch.manual_seed(0)
+
+
 @pytest.fixture
 def tutorial(tmp_path, monkeypatch):
     """Folder with the file that the page tells its reader to save."""
@@ -62,7 +67,7 @@ def tutorial(tmp_path, monkeypatch):
 
 
 def test_adapter_gives_nnconv_what_ecc_computes():
-    model = PREDICTORS.get("ecc").build(AnySpace(*SHAPE), seeded())
+    model = PREDICTORS.get("ecc").build(any_space(*SHAPE), seeded())
     adapted = from_pyg(NNConvECC(model, 5))
     graphs = as_tensors(one_hots(6, *SHAPE))
     assert torch.allclose(adapted(graphs), model(graphs), atol=1e-5)
@@ -76,7 +81,7 @@ def test_edge_attributes_have_gradients():
     slope = gradient(from_pyg(gat()), graphs)
     upper = torch.ones(4, 4).triu(1).bool()
     assert (slope.nodes.abs().sum((1, 2)) > 0).all()
-    assert (slope.edges[:, upper].abs().sum((1, 2)) > 0).all()
+    assert (slope.edges[:, upper].abs().sum(0) > 0).all()
     assert not slope.edges[:, ~upper].any()
 
 
@@ -123,7 +128,7 @@ def test_names_of_inputs_are_checked():
 
 def test_tutorial_predictor_learns_to_rank(tutorial):
     entry = importlib.import_module("my_predictor").my_gnn
-    model = entry.build(AnySpace(*SHAPE), seeded(), hidden=32)
+    model = entry.build(any_space(*SHAPE), seeded(), hidden=32)
     rng = np.random.default_rng(3)
     weights = rng.normal(size=(4, 4, 5))
     train, test = one_hots(96, *SHAPE, seed=1), one_hots(96, *SHAPE, seed=2)
@@ -133,7 +138,7 @@ def test_tutorial_predictor_learns_to_rank(tutorial):
     after = spearmanr(predict(model, test), truth[1]).statistic
     assert after > max(0.5, before + 0.3)
     assert gradient(model, test).edges.any()
-    again = entry.build(AnySpace(*SHAPE), seeded(), hidden=32)
+    again = entry.build(any_space(*SHAPE), seeded(), hidden=32)
     fit(again, train, truth[0], epochs=15, generator=seeded())
     assert torch.equal(predict(again, test), predict(model, test))
 

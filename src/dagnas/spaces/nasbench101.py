@@ -144,8 +144,13 @@ class NASBench101Space(CellSpace):
     def enumerate(self) -> Cells:
         """One cell of each of the 423,624 classes, in the order of their packed numbers.
 
-        Takes a few seconds: graphs without operations are reduced to classes first.
+        Takes a few seconds the first time.
         """
+        return self.unpack(self._all_codes)
+
+    @cached_property
+    def _all_codes(self) -> NDArray[np.int64]:
+        """Canonical numbers of all classes; graphs without operations are reduced first."""
         shapes = []
         for interior in range(_INTERIOR + 1):
             # All graphs on the first vertices, the output taking the place after them; then the
@@ -168,7 +173,7 @@ class NASBench101Space(CellSpace):
             for code, interior_alive in zip(classes, alive, strict=True):
                 weights = 3 ** np.flatnonzero(interior_alive)
                 shapes.append(code + 2**_NUM_EDGES * (labels @ weights))
-        return self.unpack(np.unique(self.canonical(self.unpack(np.concatenate(shapes)))))
+        return np.unique(self.canonical(self.unpack(np.concatenate(shapes))))
 
     # Projection.
 

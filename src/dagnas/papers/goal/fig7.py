@@ -18,7 +18,6 @@ from dagnas.papers.core.incumbents import incumbent
 from dagnas.papers.core.inputs import Inputs
 from dagnas.papers.core.result import Result
 from dagnas.spaces import SPACES
-from dagnas.spaces.core.draw import INCHES_PER_UNIT, LABELS, parts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,6 +65,8 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     """
     import pandas as pd
 
+    from dagnas.spaces.core.draw import LABELS, parts
+
     space = SPACES.get("nasbench101")
     traces = inputs.traces("goal_nasbench101")
     found = []
@@ -100,6 +101,7 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     from matplotlib.patches import ConnectionPatch
 
     from dagnas.papers.core import style
+    from dagnas.spaces.core.draw import INCHES_PER_UNIT
 
     space = SPACES.get("nasbench101")
     cells = space.from_str(list(table["cell"]))

@@ -1,0 +1,333 @@
+"""The ledger: every kind of check, what is not run and why, and GOAL's own claims."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from dagnas.cli import main
+from dagnas.errors import DagnasError
+from dagnas.papers.core import all_results
+from dagnas.papers.core.claims import (
+    FAILED,
+    NOT_RUN,
+    PAPERS,
+    REPRODUCED,
+    Claim,
+    Tables,
+    check,
+    counts,
+    read,
+    to_csv,
+    to_markdown,
+)
+from dagnas.papers.core.make import make
+
+TABLE = pd.DataFrame(
+    {
+        "method": ["a", "a", "b", "b", "oracle"],
+        "seconds": [1, 2, 1, 2, 2],
+        "error": [9.0, 7.0, 8.0, 6.0, 5.0],
+        "sd": [0.5, 0.25, 0.5, 0.5, float("nan")],
+        "n": [50, 50, 40, 40, 3],
+        "emulated": ["", "", "signal", "signal", ""],
+    }
+)
+
+
+@pytest.fixture
+def tables(tmp_path):
+    (tmp_path / "p").mkdir()
+    TABLE.to_csv(tmp_path / "p/r.csv", index=False)
+    return Tables(tmp_path, ["p/r"])
+
+
+def at(method, seconds=2, **more):
+    where = {"method": method, "seconds": seconds}
+    return {"result": "p/r", "column": "error", "where": where, **more}
+
+
+def entry(tables, test, **more):
+    claim = Claim.model_validate(
+        {"id": "c", "place": "Figure 1", "statement": "It is so.", "check": test, **more}
+    )
+    return check("p", claim, tables)
+
+
+ALL_OF_A = {"result": "p/r", "column": "error", "where": {"method": "a"}}
+
+
+@pytest.mark.parametrize(
+    ("test", "holds"),
+    [
+        ({"kind": "less", "value": at("b"), "other": at("a")}, True),
+        ({"kind": "less", "value": at("a"), "other": at("b")}, False),
+        ({"kind": "less", "value": at("a"), "other": 7}, False),
+        ({"kind": "less", "value": at("a"), "other": at("b"), "tolerance": 1.5}, True),
+        ({"kind": "greater", "value": at("a"), "other": at("b")}, True),
+        ({"kind": "greater", "value": at("b"), "other": at("a"), "tolerance": 0.5}, False),
+        ({"kind": "equal", "value": at("a"), "other": 7}, True),
+        ({"kind": "equal", "value": at("a"), "other": 7.2, "tolerance": 0.1}, False),
+        ({"kind": "equal", "value": at("a"), "other": 7.2, "tolerance": 0.25}, True),
+        ({"kind": "ratio", "value": at("b"), "other": at("a"), "low": 0.8, "high": 0.9}, True),
+        ({"kind": "ratio", "value": at("b"), "other": at("a"), "high": 0.8}, False),
+        ({"kind": "ratio", "value": at("a"), "other": 0}, False),
+        ({"kind": "between", "value": at("a"), "low": at("b"), "high": 7}, True),
+        ({"kind": "between", "value": at("a"), "low": 7.5}, False),
+        ({"kind": "order", "values": [at("oracle"), at("b"), at("a")]}, True),
+        ({"kind": "order", "values": [at("oracle"), at("a"), at("b")]}, False),
+        ({"kind": "order", "values": [at("a"), at("b")], "tolerance": 1.1}, True),
+        ({"kind": "equal", "value": at("a", minus=at("b"), plus=at("oracle")), "other": 6}, True),
+        ({"kind": "equal", "value": {**ALL_OF_A, "aggregate": "mean"}, "other": 8}, True),
+        ({"kind": "equal", "value": {**ALL_OF_A, "aggregate": "first"}, "other": 9}, True),
+        ({"kind": "equal", "value": {**ALL_OF_A, "aggregate": "last"}, "other": 7}, True),
+        ({"kind": "equal", "value": {**ALL_OF_A, "aggregate": "min"}, "other": 7}, True),
+        ({"kind": "equal", "value": {**ALL_OF_A, "aggregate": "sum"}, "other": 16}, True),
+        ({"kind": "equal", "value": {**ALL_OF_A, "aggregate": "count"}, "other": 2}, True),
+        ({"kind": "equal", "value": at(["a", "b"], aggregate="max"), "other": 7}, True),
+        ({"kind": "equal", "value": at("a", {"min": 1.5}), "other": 7}, True),
+        (
+            {"kind": "equal", "value": at("a", {"min": 1, "max": 2}, aggregate="max"), "other": 9},
+            True,
+        ),
+    ],
+)
+def test_every_kind_of_check(tables, test, holds):
+    found = entry(tables, test)
+    assert found.status == (REPRODUCED if holds else FAILED)
+    assert found.measured
+    assert not found.missing
+
+
+def test_what_was_measured_is_said(tables):
+    found = entry(tables, {"kind": "less", "value": at("a"), "other": at("b"), "tolerance": 0.1})
+    assert found.measured == "7, asked below 6 (tolerance 0.1)"
+    found = entry(tables, {"kind": "between", "value": at("a"), "high": 9})
+    assert found.measured == "7, asked at most 9"
+
+
+@pytest.mark.parametrize(
+    ("test", "more", "missing"),
+    [
+        (None, {"needs": ["a GPU", "images"]}, "a GPU; images"),
+        ({"kind": "less", "value": at("c"), "other": 1}, {}, "method c in p/r"),
+        ({"kind": "less", "value": at("a", 3), "other": 1}, {}, "seconds 3 in p/r"),
+        (
+            {"kind": "less", "value": at("oracle", 1), "other": 1},
+            {},
+            "method oracle, seconds 1 in p/r",
+        ),
+        ({"kind": "less", "value": {**at("a"), "result": "p/x"}, "other": 1}, {}, "the result p/x"),
+        ({"kind": "less", "value": {**at("oracle"), "column": "sd"}, "other": 1}, {}, "sd in p/r"),
+        (
+            {"kind": "less", "value": at("b"), "other": 1},
+            {"trials": 50},
+            "50 trials (there are 40)",
+        ),
+    ],
+)
+def test_what_cannot_be_checked_is_not_run_and_says_why(tables, test, more, missing):
+    found = entry(tables, test, **more)
+    assert (found.status, found.missing, found.measured) == (NOT_RUN, missing, "")
+
+
+def test_the_oracle_needs_no_trials(tables):
+    test = {"kind": "greater", "value": at("a"), "other": at("oracle")}
+    assert entry(tables, test, trials=50).status == REPRODUCED
+
+
+def test_a_table_with_a_row_per_trial_counts_its_rows(tables, tmp_path):
+    TABLE.drop(columns="n").to_csv(tmp_path / "p/r.csv", index=False)
+    test = {"kind": "less", "value": {**ALL_OF_A, "aggregate": "mean"}, "other": 100}
+    assert entry(tables, test, trials=2).status == REPRODUCED
+    assert entry(tables, test, trials=3).missing == "3 trials (there are 2)"
+
+
+def test_a_result_of_another_scale_is_not_looked_at(tmp_path, tables):
+    test = {"kind": "less", "value": at("b"), "other": at("a")}
+    assert entry(Tables(tmp_path, []), test).missing == "the result p/r"
+
+
+def test_emulated_data_are_flagged(tables):
+    assert not entry(tables, {"kind": "less", "value": at("a"), "other": 1}).emulated
+    assert entry(tables, {"kind": "less", "value": at("a"), "other": at("b")}).emulated
+
+
+def test_several_rows_need_an_aggregate(tables):
+    with pytest.raises(DagnasError, match="2 rows of p/r .* say how to aggregate 'error'"):
+        entry(tables, {"kind": "less", "value": ALL_OF_A, "other": 1})
+
+
+def test_an_unknown_column_is_an_error(tables):
+    with pytest.raises(DagnasError, match="no column 'eror'; it has method, seconds, error"):
+        entry(tables, {"kind": "less", "value": {**at("a"), "column": "eror"}, "other": 1})
+
+
+# claims.yaml.
+
+
+def write(tmp_path, text):
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p/claims.yaml").write_text(text)
+    return lambda: read("p", tmp_path)
+
+
+CLAIM = "id: c, place: F, statement: s"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"claims: [{{{CLAIM}, tolerence: 1}}]", "claim c of p: tolerence: Extra inputs"),
+        (f"claims: [{{{CLAIM}, check: {{kind: les, value: 1, other: 2}}}}]", "'less', 'greater'"),
+        (f"claims: [{{{CLAIM}, check: {{kind: less, value: 1, othr: 2}}}}]", "othr: Extra inputs"),
+        (
+            f"claims: [{{{CLAIM}, check: {{kind: less, value: 1, other: 2, tolerance: -1}}}}]",
+            "greater",
+        ),
+        ("claims: [{id: c, place: F}]", "statement: Field required"),
+        (f"claims: [{{{CLAIM}}}, {{{CLAIM}}}]", "c given twice"),
+        (f"claims: [{{{CLAIM}, for_each: [x]}}]", "no sets x"),
+        ("claim: []", "expected the keys sets and claims"),
+        ("claims: [", "no valid YAML"),
+    ],
+)
+def test_faults_in_claims_yaml_are_named(tmp_path, text, message):
+    with pytest.raises(DagnasError, match=re.escape(message)):
+        write(tmp_path, text)()
+
+
+def test_for_each_makes_a_claim_of_every_combination(tmp_path):
+    claims = write(
+        tmp_path,
+        """
+sets:
+  size: [{size: 1}, {size: 2}]
+  rival: [{rival: x, label: X}, {rival: y, label: Y}]
+claims:
+  - id: "{rival}-{size}"
+    for_each: [size, rival]
+    place: F
+    statement: Better than {label}.
+    check: {kind: less, value: "{size}", other: {result: r, column: c, where: {m: "{rival}"}}}
+""",
+    )()
+    assert [claim.id for claim in claims] == ["x-1", "y-1", "x-2", "y-2"]
+    assert claims[3].statement == "Better than Y."
+    assert claims[3].check.value == 2.0
+    assert claims[3].check.other.where == {"m": "y"}
+
+
+def test_a_paper_without_claims_has_none(tmp_path):
+    assert read("p", tmp_path) == []
+
+
+# The ledger's files.
+
+
+def test_ledger_files(tables):
+    less = {"kind": "less", "value": at("b"), "other": at("a")}
+    more = {"kind": "less", "value": at("a"), "other": at("b")}
+    entries = [
+        entry(tables, less, reason="Means | only.", deviation="what"),
+        entry(tables, more),
+        entry(tables, None, needs=["a GPU"]),
+    ]
+    assert counts(entries) == "1 reproduced, 1 not reproduced, 1 not run"
+    lines = to_csv(entries).splitlines()
+    assert lines[0].startswith("paper,id,place,statement,status,measured,tolerance")
+    assert len(lines) == 4
+    text = to_markdown(entries, "toy")
+    assert "1 reproduced, 1 not reproduced, 1 not run." in text
+    assert "| **not reproduced** *emulated* | 7, asked below 6 |" in text
+    assert "Means \\| only. [Deviation](../../src/dagnas/papers/p/deviations.md#what)." in text
+    assert "| not run | needs a GPU |" in text
+
+
+# GOAL's claims.
+
+
+def selections(part):
+    if isinstance(part, dict):
+        if "result" in part:
+            yield part
+        for value in part.values():
+            yield from selections(value)
+    elif isinstance(part, list):
+        for value in part:
+            yield from selections(value)
+
+
+def test_goals_claims_name_results_that_exist():
+    known = all_results()
+    used = {s["result"] for claim in read("goal") for s in selections(claim.model_dump())}
+    assert used <= set(known)
+    assert {"goal/fig2", "goal/fig3", "goal/fig4", "goal/fig5", "goal/fig6", "goal/fig7"} <= used
+
+
+def test_goals_claims_say_why_or_what_they_need():
+    for claim in read("goal"):
+        assert claim.reason if claim.check else claim.needs, claim.id
+
+
+def test_goals_claims_point_to_headings_of_its_deviations():
+    text = (PAPERS / "goal/deviations.md").read_text()
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}
+    assert {claim.deviation for claim in read("goal")} - {""} <= anchors
+
+
+def test_goals_claims_cover_the_whole_paper():
+    places = " ".join(claim.place for claim in read("goal"))
+    for place in ("Appendix A", "6.2", "Figure 3", "6.3", "Figure 4", "Appendix C", "Appendix D"):
+        assert place in places
+    assert {"Appendix E", "Table 1", "Table 2"} <= {claim.place for claim in read("goal")}
+
+
+def test_goals_claims_run_on_results_of_the_right_size(toy, scale, inputs_of, tmp_path):
+    """With trials and budgets that claims ask for, nothing built stays unchecked."""
+    names = ["goal/fig4", "goal/fig5"]
+    for name in names:
+        csv, *_ = make(inputs_of(name), tmp_path)
+        table = pd.read_csv(csv, keep_default_na=False)
+        # As if these searches had had the paper's budgets and number of trials.
+        full = {"nasbench201": 28000 / 2000, "nasbench101": 500000 / 40000}
+        table["seconds"] = (table["seconds"] * table["benchmark"].map(full)).round()
+        table["n"] = 50
+        extra = table[table["method"] == "goal"]
+        clock = [extra.assign(seconds=time) for time in (12000, 20000)]
+        rea = extra.assign(method="regularized_evolution")
+        pd.concat([table, *clock, rea]).drop_duplicates(
+            ["benchmark", "metric", "method", "seconds"]
+        ).to_csv(csv, index=False)
+    tables = Tables(tmp_path, names)
+    unbuilt = ("reinforce", "bohb", "smac", "nao", "alphax")
+    for claim in read("goal"):
+        used = {s["result"] for s in selections(claim.model_dump())}
+        if claim.check is None or not used <= set(names):
+            continue
+        found = check("goal", claim, tables)
+        expected = [rival for rival in unbuilt if claim.id.endswith(rival)]
+        if expected:
+            assert found.missing.startswith(f"method {expected[0]} in"), claim.id
+        elif claim.id == "fig4-201-test-oracle-range":
+            assert found.missing == "sd in goal/fig4"
+        else:
+            assert found.status != NOT_RUN, (claim.id, found.missing)
+            assert found.emulated == ("101" in claim.id), claim.id
+
+
+def test_command_line(toy, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(toy)
+    arguments = ["claims", "--config", "config/toy.yaml", "--results", str(tmp_path)]
+    assert main(arguments) == 0
+    out = capsys.readouterr().out
+    assert re.search(
+        r"^not run +goal/fig3-gnn-above-mlp-128: needs the result goal/fig3$", out, re.M
+    )
+    assert main([*arguments, "--out", str(tmp_path / "o")]) == 0
+    assert sorted(path.name for path in (tmp_path / "o").iterdir()) == ["claims.csv", "claims.md"]
+    first = (tmp_path / "o/claims.md").read_bytes()
+    assert main([*arguments, "--out", str(tmp_path / "o")]) == 0
+    assert (tmp_path / "o/claims.md").read_bytes() == first
+    assert main(["claims", "--config", "config/none.yaml"]) == 2

@@ -1,0 +1,119 @@
+"""What a digest of code reads, and what changes it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dagnas.closure import closure, digest
+from dagnas.errors import DagnasError
+
+PACKAGE = {
+    "__init__.py": "",
+    "main.py": '''
+        """Main."""
+        from __future__ import annotations
+        from typing import TYPE_CHECKING
+        import json
+        from mine import used
+        from mine.sub import REGISTRY
+        if TYPE_CHECKING:
+            from mine import only_typed
+
+        def run():
+            """Run."""
+            from mine.lazy import thing  # noqa
+            return REGISTRY.get("named"), thing
+        ''',
+    "used.py": "from . import relative\nVALUE = 1\n",
+    "relative.py": "from .sub.deep import x\n",
+    "lazy.py": "thing = 1\n",
+    "only_typed.py": "thing = 1\n",
+    "unused.py": "thing = 1\n",
+    "sub/__init__.py": "REGISTRY = {}\n",
+    "sub/deep.py": "x = 1\n",
+    "sub/named.py": "named = 1\n",
+    "sub/unnamed.py": "unnamed = 1\n",
+}
+
+
+@pytest.fixture
+def package(tmp_path):
+    """Root of a package `mine`; digests are taken in a process of their own."""
+    for name, text in PACKAGE.items():
+        file = tmp_path / "mine" / name
+        file.parent.mkdir(exist_ok=True, parents=True)
+        lines = text.splitlines()
+        file.write_text("\n".join(line.removeprefix("        ") for line in lines) + "\n")
+    return tmp_path
+
+
+def asked(folder: Path, function: str) -> str:
+    command = f"from dagnas.closure import *; print({function}(['mine.main']))"
+    source = Path(__file__).parents[2] / "src"
+    return subprocess.run(
+        [sys.executable, "-c", command],
+        cwd=folder,
+        env={"PYTHONPATH": f"{source}:{folder}"},
+        check=True,
+        text=True,
+        capture_output=True,
+    ).stdout.strip()
+
+
+def test_closure_follows_imports_of_all_kinds(package):
+    found = eval(asked(package, "closure"))
+    inside = {"main", "used", "relative", "lazy", "sub", "sub.deep", "sub.named"}
+    assert set(found) == {"mine"} | {f"mine.{name}" for name in inside}
+
+
+def edited(package, name, old, new):
+    file = package / "mine" / name
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new, 1))
+    return asked(package, "digest")
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "changes"),
+    [
+        ("used.py", "VALUE = 1", "VALUE = 2", True),
+        ("sub/deep.py", "x = 1", "x = 2", True),
+        ("sub/named.py", "named = 1", "named = 2", True),
+        ("__init__.py", "\n", "VERSION = 1\n", True),
+        ("used.py", "VALUE = 1", "VALUE = 1  # one", False),
+        ("used.py", "VALUE = 1", "\n\nVALUE = (\n    1\n)", False),
+        ("main.py", '"""Run."""', '"""Walk."""', False),
+        ("main.py", '"""Main."""', "", False),
+        ("sub/unnamed.py", "unnamed = 1", "unnamed = 2", False),
+        ("unused.py", "thing = 1", "thing = 2", False),
+        ("only_typed.py", "thing = 1", "thing = 2", False),
+    ],
+)
+def test_digest_changes_with_code_alone(package, name, old, new, changes):
+    before = asked(package, "digest")
+    assert (edited(package, name, old, new) != before) == changes
+
+
+def test_methods_stand_alone():
+    roots = ["dagnas.cli.search", "dagnas.search.random_search"]
+    assert "dagnas.search.regularized_evolution" not in closure(roots)
+    assert "dagnas.search.core.runner" in closure(roots)
+    assert "dagnas.spaces.nasbench201" in closure(["dagnas.benchmarks.nasbench201"])
+    assert "dagnas.predictors.core.fit" in closure(["dagnas.search.goal"])
+    assert digest(roots) == digest(reversed(roots)) != digest(roots[1:])
+
+
+def test_unknown_module():
+    with pytest.raises(DagnasError, match=r"no module 'dagnas\.search\.gaol'"):
+        digest(["dagnas.search.gaol"])
+    with pytest.raises(DagnasError, match="no module 'no_such_plugin'"):
+        digest(["no_such_plugin"])
+
+
+def test_source_that_is_no_python(tmp_path, monkeypatch):
+    (tmp_path / "broken_plugin.py").write_text("def f(:\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(DagnasError, match=r"broken_plugin\.py is no Python source"):
+        digest(["broken_plugin"])
