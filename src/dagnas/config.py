@@ -46,6 +46,14 @@ def _one_of(kind: str, names: Callable[[], Iterable[str]]) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _loaded(modules: list[str]) -> list[str]:
+    try:
+        plugins.load(modules)
+    except DagnasError as error:
+        raise ValueError(error) from error
+    return modules
+
+
 Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 BenchmarkName = Annotated[str, _one_of("benchmark", BENCHMARKS.names)]
@@ -133,9 +141,18 @@ class SearchRanking(_Part):
     """Searches of the study to take, from the first on, if not all."""
 
 
+# Pydantic puts these into the places of faults; with a blank they are no name of a ranking.
+TAGS = ("uniform ranking", "search ranking")
+
+
+def _tag(value: Any) -> str:
+    after_search = "study" in value if isinstance(value, dict) else hasattr(value, "study")
+    return TAGS[after_search]
+
+
 Ranking = Annotated[
-    Annotated[UniformRanking, Tag("uniform")] | Annotated[SearchRanking, Tag("search")],
-    Discriminator(lambda value: "search" if "study" in dict(value) else "uniform"),
+    Annotated[UniformRanking, Tag(TAGS[0])] | Annotated[SearchRanking, Tag(TAGS[1])],
+    Discriminator(_tag),
 ]
 
 
@@ -213,7 +230,8 @@ class Config(_Part):
     """Where predictors are trained; cuda asks the executor for gpu=1."""
     source: Literal["official", "compact"] | None = None
     """Kind of source that tables must come from; any if not given."""
-    plugins: list[str] = []
+    # Fields are checked in order, so what plug-ins register is known to those below.
+    plugins: Annotated[list[str], AfterValidator(_loaded)] = []
     """Modules to import, which register methods, benchmarks or spaces of your own."""
     trials: PositiveInt
     """Trials of every method in every study."""
@@ -380,7 +398,6 @@ def load(path: str | Path) -> Config:
     if not isinstance(raw, dict):
         raise DagnasError(f"{path}: a mapping of keys to values is expected")
     try:
-        plugins.load(raw.get("plugins") or [])
         return Config.model_validate(raw)
     except ValidationError as error:
         faults = "\n".join(f"{path}: {_fault(fault)}" for fault in error.errors())
@@ -389,7 +406,7 @@ def load(path: str | Path) -> Config:
 
 def _fault(fault: Any) -> str:
     """One fault in words: where, what, and the value if the words do not hold it."""
-    key = ".".join(str(place) for place in fault["loc"] if place not in ("uniform", "search"))
+    key = ".".join(str(place) for place in fault["loc"] if place not in TAGS)
     words = fault["msg"].removeprefix("Value error, ")
     if fault["type"] not in ("value_error", "missing"):
         words += f", not {fault['input']!r}"

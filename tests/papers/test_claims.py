@@ -154,7 +154,7 @@ def test_emulated_data_are_flagged(tables):
 
 
 def test_several_rows_need_an_aggregate(tables):
-    with pytest.raises(DagnasError, match="2 rows of p/r .* say how to aggregate 'error'"):
+    with pytest.raises(DagnasError, match=r"2 rows of p/r .* say how to aggregate 'error'"):
         entry(tables, {"kind": "less", "value": ALL_OF_A, "other": 1})
 
 

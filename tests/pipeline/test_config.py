@@ -74,7 +74,12 @@ def written(folder, text):
         (("trials: 5", "device: tpu\ntrials: 5"), ["device", "'cpu'", "'tpu'"]),
         (("trials: 5", "trials: 5\ntrials: 6"), ["'trials' is given twice"]),
         (("trials: 5", "trials: [5"), ["no valid YAML"]),
-        (("trials: 5", "plugins: [no_such_module]\ntrials: 5"), ["no_such_module"]),
+        (
+            ("trials: 5", "plugins: [no_such_module]\ntrials: 5"),
+            ["plugins: cannot import", "'no_such_module'"],
+        ),
+        (("trials: 5", "plugins: 3\ntrials: 5"), ["plugins: Input should be a valid list, not 3"]),
+        (("{study: s, method: half}", "3"), ["rankings.after", "valid dictionary", "not 3"]),
         (("trials: 5", "trials: !!python/object/apply:os.getcwd []"), ["no valid YAML"]),
     ],
 )

@@ -413,7 +413,7 @@ def _trials(rows: pd.DataFrame) -> int:
 
 def _words(test: Check, numbers: Sequence[float]) -> str:
     """What was measured and what is asked of it, such as "8.51 < 8.60"."""
-    texts = [f"{number:.5g}" for number in numbers]
+    texts = [f"{number:.6g}" for number in numbers]
     margin = f" (tolerance {test.tolerance:g})" if test.tolerance else ""
     match test:
         case Order():

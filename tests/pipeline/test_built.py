@@ -1,0 +1,284 @@
+"""The pipeline at work, in copies of the project: what it makes, and what makes a result stale."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROJECT = (
+    "Snakefile",
+    "workflow",
+    "profiles",
+    "config",
+    "src",
+    "dvc.yaml",
+    ".dvc",
+    ".dvcignore",
+    ".gitignore",
+)
+# The smoke scale, with still smaller numbers.
+SCALE = """
+scale: smoke
+trials: 2
+trials_per_job: 1
+studies:
+  goal_nasbench201:
+    benchmark: nasbench201
+    methods: [random_search, regularized_evolution, goal]
+    budget_seconds: 4500
+  goal_ablation_nasbench201:
+    benchmark: nasbench201
+    methods: [goal, goal_restart]
+    trials: 1
+    budget_seconds: 4500
+variants:
+  goal_restart: {method: goal, settings: {restart: true}}
+rankings:
+  goal_uniform:
+    benchmark: nasbench201
+    target: cifar10/valid/200
+    predictors: [ecc, mlp]
+    train_sizes: [32, 64]
+    test_size: 300
+    epochs: 5
+    trials: 1
+  goal_after_search: {study: goal_nasbench201, method: goal, trials: 1}
+papers: [goal]
+"""
+LEDGER = {"claims": 1, "metrics": 1}
+
+pytestmark = pytest.mark.slow
+
+
+def run(project, *command, check=True, **variables):
+    """Run a command of the environment in a project, with the project's own source."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        list(map(str, command)),
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": "src", "PATH": path, **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert not check or done.returncode == 0, done.stdout
+    return done.stdout if check else done
+
+
+def snakemake(project, *words, **options):
+    return run(project, "snakemake", *words, "--config", "scale=smoke", **options)
+
+
+def pending(project):
+    """Jobs that would run, by rule; of results and searches also which ones."""
+    jobs = Counter()
+    for block in re.split(r"\n(?=rule )", snakemake(project, "-n"))[1:]:
+        rule = re.match(r"rule (\w+):", block)[1]
+        wildcards = dict(
+            pair.split("=") for pair in re.search(r"wildcards: (.*)", block)[1].split(", ")
+        ) if "wildcards: " in block else {}  # fmt: skip
+        name = {"result": "result", "search": "method", "ranking": "ranking"}.get(rule)
+        jobs[wildcards[name] if name else rule] += 1
+    del jobs["all"]
+    return dict(jobs)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory, data):
+    """A project whose smoke scale was built, from an invented table."""
+    project = tmp_path_factory.mktemp("built") / "project"
+    project.mkdir()
+    ignore = shutil.ignore_patterns("__pycache__", "tmp", "cache", "*.egg-info", "config.local")
+    for name in PROJECT:
+        if (ROOT / name).is_dir() and not (ROOT / name).is_symlink():
+            shutil.copytree(ROOT / name, project / name, ignore=ignore)
+        else:
+            shutil.copy2(ROOT / name, project / name, follow_symlinks=False)
+    (project / "config/smoke.yaml").write_text(SCALE)
+    shutil.copytree(data, project / "data")
+    snakemake(project, "--cores", "2")
+    return project
+
+
+@pytest.fixture
+def project(built, tmp_path):
+    """A copy of the built project, files' times and Snakemake's notes included."""
+    shutil.copytree(built, tmp_path / "project", symlinks=True)
+    return tmp_path / "project"
+
+
+def edit(project, name, old, new):
+    file = project / name
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+
+
+def append(project, name, line):
+    with (project / name).open("a") as file:
+        file.write(f"\n{line}\n")
+
+
+def test_results_are_complete(built):
+    folder = built / "results/smoke"
+    figures = {file.stem for file in (folder / "goal").iterdir()}
+    assert {"fig3", "fig4", "fig5", "fig6"} <= figures
+    for figure in figures:
+        assert {f.suffix for f in (folder / "goal").glob(f"{figure}.*")} == {
+            ".csv", ".svg", ".png", ".md",
+        }  # fmt: skip
+    for name in ("claims.csv", "claims.md", "metrics.json", "provenance.json"):
+        assert (folder / name).stat().st_size > 0
+    assert len(list(folder.glob("traces/goal_nasbench201/goal/*.parquet"))) == 2
+
+
+def test_nothing_is_stale_after_a_build_nor_for_comments_and_dates(project):
+    append(project, "src/dagnas/search/goal.py", "# A comment.")
+    append(project, "src/dagnas/papers/goal/fig4.py", "# A comment.")
+    append(project, "config/smoke.yaml", "# A comment.")
+    edit(project, "src/dagnas/search/goal.py", '"""GOAL', '"""This is GOAL')
+    (project / "data/nasbench201.parquet").touch()
+    assert pending(project) == {}
+
+
+def test_a_method_makes_its_searches_stale_and_what_depends_on_them(project):
+    append(project, "src/dagnas/search/regularized_evolution.py", "CHANGED = True")
+    jobs = pending(project)
+    assert jobs == {"regularized_evolution": 2, "fig4": 1, "fig5": 1, **LEDGER}
+
+
+def test_a_predictor_makes_the_searches_stale_that_train_it(project):
+    append(project, "src/dagnas/predictors/ecc.py", "CHANGED = True")
+    jobs = pending(project)
+    assert jobs.pop("ablation", 1) == 1
+    # Two trials in one study and one in the other.
+    searches = {"goal": 3, "goal_restart": 1, "goal_uniform": 1, "goal_after_search": 1}
+    figures = {f"fig{number}": 1 for number in (3, 4, 5, 6)}
+    assert jobs == {**searches, **figures, **LEDGER}
+
+
+def test_a_figure_makes_itself_stale(project):
+    append(project, "src/dagnas/papers/goal/fig3.py", "CHANGED = True")
+    assert pending(project) == {"fig3": 1, **LEDGER}
+
+
+def test_a_claim_makes_the_ledger_stale(project):
+    append(project, "src/dagnas/papers/goal/claims.yaml", "# A statement.")
+    assert pending(project) == LEDGER
+
+
+def test_a_setting_makes_the_jobs_stale_that_have_it(project):
+    edit(project, "config/smoke.yaml", "[32, 64]", "[32]")
+    assert pending(project) == {"goal_uniform": 1, "fig3": 1, **LEDGER}
+    edit(project, "config/smoke.yaml", "[32]", "[32, 64]")
+    assert pending(project) == {}
+
+
+def test_more_trials_leave_the_first_ones_as_they_are(project):
+    edit(project, "config/smoke.yaml", "trials: 2", "trials: 3")
+    jobs = pending(project)
+    assert {method: jobs[method] for method in ("random_search", "goal")} == {
+        "random_search": 1,
+        "goal": 1,
+    }
+    assert "goal_restart" not in jobs
+
+
+def test_one_result_needs_only_its_own_inputs(project):
+    shutil.rmtree(project / "results")
+    stages = snakemake(project, "-n", "goal_fig3")
+    assert re.search(r"^ranking +1$", stages, re.MULTILINE)
+    assert "rule search:" not in stages
+
+
+def test_a_scale_of_ones_own_by_file(project):
+    (project / "mine.yaml").write_text(SCALE.replace("scale: smoke", "scale: mine"))
+    stages = run(project, "snakemake", "-n", "goal", "--configfile", "mine.yaml")
+    assert "results/mine/goal/fig4.csv" in stages
+
+
+def test_a_wrong_scale_file_stops_before_any_job(project):
+    edit(project, "config/smoke.yaml", "budget_seconds: 4500", "budget_second: 4500")
+    done = snakemake(project, "-n", check=False)
+    assert done.returncode == 1
+    assert "unknown key 'budget_second' (did you mean 'budget_seconds'?)" in done.stdout
+    assert "Traceback" not in done.stdout
+    done = run(project, "snakemake", "-n", "--config", "trials=3", check=False)
+    assert "only the scale can be chosen by --config" in done.stdout
+
+
+def test_workflow_passes_snakemakes_lint(project):
+    assert "good condition" in snakemake(project, "--lint")
+
+
+def test_report_is_one_file_with_captions(project):
+    snakemake(project, "--report", "report.html")
+    html = (project / "report.html").read_text()
+    captions = [file.read_text() for file in sorted(project.glob("results/smoke/goal/*.md"))]
+    for caption in captions:
+        # "Figure 4. Search efficiency."
+        assert caption[2 : caption.index("**", 2)] in html
+    assert not re.search(r"<(script|link|img)[^>]*(src|href)=\W?https?:", html)
+
+
+def test_results_that_cannot_be_written_are_told_of(project):
+    shutil.rmtree(project / "results")
+    if os.geteuid():
+        (project / "results").mkdir()
+        (project / "results").chmod(0o555)
+    else:
+        # Root may write anywhere but here.
+        (project / "results").symlink_to("/proc/sys")
+    done = snakemake(project, "--cores", "1", check=False)
+    assert done.returncode == 1
+    assert re.search(r"results/smoke", done.stdout)
+    for command in (
+        "result goal/fig2 --config config/smoke.yaml",
+        "claims --config config/smoke.yaml --out results/smoke",
+        "rank --config config/smoke.yaml --ranking goal_uniform --out results/smoke/r.parquet",
+        "search --benchmark nasbench201 --method random_search --trials 0:1 "
+        "--out results/smoke/t.parquet",
+    ):
+        done = run(project, "dagnas", *command.split(), check=False)
+        assert done.returncode == 2, done.stdout
+        assert "cannot write results/smoke" in done.stdout
+        assert "Traceback" not in done.stdout
+
+
+def test_dvc_moves_everything_to_a_fresh_clone(project, tmp_path):
+    def git(place, *words):
+        identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+        return run(place, "git", *identity, *words)
+
+    git(project, "init", "--quiet")
+    run(project, "dvc", "repro", "claims-smoke")
+    again = run(project, "dvc", "repro", "claims-smoke")
+    assert "Data and pipelines are up to date" in again
+    assert "Running stage" not in again
+    git(project, "add", ".")
+    git(project, "commit", "--quiet", "-m", "results")
+    run(project, "dvc", "remote", "add", "--quiet", "-d", "store", tmp_path / "store")
+    run(project, "dvc", "push", "claims-smoke", "--with-deps")
+
+    clone = tmp_path / "clone"
+    git(project, "clone", "--quiet", project, clone)
+    assert not (clone / "results/smoke").exists()
+    run(clone, "dvc", "remote", "add", "--quiet", "-d", "store", tmp_path / "store")
+    run(clone, "dvc", "pull", "claims-smoke", "--with-deps")
+    assert "Running stage" not in run(clone, "dvc", "repro", "claims-smoke")
+    assert pending(clone) == {}
+    for file in (project / "results").rglob("*"):
+        if file.is_file():
+            assert (clone / file.relative_to(project)).read_bytes() == file.read_bytes()
+    assert "reproduced" in run(clone, "dvc", "metrics", "show")
+
+    # What is stale there is told as exactly as where it was made.
+    append(clone, "src/dagnas/papers/goal/fig3.py", "CHANGED = True")
+    assert pending(clone) == {"fig3": 1, **LEDGER}
