@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
     from dagnas.benchmarks import BENCHMARKS
-    from dagnas.benchmarks.core.benchmark import TabularBenchmark
+    from dagnas.benchmarks.core.benchmark import TabularBenchmark, find_policy
     from dagnas.benchmarks.core.place import data_folder
     from dagnas.config import UniformRanking, load
     from dagnas.files import atomic_path, write_parquet
@@ -69,6 +70,8 @@ def run(options: argparse.Namespace) -> None:
             trials,
             device,
         )
+        modelled = benchmark.table.emulated.intersection([f"{ranking.target}/mean"])
+        emulated = ["target"] if modelled else []
     else:
         (job, *_) = config.search_jobs(ranking.study, ranking.method)
         search = Search(
@@ -82,4 +85,10 @@ def run(options: argparse.Namespace) -> None:
             study=job.study,
         )
         table = rank_after_search(name, search, ranking.trials or config.trials_of(job.study))
-    write_parquet(table, options.out, {"dagnas.ranking": ranking.model_dump_json()})
+        rules = find_policy(search.benchmark, search.policy)
+        emulated = list(search.benchmark.emulated(rules))
+    about = {
+        "dagnas.ranking": ranking.model_dump_json(),
+        "dagnas.emulated": json.dumps(emulated),
+    }
+    write_parquet(table, options.out, about)
