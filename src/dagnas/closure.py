@@ -35,6 +35,11 @@ def digest(roots: Iterable[str]) -> str:
     DagnasError
         A module cannot be found or parsed.
     """
+    return _digest_of(frozenset(roots))
+
+
+@cache
+def _digest_of(roots: frozenset[str]) -> str:
     lines = (f"{name} {_digest(name)}" for name in closure(roots))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
@@ -90,33 +95,37 @@ def _imports(name: str) -> frozenset[str]:
     package = name if path and path.name == "__init__.py" else name.rpartition(".")[0]
     found: set[str] = set()
     registries: dict[str, str] = {}
+    calls: list[tuple[str, str]] = []
     for node in _run(_tree(name)):
-        if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            above = package.split(".")[: package.count(".") + 2 - node.level] if node.level else []
-            base = ".".join([*above, *filter(None, [node.module])])
-            found.update({base}, (f"{base}.{alias.name}" for alias in node.names))
-            registries |= {a.asname or a.name: base for a in node.names if a.name.isupper()}
-    # `SPACES.get("nasbench201")` imports as surely as a statement does.
-    for node in ast.walk(_tree(name)):
         match node:
+            case ast.Import(names=names):
+                found.update(alias.name for alias in names)
+            case ast.ImportFrom(module=module, names=names, level=level):
+                above = package.split(".")[: package.count(".") + 2 - level] if level else []
+                base = ".".join([*above, *filter(None, [module])])
+                found.update({base}, (f"{base}.{alias.name}" for alias in names))
+                registries |= {a.asname or a.name: base for a in names if a.name.isupper()}
+            # `SPACES.get("nasbench201")` imports as surely as a statement does.
             case ast.Call(
                 func=ast.Attribute(value=ast.Name(id=registry), attr="get"),
                 args=[ast.Constant(value=str(entry))],
-            ) if registry in registries:
-                found.add(f"{registries[registry]}.{entry}")
+            ):
+                calls.append((registry, entry))
+    found.update(f"{registries[name]}.{entry}" for name, entry in calls if name in registries)
     return frozenset(found)
 
 
-def _run(tree: ast.AST) -> Iterator[ast.AST]:
+def _run(tree: ast.Module) -> Iterator[ast.AST]:
     """All nodes but those that only a type checker reads."""
-    yield tree
-    for child in ast.iter_child_nodes(tree):
-        match child:
-            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
-                continue
-        yield from _run(child)
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        match node:
+            case ast.If(test=ast.Name(id="TYPE_CHECKING"), orelse=otherwise):
+                waiting.extend(otherwise)
+            case _:
+                yield node
+                waiting.extend(ast.iter_child_nodes(node))
 
 
 @cache

@@ -288,7 +288,7 @@ class Config(_Part):
 
     def variant(self, method: str) -> Variant:
         """Method and settings behind a name in a study."""
-        return self.variants.get(method) or Variant(method=method)
+        return self.variants.get(method) or Variant.model_construct(method=method)
 
     def search_jobs(self, study: str | None = None, method: str | None = None) -> list[SearchJob]:
         """Search jobs of all studies, or of one, or of one method in it."""

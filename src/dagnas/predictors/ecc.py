@@ -21,6 +21,11 @@ class ECC(nn.Module):
     first, with Theta as the kernel of one more type that joins each vertex to itself, and all
     kernels act at once as one matrix product. No kernel of a single edge is ever built.
 
+    The paper leaves open, and we choose: no biases in the convolutions (a bias of the kernel
+    generator would only repeat what types that sum to one can express); no ReLU after the last
+    one; a head of one hidden layer as wide as the convolutions; weights uniform within
+    +-1/sqrt(d_in).
+
     Parameters
     ----------
     node_types, edge_types : int

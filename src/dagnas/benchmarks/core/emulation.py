@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 from sklearn.ensemble import GradientBoostingRegressor
 
-from dagnas.benchmarks.core.importers.compact import cells_from_bits
+from dagnas.benchmarks.core.importers.bits import cells_from_bits
 from dagnas.errors import DagnasError
 from dagnas.seeds import stream
 from dagnas.spaces.core.cells import Cells

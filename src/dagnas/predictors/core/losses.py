@@ -9,9 +9,10 @@ from torch.nn import functional as F
 def pairwise_ranking(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Pairwise ranking loss of a batch (GOAL, equation 3).
 
-    The sum over ordered pairs i != j of ``log(1 + exp(-(s_i - s_j) sign(y_i - y_j)))``. As in the
-    paper it is a sum, so weight decay weighs less the more pairs there are. Pairs of equal
-    targets say nothing about order: equation 3 gives them the constant log 2, here they give 0.
+    The sum over ordered pairs i != j of ``log(1 + exp(-(s_i - s_j) sign(y_i - y_j)))``. A sum, as
+    in the paper, and not a mean: Adam takes the same steps for both but for weight decay, which
+    a sum makes weaker by the number of pairs. Pairs of equal targets say nothing about order:
+    equation 3 gives them the constant log 2, here they give 0; gradients are the same.
 
     Parameters
     ----------

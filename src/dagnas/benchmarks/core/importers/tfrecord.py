@@ -23,7 +23,7 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from dagnas.benchmarks.core.importers import REPEATS, ROWS, assemble, with_means
-from dagnas.benchmarks.core.importers.compact import cells_from_bits
+from dagnas.benchmarks.core.importers.bits import cells_from_bits
 from dagnas.errors import DagnasError
 from dagnas.spaces import SPACES
 from dagnas.spaces.nasbench101 import OPERATIONS
