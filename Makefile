@@ -51,7 +51,7 @@ lint: $(READY)
 	dagnas config check config/*.yaml
 
 bench: $(READY)
-	for file in benchmarks/bench_*.py; do python $$file || exit; done
+	for file in benchmarks/bench_*.py; do python -m benchmarks.$$(basename $$file .py) || exit; done
 
 verify: $(READY)
 	bash workflow/scripts/verify.sh

@@ -5,7 +5,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dagnas.benchmarks.core.importers import assemble, bits, compact, import_table
+from dagnas.benchmarks.core.importers import assemble, compact, import_table
+from dagnas.benchmarks.core.importers.bits import cells_from_bits
 from dagnas.errors import DagnasError
 from dagnas.spaces import SPACES
 from tests.benchmarks import official
@@ -128,7 +129,7 @@ def test_cells_of_101_from_bits():
         )
         inside = operations.split(",")[1:-1]
         code = sum(official.OPERATIONS_101.index(op) * 3**i for i, op in enumerate(inside))
-        cells = bits.cells_from_bits(*(np.array([n]) for n in (size, bits, code)))
+        cells = cells_from_bits(*(np.array([n]) for n in (size, bits, code)))
         assert space.key(cells) == [official.hash_101(adjacency, operations)]
 
 
