@@ -7,7 +7,7 @@ from pathlib import Path
 
 EXAMPLES = """examples:
   dagnas result goal/fig4 --config config/desk.yaml
-  dagnas result goal/fig7 --config config/desk.yaml --out /tmp/figures
+  dagnas result goal/fig7 --config config/desk.yaml --out figures
 
 Reads the traces, rankings and tables that the result declares (the pipeline makes them:
 `snakemake --configfile config/desk.yaml goal_fig4`) and writes OUT/goal/fig4.csv, .svg, .png and
