@@ -116,7 +116,7 @@ def rank_after_search(name: str, search: Search, trials: int) -> pa.Table:
     Raises
     ------
     DagnasError
-        The benchmark is no table, or the method shows no surrogate.
+        The benchmark is no table, the method shows no surrogate, or never trains it.
     """
     benchmark = search.benchmark
     if not isinstance(benchmark, TabularBenchmark):
@@ -132,6 +132,11 @@ def rank_after_search(name: str, search: Search, trials: int) -> pa.Table:
         observed: list[Surrogate] = []
         run_trial(search, trial, observe=observed.append)
         (keep,) = observed
+        if not keep.size:
+            raise DagnasError(
+                f"ranking {name!r}: the budget of {search.study} ends before {search.method.name} "
+                "trains its surrogate"
+            )
         chance = stream(name, "uniform", trial)
         train = chance.choice(rows, keep.size, replace=False)
         signals = benchmark.look_up(train, rules, chance).signal
