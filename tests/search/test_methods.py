@@ -66,7 +66,8 @@ def test_wrong_settings_are_named(given, message):
 
 
 def test_evolution_mutates_the_best_of_those_alive(space):
-    trial = begin("regularized_evolution", space, population=5, tournament=5)
+    # A tournament of all alive, however many there are.
+    trial = begin("regularized_evolution", space, population=5, tournament=50)
     first = next(trial)
     signals = np.array([1.0, 5.0, 3.0, 2.0, 4.0])
     best = 1
