@@ -28,6 +28,7 @@ $(READY): constraints.txt pyproject.toml
 
 smoke: $(READY)
 	$(SNAKEMAKE) --config scale=smoke
+	snakemake --quiet --report results/smoke/report.html --config scale=smoke
 
 desk: $(READY)
 	$(SNAKEMAKE) --config scale=desk

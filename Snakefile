@@ -37,6 +37,7 @@ rule all:
         result_files(),
         trace_files(),
         ranking_files(),
+        table_files(SCALE.tables),
         ledger_files(),
 
 

@@ -9,7 +9,7 @@ import pytest
 from dagnas.cli import main
 
 SEARCH = ["search", "--benchmark", "nasbench201", "--method", "random_search", "--trials", "0:1"]
-COMMANDS = ["claims", "config", "fetch", "list", "rank", "result", "search", "show"]
+COMMANDS = ["build-table", "claims", "config", "fetch", "list", "rank", "result", "search", "show"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

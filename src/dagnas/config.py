@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import pkgutil
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -26,9 +26,12 @@ from pydantic import (
 import dagnas.papers
 from dagnas import plugins
 from dagnas.benchmarks import BENCHMARKS
+from dagnas.benchmarks.core.built import built_entry
 from dagnas.errors import DagnasError, unknown
 from dagnas.predictors import PREDICTORS
 from dagnas.search import METHODS
+from dagnas.spaces import SPACES
+from dagnas.training.recipe import parse_recipe
 
 
 def paper_names() -> list[str]:
@@ -75,6 +78,54 @@ class _Part(BaseModel):
                 if key not in cls.model_fields:
                     raise ValueError(unknown("key", str(key), cls.model_fields))
         return value
+
+
+class BuiltTable(_Part):
+    """A benchmark made by training every cell of a space on images."""
+
+    space: Literal["nasbench201"] = "nasbench201"
+    """Space whose cells are trained."""
+    images: str
+    """An .npz file with `images` and `labels`, or `digits`."""
+    settings: dict[str, Any] = {}
+    """Settings of network and training that differ from the defaults."""
+    cells_per_job: PositiveInt = 320
+    """Cells that one job trains, of the 6,466 that are trained."""
+
+    @model_validator(mode="after")
+    def _settings(self) -> BuiltTable:
+        try:
+            parse_recipe(self.settings)
+        except DagnasError as error:
+            raise ValueError(error) from error
+        return self
+
+    def arguments(self) -> list[str]:
+        """Arguments of `dagnas build-table`, but for --device and --out."""
+        words = [f"--space={self.space}", f"--images={self.images}"]
+        return words + _set_options(self.settings)
+
+    def parts(self) -> list[str]:
+        """Cells of each job, such as "0000-0320"."""
+        cells = len(SPACES.get(self.space).representatives())
+        firsts = range(0, cells, self.cells_per_job)
+        return [f"{a:04d}-{min(a + self.cells_per_job, cells):04d}" for a in firsts]
+
+
+def _set_options(settings: Mapping[str, Any]) -> list[str]:
+    words = []
+    for key, value in settings.items():
+        words += ["--set", f"{key}={value if isinstance(value, str) else json.dumps(value)}"]
+    return words
+
+
+def _registered(tables: dict[str, BuiltTable]) -> dict[str, BuiltTable]:
+    try:
+        for name in tables:
+            BENCHMARKS.add(name, built_entry(name))
+    except DagnasError as error:
+        raise ValueError(error) from error
+    return tables
 
 
 class Study(_Part):
@@ -206,8 +257,7 @@ class SearchJob:
             "budget-evaluations": self.budget_evaluations,
         }
         words = [f"--{key}={value}" for key, value in given.items() if value is not None]
-        for key, value in self.settings.items():
-            words += ["--set", f"{key}={value if isinstance(value, str) else json.dumps(value)}"]
+        words += _set_options(self.settings)
         for module in self.plugins:
             words += ["--plugin", module]
         return words
@@ -233,6 +283,8 @@ class Config(_Part):
     # Fields are checked in order, so what plug-ins register is known to those below.
     plugins: Annotated[list[str], AfterValidator(_loaded)] = []
     """Modules to import, which register methods, benchmarks or spaces of your own."""
+    tables: Annotated[dict[Name, BuiltTable], AfterValidator(_registered)] = {}
+    """Benchmarks to build of images of your own, by name."""
     trials: PositiveInt
     """Trials of every method in every study."""
     trials_per_job: PositiveInt = 5

@@ -1,4 +1,4 @@
-"""A small scale with made-up searches, rankings and a made-up table of NAS-Bench-201."""
+"""Small scales with made-up searches and rankings, and made-up tables."""
 
 import json
 from pathlib import Path
@@ -21,13 +21,26 @@ trials_per_job: 2
 studies:
   goal_nasbench201: {benchmark: nasbench201, methods: [random_search, npnas, goal_mlp, goal]}
   goal_nasbench101: {benchmark: nasbench101, methods: [random_search, npnas, goal_mlp, goal]}
+  goal_digits201: {benchmark: digits201, methods: [random_search, npnas, goal_mlp, goal]}
 rankings:
   goal_uniform: {benchmark: nasbench201, target: cifar10/valid/200, predictors: [ecc, mlp],
                  train_sizes: [128, 256], test_size: 60, trials: 2}
   goal_after_search: {study: goal_nasbench201, method: goal, trials: 2}
 papers: [goal]
 """
-BUDGETS = {"nasbench201": 2000.0, "nasbench101": 40000.0}
+#: As the scale of `make smoke`: the shipped benchmark and no other.
+ONLY_DIGITS = """
+scale: digits
+trials: 2
+studies:
+  goal_digits201: {benchmark: digits201, methods: [random_search, goal]}
+rankings:
+  goal_uniform: {benchmark: digits201, target: digits/valid/12, predictors: [ecc, mlp],
+                 train_sizes: [128, 256], test_size: 60, trials: 2}
+  goal_after_search: {study: goal_digits201, method: goal, trials: 2}
+papers: [digits201, goal]
+"""
+BUDGETS = {"nasbench201": 2000.0, "nasbench101": 40000.0, "digits201": 60.0}
 STEPS = 24
 
 
@@ -54,7 +67,7 @@ def made_up_trial(space, emulated, budget, *names):
 
 def write_traces(scale, root):
     for job in scale.search_jobs():
-        space = SPACES.get(job.benchmark)
+        space = SPACES.get("nasbench101" if job.benchmark == "nasbench101" else "nasbench201")
         emulated = "signal seconds valid" if job.benchmark == "nasbench101" else ""
         budget = BUDGETS[job.benchmark]
         frames = [
@@ -127,6 +140,25 @@ def toy(tmp_path_factory) -> Path:
     write_rankings(scale, root)
     write_table(root / "data")
     return root
+
+
+@pytest.fixture(scope="session")
+def only_digits(tmp_path_factory) -> Path:
+    """Root of a project with config/digits.yaml, whose only benchmark is the shipped one."""
+    root = tmp_path_factory.mktemp("digits")
+    (root / "config").mkdir()
+    (root / "config/digits.yaml").write_text(ONLY_DIGITS)
+    scale = config.load(root / "config/digits.yaml")
+    write_traces(scale, root)
+    write_rankings(scale, root)
+    return root
+
+
+@pytest.fixture
+def digits_inputs_of(only_digits):
+    """Function from the name of a result to its inputs at the scale of the shipped benchmark."""
+    scale = config.load(only_digits / "config/digits.yaml")
+    return lambda name: Inputs(scale, results(scale)[name], only_digits)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The ledger: every kind of check, what is not run and why, and GOAL's own claims."""
+"""The ledger: every kind of check, what is not run and why, and the claims of our papers."""
 
 import re
 
@@ -22,6 +22,7 @@ from dagnas.papers.core.claims import (
     to_markdown,
 )
 from dagnas.papers.core.make import make
+from dagnas.papers.core.result import load
 
 TABLE = pd.DataFrame(
     {
@@ -244,7 +245,7 @@ def test_ledger_files(tables):
     assert "| not run | needs a GPU |" in text
 
 
-# GOAL's claims.
+# Claims of the papers that ship with the package.
 
 
 def selections(part):
@@ -265,9 +266,37 @@ def test_goals_claims_name_results_that_exist():
     assert {"goal/fig2", "goal/fig3", "goal/fig4", "goal/fig5", "goal/fig6", "goal/fig7"} <= used
 
 
-def test_goals_claims_say_why_or_what_they_need():
-    for claim in read("goal"):
+@pytest.mark.parametrize("paper", ["goal", "digits201"])
+def test_claims_say_why_or_what_they_need(paper):
+    for claim in read(paper):
         assert claim.reason if claim.check else claim.needs, claim.id
+
+
+def test_claims_of_figures_3_and_6_are_those_of_nas_bench_201(
+    inputs_of, digits_inputs_of, tmp_path
+):
+    """Another benchmark's ranking is not checked against the paper, and the ledger says so."""
+    names = ["goal/fig3", "goal/fig6"]
+    claims = [c for c in read("goal") if c.id.startswith(("fig3-", "fig6-"))]
+    assert len(claims) == 7
+    used = [s for claim in claims for s in selections(claim.check.model_dump())]
+    assert {selection["where"].get("benchmark") for selection in used} == {"nasbench201"}
+    for scale, function in (("ours", digits_inputs_of), ("theirs", inputs_of)):
+        for name in names:
+            path = tmp_path / scale / f"{name}.csv"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            table = load(all_results()[name]).tabulate(function(name))
+            # As if there were as many trials and sizes as the claims ask for.
+            if "predictor" in table:
+                table = pd.concat([table, table.assign(train_size=512)])
+            table = pd.concat([table.assign(trial=table["trial"] + 2 * k) for k in range(3)])
+            table.to_csv(path, index=False)
+    for claim in claims:
+        used = "fig3" if claim.id.startswith("fig3") else "fig6"
+        ours = check("goal", claim, Tables(tmp_path / "ours", names))
+        assert (ours.status, ours.missing) == (NOT_RUN, f"benchmark nasbench201 in goal/{used}")
+        theirs = check("goal", claim, Tables(tmp_path / "theirs", names))
+        assert theirs.status != NOT_RUN, (claim.id, theirs.missing)
 
 
 def test_goals_claims_point_to_headings_of_its_deviations():
@@ -291,7 +320,7 @@ def test_goals_claims_run_on_results_of_the_right_size(toy, scale, inputs_of, tm
         csv, *_ = make(inputs_of(name), tmp_path)
         table = pd.read_csv(csv, keep_default_na=False)
         # As if these searches had had the paper's budgets and number of trials.
-        full = {"nasbench201": 28000 / 2000, "nasbench101": 500000 / 40000}
+        full = {"nasbench201": 28000 / 2000, "nasbench101": 500000 / 40000, "digits201": 1.0}
         table["seconds"] = (table["seconds"] * table["benchmark"].map(full)).round()
         table["n"] = 50
         extra = table[table["method"] == "goal"]

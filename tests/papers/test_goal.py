@@ -1,13 +1,17 @@
 """GOAL's results: the numbers in their tables."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from dagnas import config
-from dagnas.papers.core import Inputs, results
+from dagnas.papers.core import Inputs, panels, results
+from dagnas.papers.core.result import load
 from dagnas.papers.goal import fig2, fig3, fig4, fig6, fig7
 from dagnas.spaces import SPACES
+from tests.papers.tables import built
 
 
 def test_fig3_has_a_correlation_for_every_trial(inputs_of):
@@ -28,12 +32,78 @@ def test_fig3_gives_low_scores_to_good_cells(inputs_of):
     assert fig3.tabulate(inputs)["spearman"].to_numpy() == pytest.approx(1.0)
 
 
-def test_fig4_has_both_benchmarks_and_the_oracle_on_one(inputs_of):
-    table = fig4.tabulate(inputs_of("goal/fig4"))
-    assert set(table.loc[table["method"] == "oracle", "benchmark"]) == {"nasbench201"}
+def test_fig4_has_all_benchmarks_in_order_and_the_oracle_on_two(inputs_of):
+    inputs = inputs_of("goal/fig4")
+    table = fig4.tabulate(inputs)
+    order = ["nasbench101", "nasbench201", "digits201"]
+    assert list(table["benchmark"].unique()) == order
+    assert set(table.loc[table["method"] == "oracle", "benchmark"]) == set(order[1:])
     last = table[table["seconds"] == table.groupby("benchmark")["seconds"].transform("max")]
-    assert set(last["seconds"]) == {2000.0, 40000.0}
+    assert set(last["seconds"]) == {2000.0, 40000.0, 60.0}
     assert (last.loc[last["method"] != "oracle", "n"] == 3).all()
+
+
+def test_small_budgets_are_written_with_their_decimals(tmp_path, digits_inputs_of):
+    inputs = digits_inputs_of("goal/fig4")
+    table = fig4.tabulate(inputs)
+    table["seconds"] *= 1.5 / table["seconds"].max()
+    figure = fig4.draw(table, inputs)
+    figure.savefig(tmp_path / "f.png")
+    ticks = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert len(set(ticks)) == len(ticks) > 2
+    assert "0.5" in ticks
+    assert "methods, 1.5 s," in fig4.caption(table, inputs)
+
+
+def test_numbers_and_quantities_in_words():
+    assert [panels.number(x) for x in (0.5, 3 * 0.1, 28000.0, 1.5e6)] == [
+        "0.5",
+        "0.3",
+        "28,000",
+        "1,500,000",
+    ]
+    assert panels.quantity_words("digits/valid/3") == "validation accuracy after 3 epochs"
+    assert panels.quantity_words("cifar10/test/200") == "test accuracy after 200 epochs"
+
+
+@pytest.mark.parametrize("name", ["fig2", "fig3", "fig4", "fig5", "fig6"])
+def test_captions_say_that_digits201_is_ours(name, digits_inputs_of, inputs_of):
+    sentence = "digits201 is this project's own benchmark, not the paper's."
+    for function, ours in ((digits_inputs_of, True), (inputs_of, name in ("fig4", "fig5"))):
+        if name == "fig2" and not ours:
+            continue  # The made-up scale has no table of NAS-Bench-101.
+        inputs = function(f"goal/{name}")
+        module = load(inputs.result)
+        text = module.caption(module.tabulate(inputs), inputs)
+        assert text.count(sentence) == ours
+
+
+def test_rankings_name_the_benchmark_that_the_scale_ranks(digits_inputs_of, inputs_of):
+    for function, benchmark, label, target, signal in (
+        (digits_inputs_of, "digits201", "digits201", 12, 3),
+        (inputs_of, "nasbench201", "NAS-Bench-201", 200, 12),
+    ):
+        for module, words in (
+            (fig3, f"by validation accuracy after {target} epochs"),
+            (fig6, f"the search signal, validation accuracy after {signal} epochs"),
+        ):
+            inputs = function(module.__name__.replace("dagnas.papers.", "").replace(".", "/"))
+            table = module.tabulate(inputs)
+            assert set(table["benchmark"]) == {benchmark}
+            text = module.caption(table, inputs)
+            assert text.startswith(f"{label}. ")
+            assert words in text
+            assert "NAS-Bench-201" not in inputs.result.title
+            figure = module.draw(table, inputs)
+            assert figure.get_suptitle() == f"Ranking of {label}"
+
+
+def test_fig6_of_a_benchmark_that_it_does_not_know_says_no_epochs(inputs_of):
+    inputs = inputs_of("goal/fig6")
+    inputs.result = replace(inputs.result, benchmarks=())
+    assert "True rank (by the search signal, mean over" in fig6.caption(
+        fig6.tabulate(inputs), inputs
+    )
 
 
 def test_fig6_measures_the_corner(inputs_of):
@@ -118,6 +188,59 @@ def test_fig7_counts_parts_that_have_an_effect(inputs_of):
     inputs.traces = lambda study: traces.assign(cell=text)
     table = fig7.tabulate(inputs)
     assert (table[["vertices", "edges", "C3", "C1", "MP"]] == [3, 2, 1, 0, 0]).all(axis=None)
+
+
+def fig2_of(inputs_of, **opened):
+    """Table and caption of figure 2 with these benchmarks."""
+    inputs = inputs_of("goal/fig2")
+    inputs.result = replace(inputs.result, benchmarks=tuple(opened))
+    inputs.benchmark = opened.__getitem__
+    table = fig2.tabulate(inputs)
+    return table, fig2.caption(table, inputs)
+
+
+def invented201(path):
+    """Digits table in which cell 9,999 alone is best."""
+    accuracies = np.full((5**6, 2), 50.0)
+    accuracies[9999] = 90.0
+    return built(path, {3: accuracies, 12: accuracies})
+
+
+def test_fig2_shows_a_space_once(inputs_of, tmp_path, toy):
+    real = inputs_of("goal/fig4").benchmark("nasbench201")
+    ours = invented201(tmp_path / "d.parquet")
+    table, text = fig2_of(inputs_of, nasbench201=real, digits201=ours)
+    assert table["space"].tolist() == ["nasbench201"]
+    assert table["benchmark"].tolist() == ["nasbench201"]
+    best = real.cells[int(real.values("cifar10/test/200").argmax())]
+    assert table["best"].tolist() == real.space.to_str(best)
+    assert "digits201" not in text
+
+
+def test_fig2_shows_the_space_of_digits201_alone(inputs_of, tmp_path):
+    ours = invented201(tmp_path / "d.parquet")
+    table, text = fig2_of(inputs_of, digits201=ours)
+    (row,) = table.to_dict("records")
+    assert (row["space"], row["cells"], row["classes"]) == ("nasbench201", 15625, 6466)
+    assert (row["benchmark"], row["rows"], row["tied"]) == ("digits201", 15625, 1)
+    assert [row["best"]] == ours.space.to_str(ours.cells[9999])
+    assert "the cell with the best mean test accuracy of the table of digits201" in text
+
+
+def test_fig2_counts_classes_that_share_the_best(inputs_of, tmp_path):
+    space = SPACES.get("nasbench201")
+    classes = space.canonical(space.enumerate())
+    accuracies = np.full((5**6, 2), 50.0)
+    # The same number of right answers in all, though the means of the seeds differ in floats.
+    accuracies[classes == classes[9999]] = (100 * 500 / 599, 100 * 590 / 599)
+    accuracies[classes == classes[8888]] = (100 * 502 / 599, 100 * 588 / 599)
+    accuracies[classes == classes[7777]] = (100 * 545 / 599, 100 * 545 / 599)
+    assert len(np.unique(classes[[7777, 8888, 9999]])) == 3
+    assert len(np.unique(accuracies.mean(axis=1))) > 2
+    ours = built(tmp_path / "d.parquet", {3: accuracies, 12: accuracies})
+    table, text = fig2_of(inputs_of, digits201=ours)
+    assert table["tied"].tolist() == [3]
+    assert "one of 3 classes of cells that share the best" in text
 
 
 @pytest.mark.slow

@@ -30,12 +30,21 @@ def test_incumbent_agrees_with_a_plain_loop(signal):
 
 @pytest.mark.parametrize(
     ("budget", "intervals", "step", "count"),
-    [(28000, 150, 200, 140), (500000, 150, 5000, 100), (2000, 20, 100, 20), (28000, 15, 2000, 14)],
+    [
+        (28000, 150, 200, 140),
+        (500000, 150, 5000, 100),
+        (2000, 20, 100, 20),
+        (28000, 15, 2000, 14),
+        (70, 150, 0.5, 140),
+        (15, 150, 0.1, 150),
+        (70, 15, 5, 14),
+        (0.6, 15, 0.05, 12),
+    ],
 )
 def test_time_grid_is_round_and_holds_the_budget(budget, intervals, step, count):
     grid = time_grid(budget, intervals)
-    assert grid[0] == step
-    assert grid[-1] == budget
+    assert grid[0] == pytest.approx(step)
+    assert grid[-1] == pytest.approx(budget)
     assert len(grid) == count
 
 
@@ -98,3 +107,28 @@ def test_oracle_is_the_cell_with_the_best_signal(tmp_path):
     # The table has no single trainings of the test accuracy, so no spread.
     assert found.loc["test error", "mean"] == 7.0
     assert np.isnan(found.loc["test error", "sd"])
+
+
+def test_oracle_takes_all_equals_but_one_of_each_class(tmp_path):
+    space = SPACES.get("nasbench201")
+    classes = space.canonical(space.enumerate())
+    # Two cells of one class, a cell of another, and one with a worse signal.
+    twin = int(np.flatnonzero(classes != np.arange(len(classes)))[0])
+    one = int(classes[twin])
+    other, worse = (int(code) for code in np.unique(classes[classes != one])[:2])
+    columns = {
+        "code": np.array([one, twin, other, worse]),
+        "a/valid/3/s0": np.array([60.0, 60.0, 60.0, 59.0]),
+        "a/valid/12/s0": np.array([90.0, 90.0, 80.0, 10.0]),
+        "a/valid/12/s1": np.array([92.0, 92.0, 82.0, 10.0]),
+        "a/test/12/s0": np.array([90.0, 90.0, 80.0, 10.0]),
+        "a/seconds/3/mean": np.ones(4),
+    }
+    meta = {"dagnas.schema": "1", "dagnas.space": "nasbench201", "dagnas.emulated": "[]"}
+    write_parquet(pa.table(columns), tmp_path / "t.parquet", meta)
+    policy = Policy("a/valid/3", "random", "a/seconds/3", "a/valid/12", "a/test/12")
+    benchmark = TabularBenchmark("b", space, Table(tmp_path / "t.parquet"), {"goal": policy})
+    found = oracle(benchmark, policy).set_index("metric")
+    assert found.loc["validation error", "n"] == 4
+    assert found.loc["validation error", "mean"] == 14.0
+    assert found.loc["test error", "mean"] == 15.0

@@ -8,6 +8,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -28,28 +30,28 @@ scale: smoke
 trials: 2
 trials_per_job: 1
 studies:
-  goal_nasbench201:
-    benchmark: nasbench201
+  goal_digits201:
+    benchmark: digits201
     methods: [random_search, regularized_evolution, goal]
-    budget_seconds: 4500
-  goal_ablation_nasbench201:
-    benchmark: nasbench201
+    budget_seconds: 12
+  goal_ablation_digits201:
+    benchmark: digits201
     methods: [goal, goal_restart]
     trials: 1
-    budget_seconds: 4500
+    budget_seconds: 12
 variants:
   goal_restart: {method: goal, settings: {restart: true}}
 rankings:
   goal_uniform:
-    benchmark: nasbench201
-    target: cifar10/valid/200
+    benchmark: digits201
+    target: digits/valid/12
     predictors: [ecc, mlp]
     train_sizes: [32, 64]
     test_size: 300
     epochs: 5
     trials: 1
-  goal_after_search: {study: goal_nasbench201, method: goal, trials: 1}
-papers: [goal]
+  goal_after_search: {study: goal_digits201, method: goal, trials: 1}
+papers: [digits201, goal]
 """
 LEDGER = {"claims": 1, "metrics": 1}
 
@@ -129,14 +131,14 @@ def append(project, name, line):
 def test_results_are_complete(built):
     folder = built / "results/smoke"
     figures = {file.stem for file in (folder / "goal").iterdir()}
-    assert {"fig3", "fig4", "fig5", "fig6"} <= figures
+    assert {"fig2", "fig3", "fig4", "fig5", "fig6"} <= figures
     for figure in figures:
         assert {f.suffix for f in (folder / "goal").glob(f"{figure}.*")} == {
             ".csv", ".svg", ".png", ".md",
         }  # fmt: skip
     for name in ("claims.csv", "claims.md", "metrics.json", "provenance.json"):
         assert (folder / name).stat().st_size > 0
-    assert len(list(folder.glob("traces/goal_nasbench201/goal/*.parquet"))) == 2
+    assert len(list(folder.glob("traces/goal_digits201/goal/*.parquet"))) == 2
 
 
 def test_nothing_is_stale_after_a_build_nor_for_comments_and_dates(project):
@@ -144,8 +146,53 @@ def test_nothing_is_stale_after_a_build_nor_for_comments_and_dates(project):
     append(project, "src/dagnas/papers/goal/fig4.py", "# A comment.")
     append(project, "config/smoke.yaml", "# A comment.")
     edit(project, "src/dagnas/search/goal.py", '"""GOAL', '"""This is GOAL')
-    (project / "data/nasbench201.parquet").touch()
+    (project / "src/dagnas/benchmarks/tables/digits201.parquet").touch()
     assert pending(project) == {}
+
+
+def test_a_table_counts_by_its_bytes(project):
+    (project / "mine.yaml").write_text(
+        "{scale: mine, trials: 1, papers: [], studies: {mine: {benchmark: nasbench201, "
+        "methods: [random_search], budget_evaluations: 5}}}"
+    )
+
+    def make(*words):
+        return run(project, "snakemake", *words, "--configfile", "mine.yaml")
+
+    make("--cores", "1")
+    table = project / "data/nasbench201.parquet"
+    table.touch()
+    assert "Nothing to be done" in make("-n")
+    columns = pq.read_table(table)
+    pq.write_table(columns.slice(0, 15000), table)
+    assert "results/mine/traces/mine/random_search" in make("-n")
+
+
+def test_images_are_built_into_a_table_in_parts(project):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (60, 4, 4)).astype(np.uint8)
+    np.savez(project / "tiny.npz", images=images, labels=np.arange(60) % 2)
+    (project / "mine.yaml").write_text(
+        "{scale: mine, trials: 1, papers: [], studies: {mine: {benchmark: tiny201, "
+        "methods: [random_search], budget_evaluations: 5}}, tables: {tiny201: {images: tiny.npz, "
+        "cells_per_job: 3233, settings: {epochs: 1, seeds: 1, channels: 1, batch_size: 20}}}}"
+    )
+
+    def make(*words):
+        return run(project, "snakemake", *words, "--configfile", "mine.yaml")
+
+    first = "data/parts/tiny201/0000-3233.parquet"
+    assert "0:3233" in make("-np")
+    make("--cores", "2")
+    table = pq.read_table(project / "data/tiny201.parquet")
+    assert table.num_rows == 15625
+    assert (project / first).is_file()
+    assert "Nothing to be done" in make("-n")
+    # Other images: everything anew.
+    np.savez(project / "tiny.npz", images=255 - images, labels=np.arange(60) % 2)
+    stages = make("-n")
+    assert re.search(r"^table_part +2$", stages, re.MULTILINE)
+    assert re.search(r"^search +1$", stages, re.MULTILINE)
 
 
 def test_a_method_makes_its_searches_stale_and_what_depends_on_them(project):
@@ -205,7 +252,7 @@ def test_a_scale_of_ones_own_by_file(project):
 
 
 def test_a_wrong_scale_file_stops_before_any_job(project):
-    edit(project, "config/smoke.yaml", "budget_seconds: 4500", "budget_second: 4500")
+    edit(project, "config/smoke.yaml", "budget_seconds: 12", "budget_second: 12")
     done = snakemake(project, "-n", check=False)
     assert done.returncode == 1
     assert "unknown key 'budget_second' (did you mean 'budget_seconds'?)" in done.stdout
@@ -269,7 +316,7 @@ def test_dvc_moves_everything_to_a_fresh_clone(project, tmp_path):
 
     clone = tmp_path / "clone"
     git(project, "clone", "--quiet", project, clone)
-    assert not (clone / "results/smoke").exists()
+    assert not (clone / "results/smoke/traces").exists()
     run(clone, "dvc", "remote", "add", "--quiet", "-d", "store", tmp_path / "store")
     run(clone, "dvc", "pull", "claims-smoke", "--with-deps")
     assert "Running stage" not in run(clone, "dvc", "repro", "claims-smoke")

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from dagnas import config
+from dagnas.benchmarks import BENCHMARKS
 from dagnas.cli import main
 from dagnas.cli.config import keys
 from dagnas.errors import DagnasError
@@ -168,7 +169,24 @@ def test_what_a_result_reads_of_the_scale(tmp_path):
     assert scale.part([], ["uniform"]) != more.part([], ["uniform"])
 
 
-@pytest.mark.parametrize("name", ["smoke", "desk", "paper"])
+def test_a_built_table_is_a_benchmark_made_in_parts(tmp_path):
+    tables = "tables: {mine201: {images: mine.npz, settings: {epochs: 3}, cells_per_job: 3000}}\n"
+    text = GOOD.replace("s: {benchmark: nasbench201", "s: {benchmark: mine201")
+    scale = config.load(written(tmp_path, tables + text))
+    assert scale.studies["s"].benchmark == "mine201"
+    assert BENCHMARKS.get("mine201").tables == ("mine201",)
+    table = scale.tables["mine201"]
+    assert table.parts() == ["0000-3000", "3000-6000", "6000-6466"]
+    assert table.arguments() == ["--space=nasbench201", "--images=mine.npz", "--set", "epochs=3"]
+    # Loading it twice is no clash, taking the name of another benchmark is.
+    assert config.load(written(tmp_path, tables + text)) == scale
+    with pytest.raises(DagnasError, match=r"tables: the benchmark 'digits201' exists already"):
+        config.load(written(tmp_path, tables.replace("mine201", "digits201") + GOOD))
+    with pytest.raises(DagnasError, match=r"tables.mine201: unknown setting .*'epoch' \(did you"):
+        config.load(written(tmp_path, tables.replace("epochs", "epoch") + GOOD))
+
+
+@pytest.mark.parametrize("name", ["smoke", "desk", "paper", "build"])
 def test_scale_files_of_the_project(name):
     scale = config.load(ROOT / f"config/{name}.yaml")
     assert scale.scale == name

@@ -8,6 +8,7 @@ from pathlib import Path
 import dagnas.papers
 from dagnas import provenance
 from dagnas.benchmarks import BENCHMARKS
+from dagnas.benchmarks.core.sources import SOURCES
 from dagnas.closure import digest
 from dagnas.config import load
 from dagnas.errors import DagnasError
@@ -48,6 +49,20 @@ def result_of(wildcards):
 def table_files(benchmarks):
     names = {table for name in benchmarks for table in BENCHMARKS.get(name).tables}
     return [f"{SCALE.data}/{name}.parquet" for name in sorted(names)]
+
+
+def image_file(wildcards):
+    images = SCALE.tables[wildcards.table].images
+    return [images] if images.endswith(".npz") else []
+
+
+def build_options(wildcards):
+    return shlex.join(SCALE.tables[wildcards.table].arguments())
+
+
+def part_files(wildcards):
+    parts = SCALE.tables[wildcards.table].parts()
+    return [f"{SCALE.data}/parts/{wildcards.table}/{cells}.parquet" for cells in parts]
 
 
 def trace_files(prefix=""):

@@ -8,6 +8,7 @@ work=$(mktemp -d)
 # Wall-clock times differ, and so does what Snakemake notes of them.
 digests() {
     cd "$1"
+    mkdir -p data
     find data "results/$scale" -type f ! -name '*.wall.csv' ! -name provenance.json -print0 |
         sort -z | xargs -0 sha256sum
 }

@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     for name in sorted(module.name for module in pkgutil.iter_modules(__path__)):
         command = importlib.import_module(f"{__name__}.{name}")
         command.add(commands)
-        commands.choices[name].set_defaults(run=command.run)
+        commands.choices[name.replace("_", "-")].set_defaults(run=command.run)
     return main_parser
 
 

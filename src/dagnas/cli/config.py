@@ -54,9 +54,16 @@ def run(options: argparse.Namespace) -> None:
 
 def keys() -> str:
     """All keys of scale files, as a page of Markdown."""
-    from dagnas.config import Config, SearchRanking, Study, UniformRanking, Variant
+    from dagnas.config import (
+        BuiltTable,
+        Config,
+        SearchRanking,
+        Study,
+        UniformRanking,
+        Variant,
+    )
 
-    parts = (Config, Study, Variant, UniformRanking, SearchRanking)
+    parts = (Config, BuiltTable, Study, Variant, UniformRanking, SearchRanking)
     return "# Keys of scale files\n\n" + (
         "Written by `dagnas config keys`. Keys that are not required may be left out.\n\n"
         + "\n".join(_table(part) for part in parts)

@@ -73,22 +73,23 @@ def add_data(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
     from dagnas import plugins
-    from dagnas.benchmarks import BENCHMARKS
+    from dagnas.benchmarks.core.built import find_benchmark
     from dagnas.benchmarks.core.place import data_folder
     from dagnas.search import METHODS
     from dagnas.search.core.device import choose_device
     from dagnas.search.core.runner import Search
     from dagnas.search.core.runner import run as run_search
 
-    trials = parse_trials(options.trials)
+    trials = parse_range("--trials", options.trials)
     if options.out.suffix != ".parquet":
         raise DagnasError(f"--out {options.out}: expected a name that ends in .parquet")
     plugins.load(options.plugin)
     method = METHODS.get(options.method)
-    entry = BENCHMARKS.get(options.benchmark)
+    data = data_folder(options.data)
+    entry = find_benchmark(options.benchmark, data)
     given = dict(parse_setting(text) for text in options.set)
     search = Search(
-        benchmark=entry.open(data_folder(options.data)),
+        benchmark=entry.open(data),
         method=method,
         given=given,
         policy=options.policy,
@@ -100,8 +101,8 @@ def run(options: argparse.Namespace) -> None:
     run_search(search, trials, options.out)
 
 
-def parse_trials(text: str) -> range:
-    """Range of trials from ``A:B``.
+def parse_range(option: str, text: str) -> range:
+    """Range from ``A:B``.
 
     Raises
     ------
@@ -111,7 +112,7 @@ def parse_trials(text: str) -> range:
     first, colon, last = text.partition(":")
     if colon and first.isdecimal() and last.isdecimal() and int(first) < int(last):
         return range(int(first), int(last))
-    raise DagnasError(f"--trials {text}: expected A:B with 0 <= A < B, such as 0:50")
+    raise DagnasError(f"{option} {text}: expected A:B with 0 <= A < B, such as 0:50")
 
 
 def parse_setting(text: str) -> tuple[str, Any]:

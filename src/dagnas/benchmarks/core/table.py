@@ -82,14 +82,18 @@ class Table:
     def quantity(self, quantity: str, repeat: str) -> NDArray[np.float64]:
         """Values of one repeat (or ``mean``), or of all (``random``: shape (rows, repeats)).
 
+        A mean that the table does not hold is taken over its single repeats.
+
         Raises
         ------
         DagnasError
             The table lacks it, or holds a value that is not a number where one is needed.
         """
-        columns = self.repeats(quantity) if repeat == "random" else [f"{quantity}/{repeat}"]
-        if not columns:
+        columns, single = self.repeats(quantity), f"{quantity}/{repeat}"
+        if repeat == "random" and not columns:
             raise DagnasError(f"{self.path} has no single repeats of {quantity!r}, only means")
+        if repeat != "random" and (repeat != "mean" or not columns or single in self.columns):
+            columns = [single]
         values = np.stack([self[column] for column in columns], axis=1)
         # Not every cell was trained as often as the others, but each once.
         bad = np.isnan(values).all(axis=1) | np.isinf(values).any(axis=1)
@@ -97,4 +101,4 @@ class Table:
             raise DagnasError(
                 f"{self.path}: {columns[0]!r} is not a number in row {int(bad.argmax())}"
             )
-        return values if repeat == "random" else values[:, 0]
+        return values if repeat == "random" else np.nanmean(values, axis=1)

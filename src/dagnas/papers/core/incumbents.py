@@ -92,9 +92,10 @@ def curves(traces: pd.DataFrame, grid: NDArray[np.float64]) -> pd.DataFrame:
 def oracle(benchmark: TabularBenchmark, policy: Policy) -> pd.DataFrame:
     """What the cells with the globally best signal report (GOAL, section 6.3, "Oracle").
 
-    For every training that gives a signal, the cell with the best one is taken; the mean and the
-    standard deviation are over all final trainings of these cells. Where the table has only a
-    mean over trainings, the spread is unknown.
+    For every training that gives a signal, the cell with the best one is taken; of equals all are,
+    but one of each class of isomorphic cells. The mean and the standard deviation are over all
+    final trainings of these cells. Where the table has only a mean over trainings, the spread is
+    unknown.
 
     Returns
     -------
@@ -104,7 +105,10 @@ def oracle(benchmark: TabularBenchmark, policy: Policy) -> pd.DataFrame:
     import pandas as pd
 
     signals = benchmark.values(policy.signal, policy.repeat).reshape(len(benchmark), -1)
-    best = np.unique(np.nanargmax(signals, axis=0))
+    best = np.flatnonzero((signals == np.nanmax(signals, axis=0)).any(axis=1))
+    # Cells of a class that share trainings are equal, and their trainings count once.
+    classes = benchmark.space.canonical(benchmark.cells[best])
+    best = best[np.unique(classes, return_index=True)[1]]
     marks = set(benchmark.emulated(policy))
     rows = []
     for metric, column in METRICS.items():

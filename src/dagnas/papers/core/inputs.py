@@ -61,6 +61,9 @@ class Scale(Protocol):
     def ranking_path(self, name: str) -> Path:
         """File of a ranking, from the root of the project."""
 
+    def ranking_benchmark(self, name: str) -> str:
+        """Benchmark whose cells are ranked."""
+
 
 class Inputs:
     """Traces, rankings and tables that one result declares, read when first asked for.
@@ -134,7 +137,7 @@ class Inputs:
         -------
         DataFrame
             Columns predictor, source, train_size, trial, code, target (accuracy, %), score (lower
-            is better), and emulated (what of the targets a model gave, "" if nothing).
+            is better), benchmark, and emulated (what of the targets a model gave, "" if nothing).
 
         Raises
         ------
@@ -144,7 +147,11 @@ class Inputs:
         self._declared("ranking", name, self.result.rankings)
         path = self.root / self.config.ranking_path(name)
         emulated = json.loads(_metadata(path).get("dagnas.emulated", "[]"))
-        return read_parquet(path).to_pandas().assign(emulated=" ".join(emulated))
+        return (
+            read_parquet(path)
+            .to_pandas()
+            .assign(benchmark=self.config.ranking_benchmark(name), emulated=" ".join(emulated))
+        )
 
     def benchmark(self, name: str) -> TabularBenchmark:
         """Open a benchmark that the result declares.
@@ -170,9 +177,11 @@ class Inputs:
     @cached_property
     def note(self) -> str:
         """What of the result's inputs this scale lacks, as a sentence; "" if nothing."""
-        if not self.result.missing:
-            return ""
-        return f"The scale {self.config.scale} lacks {', '.join(self.result.missing)}."
+        missing = list(self.result.missing)
+        if self.result.studies or self.result.rankings:
+            # Benchmarks come with studies and rankings; what is said of those is enough.
+            missing = [name for name in missing if name not in BENCHMARKS.names()]
+        return f"The scale {self.config.scale} lacks {', '.join(missing)}." if missing else ""
 
 
 def _metadata(path: Path) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,8 @@ from dagnas.papers.core import style
 if TYPE_CHECKING:
     import pandas as pd
 
+#: The benchmark that ships with this package, and that no paper has.
+OWN = "digits201"
 ORACLE = style.Look("Oracle", "#000000", 1.4, (0, (4, 2)))
 
 
@@ -59,10 +62,29 @@ def efficiency(ax: Axes, panel: pd.DataFrame, *, bars: bool) -> None:
         ylim=(low - margin, high + margin),
         xlabel="simulated seconds",
     )
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
-    ax.locator_params(axis="x", nbins=5)
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: number(x)))
+    ax.locator_params(axis="x", nbins=4)
     style.label_ends(ax, ends)
     style.stamp(ax, " ".join(sorted(set(" ".join(panel["emulated"]).split()))))
+
+
+def number(value: float) -> str:
+    """A number of any size with its thousands apart, such as "28,000" or "0.5"."""
+    return f"{value:,.12g}"
+
+
+def quantity_words(quantity: str) -> str:
+    """Quantity of a table in words: "validation accuracy after 12 epochs"."""
+    _, split, epochs = quantity.split("/")
+    names = {"valid": "validation", "train": "training"}
+    return f"{names.get(split, split)} accuracy after {epochs} epochs"
+
+
+def own_sentence(benchmarks: Iterable[str]) -> str:
+    """Sentence that says which of the benchmarks is not a paper's, "" if none is such."""
+    if OWN not in set(benchmarks):
+        return ""
+    return f"{style.benchmark_label(OWN)} is this project's own benchmark, not the paper's."
 
 
 def between(numbers: pd.Series) -> str:

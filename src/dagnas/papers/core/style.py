@@ -40,7 +40,11 @@ METHODS = {
 }
 SPARE = ("#44AA99", "#AA4499", "#661100", "#6699CC", "#888888", "#117733")
 PREDICTORS = {"ecc": Look("GNN (ECC)", "#D55E00", 2.4), "mlp": Look("MLP", "#0072B2", 2.4)}
-BENCHMARKS = {"nasbench101": "NAS-Bench-101", "nasbench201": "NAS-Bench-201"}
+BENCHMARKS = {
+    "nasbench101": "NAS-Bench-101",
+    "nasbench201": "NAS-Bench-201",
+    "digits201": "digits201",
+}
 
 SETTINGS: Any = {
     "axes.axisbelow": True,
@@ -86,6 +90,11 @@ def looks(methods: Sequence[str], known: Mapping[str, Look] = METHODS) -> dict[s
 def benchmark_label(name: str) -> str:
     """Name of a benchmark for people."""
     return BENCHMARKS.get(name, name)
+
+
+def headline(figure: Figure, text: str) -> None:
+    """Write what all panels have in common above them, at the left."""
+    figure.suptitle(text, x=0.008, ha="left", fontsize=14, fontweight="bold")
 
 
 def stamp(place: Axes | Figure, emulated: str) -> None:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 RESULT = Result(
     place="Ablation",
     title="Choices that the paper leaves open",
-    studies=("goal_ablation_nasbench101", "goal_ablation_nasbench201"),
-    optional=("goal_ablation_nasbench101", "goal_ablation_nasbench201"),
+    studies=("goal_ablation_nasbench101", "goal_ablation_nasbench201", "goal_ablation_digits201"),
+    optional=("goal_ablation_nasbench101", "goal_ablation_nasbench201", "goal_ablation_digits201"),
 )
 
 
@@ -37,6 +37,8 @@ def caption(table: pd.DataFrame, inputs: Inputs) -> str:
         for name, variant in inputs.config.variants.items()
         if name in set(table["method"])
     )
-    return (
-        efficiency_caption(table, "Mean and standard deviation (bars)") + f" Variants: {variants}."
-    )
+    sentences = [
+        efficiency_caption(table, "Mean and standard deviation (bars)"),
+        f"Variants: {variants}." if variants else "",
+    ]
+    return " ".join(filter(None, sentences))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 RESULT = Result(
     place="Figure 2",
-    title="Cells of the two search spaces",
-    benchmarks=("nasbench101", "nasbench201"),
-    optional=("nasbench101", "nasbench201"),
+    title="Cells of the search spaces",
+    benchmarks=("nasbench101", "nasbench201", "digits201"),
+    optional=("nasbench101", "nasbench201", "digits201"),
 )
 KINDS = {
     "nasbench101": "vertices are operations, edges are connections",
@@ -27,34 +27,41 @@ KINDS = {
 
 
 def tabulate(inputs: Inputs) -> pd.DataFrame:
-    """Number of cells in each space, and the table's best cell as an example.
+    """Number of cells in each space, and the best cell of a table as an example.
+
+    A space has one row, with the first of the benchmarks that have it.
 
     Returns
     -------
     DataFrame
         Columns space, cells (distinct as labelled graphs; for NAS-Bench-101 only one a class is
-        ever listed), classes (not isomorphic), rows (of the benchmark's table), vertices, edges
-        (the most that a cell can have) and best (text of the cell with the best mean test
-        accuracy).
+        ever listed), classes (not isomorphic), benchmark (whose table gives the rest), rows (of
+        the table), best (text of the cell with the best mean test accuracy, the table's first of
+        equals), tied (classes that share this accuracy) and emulated.
     """
     import pandas as pd
 
-    rows = []
+    rows: dict[str, dict[str, Any]] = {}
     for name in inputs.result.benchmarks:
-        space, benchmark = SPACES.get(name), inputs.benchmark(name)
+        benchmark = inputs.benchmark(name)
+        space = benchmark.space
+        if space.name in rows:
+            continue
         cells = space.enumerate()
-        test = benchmark.values(benchmark.policies["goal"].test)
-        rows.append(
-            {
-                "space": name,
-                "cells": len(cells),
-                "classes": len(np.unique(space.canonical(cells))),
-                "rows": len(benchmark),
-                "best": space.to_str(benchmark.cells[int(test.argmax())])[0],
-                "emulated": "",
-            }
-        )
-    return pd.DataFrame(rows)
+        # Means of the same numbers of right answers may differ in the last digit.
+        test = benchmark.values(benchmark.policies["goal"].test).round(9)
+        best = benchmark.cells[np.flatnonzero(test == test.max())]
+        rows[space.name] = {
+            "space": space.name,
+            "cells": len(cells),
+            "classes": len(np.unique(space.canonical(cells))),
+            "benchmark": name,
+            "rows": len(benchmark),
+            "best": space.to_str(best[0])[0],
+            "tied": len(np.unique(space.canonical(best))),
+            "emulated": "",
+        }
+    return pd.DataFrame(list(rows.values()))
 
 
 def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
@@ -65,7 +72,8 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
 
     # Cells with labels on edges run from left to right, those with boxes from top to bottom.
     widths = [3.4 if space == "nasbench101" else 6.6 for space in table["space"]]
-    figure = Figure(figsize=(sum(widths), 4.4), layout="constrained")
+    height = 4.4 if "nasbench101" in set(table["space"]) else 3.1
+    figure = Figure(figsize=(sum(widths), height), layout="constrained")
     panels = figure.subplots(1, len(table), squeeze=False, width_ratios=widths)[0]
     for ax, (_, row) in zip(panels, table.iterrows(), strict=True):
         space = SPACES.get(row["space"])
@@ -76,11 +84,25 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
 
 def caption(table: pd.DataFrame, inputs: Inputs) -> str:
     """How each space writes cells, and their numbers."""
+    from dagnas.papers.core.panels import own_sentence
     from dagnas.papers.core.style import benchmark_label
 
-    return " ".join(
+    sentences = [
         f"{benchmark_label(row['space'])}: {KINDS[row['space']]}; {row['cells']:,} cells listed, "
-        f"{row['classes']:,} classes of isomorphic cells; drawn is the cell with the best mean "
-        f"test accuracy of the table, without parts that have no effect."
+        f"{row['classes']:,} classes of isomorphic cells; drawn is {_drawn(row)}, without parts "
+        "that have no effect."
         for _, row in table.iterrows()
+    ]
+    return " ".join(filter(None, [*sentences, own_sentence(table["benchmark"])]))
+
+
+def _drawn(row: pd.Series) -> str:
+    """Which cell is drawn, in words."""
+    from dagnas.papers.core.style import benchmark_label
+
+    table = f"the table of {benchmark_label(row['benchmark'])}"
+    if row["tied"] == 1:
+        return f"the cell with the best mean test accuracy of {table}"
+    return (
+        f"one of {row['tied']} classes of cells that share the best mean test accuracy of {table}"
     )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 RESULT = Result(
     place="Figure 3",
-    title="Ranking by the standalone surrogate on NAS-Bench-201",
+    title="Ranking by the standalone surrogate",
     rankings=("goal_uniform",),
 )
 
@@ -24,7 +24,8 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns predictor, train_size, trial, spearman, cells (in the test set) and emulated.
+        Columns benchmark, predictor, train_size, trial, spearman, cells (in the test set) and
+        emulated.
     """
     import pandas as pd
     from scipy.stats import spearmanr
@@ -32,6 +33,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     groups = inputs.ranking("goal_uniform").groupby(["predictor", "train_size", "trial"])
     return pd.DataFrame(
         {
+            "benchmark": cells["benchmark"].iloc[0],
             "predictor": predictor,
             "train_size": size,
             "trial": trial,
@@ -53,6 +55,7 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     scores = inputs.ranking("goal_uniform")
     shown = _shown(table)
     figure = Figure(figsize=(3.9 * len(looks) + 4.6, 4.2), layout="constrained")
+    style.headline(figure, f"Ranking of {style.benchmark_label(table['benchmark'].iloc[0])}")
     *scatters, sizes = figure.subplots(1, len(looks) + 1, width_ratios=[1.0] * (len(looks) + 1))
     for ax, (predictor, look) in zip(scatters, looks.items(), strict=True):
         cells = scores[
@@ -119,16 +122,26 @@ def _shown(table: pd.DataFrame) -> dict:
 
 def caption(table: pd.DataFrame, inputs: Inputs) -> str:
     """What is ranked, which trial is shown, and how many there are."""
-    from dagnas.papers.core.panels import between, emulated_sentence
+    from dagnas.papers.core.panels import (
+        between,
+        emulated_sentence,
+        own_sentence,
+        quantity_words,
+    )
+    from dagnas.papers.core.style import benchmark_label
 
+    benchmark = table["benchmark"].iloc[0]
+    target = inputs.config.rankings["goal_uniform"].target
     shown = _shown(table)
     trials = between(table.groupby(["predictor", "train_size"])["trial"].nunique())
     sentences = [
-        f"Left: true rank (by final validation accuracy, 1 is best) and predicted rank of "
-        f"{between(table['cells'])} test cells, one of each class, by predictors trained on "
+        f"{benchmark_label(benchmark)}. Left: true rank (by {quantity_words(target)}, 1 is best) "
+        f"and predicted rank of {between(table['cells'])} test cells, one of each class, by "
+        f"predictors trained on "
         f"{shown['train_size']} other cells (trial {shown['trial']}). Right: Spearman's rank "
         f"correlation against the number of training cells, mean and standard deviation over "
         f"{trials} trials.",
+        own_sentence([benchmark]),
         emulated_sentence(table["emulated"]),
     ]
     return " ".join(filter(None, sentences))

@@ -15,9 +15,15 @@ if TYPE_CHECKING:
 RESULT = Result(
     place="Figure 5",
     title="Search efficiency with standard deviation",
-    studies=("goal_nasbench101", "goal_nasbench201"),
-    benchmarks=("nasbench201",),
-    optional=("goal_nasbench101", "goal_nasbench201", "nasbench201"),
+    studies=("goal_nasbench101", "goal_nasbench201", "goal_digits201"),
+    benchmarks=("nasbench201", "digits201"),
+    optional=(
+        "goal_nasbench101",
+        "goal_nasbench201",
+        "goal_digits201",
+        "nasbench201",
+        "digits201",
+    ),
 )
 
 

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 RESULT = Result(
     place="Figure 6",
-    title="Ranking of NAS-Bench-201 by a surrogate after a search and one of uniform samples",
+    title="Ranking by a surrogate after a search and one of uniform samples",
     rankings=("goal_after_search",),
+    benchmarks=("nasbench201", "digits201"),
+    optional=("nasbench201", "digits201"),
 )
 #: What counts as the corner of the best cells: this share of all classes by true rank.
 CORNER = 0.05
@@ -36,7 +38,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns source, train_size, trial, cells, and
+        Columns benchmark, source, train_size, trial, cells, and
 
         - spearman: Spearman's rho over all classes,
         - spearman_best: the same over the true best 5 %,
@@ -54,6 +56,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
         best, chosen = true <= CORNER * total, predicted <= CORNER * total
         rows.append(
             {
+                "benchmark": cells["benchmark"].iloc[0],
                 "source": source,
                 "train_size": cells["train_size"].iloc[0],
                 "trial": trial,
@@ -76,7 +79,8 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
 
     scores = classes(inputs)
     shown = table["trial"].min()
-    figure = Figure(figsize=(9, 8.6), layout="constrained")
+    figure = Figure(figsize=(9, 9), layout="constrained")
+    style.headline(figure, f"Ranking of {style.benchmark_label(table['benchmark'].iloc[0])}")
     for column, (source, title) in enumerate(TITLES.items()):
         cells = scores[(scores["source"] == source) & (scores["trial"] == shown)]
         row = table[(table["source"] == source) & (table["trial"] == shown)].iloc[0]
@@ -106,10 +110,22 @@ def _square(side: float):  # type: ignore[no-untyped-def]
     return Rectangle((0, 0), side, side, fill=False, ec="#222222", lw=1.2, zorder=4)
 
 
+def _signal(inputs: Inputs) -> str:
+    """The search signal in words, as exactly as the benchmarks that are declared tell."""
+    from dagnas.papers.core.panels import quantity_words
+
+    study = inputs.config.rankings["goal_after_search"].study
+    if inputs.config.studies[study].benchmark not in inputs.result.benchmarks:
+        return "the search signal"
+    return f"the search signal, {quantity_words(inputs.policy(study).signal)}"
+
+
 def caption(table: pd.DataFrame, inputs: Inputs) -> str:
     """What is ranked by what, and means over trials."""
-    from dagnas.papers.core.panels import between, emulated_sentence
+    from dagnas.papers.core.panels import between, emulated_sentence, own_sentence
+    from dagnas.papers.core.style import benchmark_label
 
+    benchmark = table["benchmark"].iloc[0]
     means = table.groupby("source")[
         ["spearman", "spearman_best", "recall_best", "rank_best"]
     ].mean()
@@ -120,13 +136,14 @@ def caption(table: pd.DataFrame, inputs: Inputs) -> str:
         for source, row in means.iterrows()
     )
     sentences = [
-        "True rank (by the search signal, 12-epoch validation accuracy, mean over trainings; 1 is "
+        f"{benchmark_label(benchmark)}. True rank (by {_signal(inputs)}, mean over trainings; 1 is "
         f"best) and predicted rank of {between(table['cells'])} classes of cells in trial "
         f"{table['trial'].min()}: left by the surrogate of GOAL at the end of a search, right by "
         f"one trained on as many uniform samples ({between(table['train_size'])} cells over all "
         "trials); the cells that each was trained on are among them. Below, the corner framed "
         "above; the dotted line bounds the true best 5 %. "
         f"Spearman's rank correlation, mean over {table['trial'].nunique()} trials: {text}.",
+        own_sentence([benchmark]),
         emulated_sentence(table["emulated"]),
     ]
     return " ".join(filter(None, sentences))

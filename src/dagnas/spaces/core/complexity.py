@@ -24,9 +24,35 @@ CELLS_101 = 3
 KERNEL_101 = {1: 9, 2: 1}
 OPERATION_101 = {1: "conv3x3", 2: "conv1x1", 3: "maxpool3x3"}
 
-STEM_201 = 16
-STACKS_201 = 3
-CELLS_201 = 5
+
+@dataclass(frozen=True)
+class Skeleton201:
+    """The network around a NAS-Bench-201 cell; the defaults are the benchmark's, on CIFAR-10.
+
+    Attributes
+    ----------
+    height, width, image_channels : int
+        Of an image.
+    classes : int
+    channels : int
+        After the stem, a 3x3 convolution; twice as many from stack to stack.
+    stacks, cells : int
+        Stacks, and cells in each.
+    stem_stride : int
+    residual : bool
+        Whether stacks are joined by a residual block of two 3x3 convolutions with a 1x1 on its
+        pooled shortcut, as in the benchmark, or by that shortcut alone with a batch norm.
+    """
+
+    height: int = IMAGE
+    width: int = IMAGE
+    image_channels: int = 3
+    classes: int = CLASSES
+    channels: int = 16
+    stacks: int = 3
+    cells: int = 5
+    stem_stride: int = 1
+    residual: bool = True
 
 
 @dataclass(frozen=True)
@@ -149,18 +175,20 @@ def nasbench101(cells: Cells) -> Complexity:
     return Complexity(params, madds)
 
 
-def nasbench201(cells: Cells) -> Complexity:
-    """Size of NAS-Bench-201 networks on CIFAR-10.
+def nasbench201(cells: Cells, skeleton: Skeleton201 = Skeleton201()) -> Complexity:
+    """Size of NAS-Bench-201 networks.
 
-    The network (Dong and Yang 2020, section 2.1): a 3x3 convolution to 16 channels, three stacks
-    of five cells, between them a residual block of stride 2 that doubles the channels, mean
-    pooling and a linear layer. As the official counts do, these keep operations that no path
-    reaches, and take the linear layer's bias for multiply-adds.
+    The network (Dong and Yang 2020, section 2.1): a 3x3 convolution, stacks of cells, between
+    them a reduction that halves the image and doubles the channels, mean pooling and a linear
+    layer. As the official counts do, these keep operations that no path reaches, and take the
+    linear layer's bias for multiply-adds.
 
     Parameters
     ----------
     cells : Cells
         Edge types none, skip_connect, nor_conv_1x1, nor_conv_3x3, avg_pool_3x3.
+    skeleton : Skeleton201, optional
+        The benchmark's own, if not given.
 
     Returns
     -------
@@ -170,23 +198,27 @@ def nasbench201(cells: Cells) -> Complexity:
     upper = np.triu_indices(cells.edges.shape[1], 1)
     kinds = cells.edges[:, *upper]
     ones, threes = ((kinds == kind).sum(axis=1, dtype=np.int64) for kind in (2, 3))
-    last = STEM_201 * 2 ** (STACKS_201 - 1)
-    params = 3 * 9 * STEM_201 + 2 * STEM_201 + 2 * last + (last + 1) * CLASSES
-    skeleton = IMAGE**2 * 3 * 9 * STEM_201 + (last + 1) * CLASSES
+    channels = skeleton.channels
+    last = channels * 2 ** (skeleton.stacks - 1)
+    height, width = (-(-n // skeleton.stem_stride) for n in (skeleton.height, skeleton.width))
+    stem = 9 * skeleton.image_channels * channels
+    params = stem + 2 * channels + 2 * last + (last + 1) * skeleton.classes
+    fixed = height * width * stem + (last + 1) * skeleton.classes
     weights = pixels_weights = norms = 0
-    for stack in range(STACKS_201):
-        channels = STEM_201 * 2**stack
-        pixels = (IMAGE >> stack) ** 2
-        weights += CELLS_201 * channels**2
-        norms += CELLS_201 * 2 * channels
-        pixels_weights += CELLS_201 * pixels * channels**2
+    for stack in range(skeleton.stacks):
         if stack:
-            # Two 3x3 convolutions with batch norm, and a 1x1 on the pooled shortcut.
-            block = 9 * channels * channels // 2 + 9 * channels**2 + channels * channels // 2
-            params += block + 4 * channels
-            skeleton += pixels * block
+            height, width = -(-height // 2), -(-width // 2)
+            block = channels * 2 * channels
+            if skeleton.residual:
+                block += 9 * channels * 2 * channels + 9 * (2 * channels) ** 2
+            channels *= 2
+            params += block + (4 if skeleton.residual else 2) * channels
+            fixed += height * width * block
+        weights += skeleton.cells * channels**2
+        norms += skeleton.cells * 2 * channels
+        pixels_weights += skeleton.cells * height * width * channels**2
     madds = {
-        "skeleton": np.full(len(kinds), skeleton),
+        "skeleton": np.full(len(kinds), fixed),
         "nor_conv_1x1": ones * pixels_weights,
         "nor_conv_3x3": threes * 9 * pixels_weights,
     }

@@ -116,6 +116,10 @@ class CellSpace(ABC):
     def enumerate(self) -> Cells:
         """All cells of the space, each one once."""
 
+    def representatives(self) -> NDArray[np.int64]:
+        """Packed numbers of one cell of each class, ascending."""
+        return np.unique(self.canonical(self.enumerate()))
+
     # Moves.
 
     def is_valid(self, cells: Cells) -> NDArray[np.bool_]:

@@ -1,0 +1,188 @@
+"""Labelled images: read from a file, checked, split, shifted, normalised."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dagnas.errors import DagnasError
+
+_SPLITS = 3
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images of a few classes.
+
+    Parameters
+    ----------
+    name : str
+        Names the random streams of what is trained on it.
+    images : ndarray of uint8, shape (N, H, W) or (N, H, W, C)
+    labels : ndarray of integers, shape (N,)
+        0 to K - 1; every class occurs.
+
+    Raises
+    ------
+    DagnasError
+        Shapes, types or values are others than these; a class has fewer images than there are
+        splits.
+    """
+
+    name: str
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        images, labels = np.asarray(self.images), np.asarray(self.labels)
+        if images.dtype != np.uint8:
+            nan = images.dtype.kind == "f" and bool(np.isnan(images).any())
+            raise self._refuse(
+                f"images are {images.dtype}{' with NaN' if nan else ''}, expected uint8 (0 to 255)"
+            )
+        if images.ndim not in (3, 4) or 0 in images.shape:
+            raise self._refuse(f"images have shape {images.shape}, expected (N, H, W[, C])")
+        if labels.shape != images.shape[:1]:
+            raise self._refuse(
+                f"labels have shape {labels.shape}, expected one for each of {len(images)} images"
+            )
+        if labels.dtype.kind == "f" and np.isnan(labels).any():
+            raise self._refuse(f"the label of image {int(np.isnan(labels).argmax())} is NaN")
+        if labels.dtype.kind not in "iu":
+            raise self._refuse(f"labels are {labels.dtype}, expected integers from 0 on")
+        if labels.min() < 0:
+            raise self._refuse(f"label {labels.min()} is out of range, expected 0 to classes - 1")
+        classes = np.unique(labels)
+        if len(classes) < 2:
+            raise self._refuse(f"all labels are {classes[0]}; at least two classes are needed")
+        if classes[-1] != len(classes) - 1:
+            absent = int((classes != np.arange(len(classes))).argmax())
+            raise self._refuse(
+                f"label {classes[-1]} is out of range: with {len(classes)} classes, labels are "
+                f"0 to {len(classes) - 1} (no image has label {absent})"
+            )
+        count = np.bincount(labels)
+        if count.min() < _SPLITS:
+            raise self._refuse(
+                f"too few images: class {count.argmin()} has {count.min()}, and training, "
+                f"validation and test need one each"
+            )
+        object.__setattr__(self, "images", images.reshape(*images.shape[:3], -1))
+        object.__setattr__(self, "labels", labels.astype(np.int64))
+
+    def _refuse(self, why: str) -> DagnasError:
+        return DagnasError(f"image set {self.name}: {why}")
+
+    @property
+    def classes(self) -> int:
+        """Number of classes K."""
+        return int(self.labels.max()) + 1
+
+    def digest(self) -> str:
+        """SHA-256 of images and labels."""
+        digest = hashlib.sha256(repr(self.images.shape).encode())
+        digest.update(self.images.tobytes())
+        digest.update(self.labels.tobytes())
+        return digest.hexdigest()
+
+
+def read_npz(path: Path) -> ImageSet:
+    """Image set from the arrays ``images`` and ``labels`` of an .npz file.
+
+    Raises
+    ------
+    DagnasError
+        The file is missing or damaged, lacks an array, holds pickled objects, or its arrays are
+        no image set.
+    """
+    if not path.is_file():
+        raise DagnasError(f"no such file: {path}")
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            missing = {"images", "labels"} - set(arrays.files)
+            if missing:
+                raise DagnasError(
+                    f"{path} lacks {' and '.join(sorted(missing))}; it holds "
+                    f"{', '.join(arrays.files) or 'nothing'}"
+                )
+            images, labels = arrays["images"], arrays["labels"]
+    except (OSError, ValueError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+        raise DagnasError(f"{path} is not a readable .npz file of arrays: {error}") from error
+    return ImageSet(path.stem, images, labels)
+
+
+def digits() -> ImageSet:
+    """1,797 handwritten digits of 8x8 pixels, grey levels 0 to 16, that scikit-learn bundles."""
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    return ImageSet("digits", bunch.images.astype(np.uint8), bunch.target)
+
+
+def find_images(text: str, name: str | None = None) -> ImageSet:
+    """Image set from the name of an .npz file, or ``digits``.
+
+    Raises
+    ------
+    DagnasError
+        See `read_npz`.
+    """
+    found = digits() if text == "digits" else read_npz(Path(text))
+    return ImageSet(name, found.images, found.labels) if name else found
+
+
+class Split(NamedTuple):
+    """Rows of an image set that train, choose and test a network; each in ascending order."""
+
+    train: NDArray[np.int64]
+    valid: NDArray[np.int64]
+    test: NDArray[np.int64]
+
+
+def split(images: ImageSet, sizes: tuple[int, int, int], rng: np.random.Generator) -> Split:
+    """Draw the images of each split, every class in its share.
+
+    Parameters
+    ----------
+    sizes : tuple of int
+        Images that train, validate and test.
+
+    Raises
+    ------
+    DagnasError
+        The set has too few images.
+    """
+    count = len(images.labels)
+    if min(sizes) < images.classes or sum(sizes) > count:
+        raise DagnasError(
+            f"image set {images.name}: too few images: {count} of {images.classes} classes cannot "
+            f"be split into {sizes[0]} + {sizes[1]} + {sizes[2]} (each at least one of a class)"
+        )
+    order = rng.permutation(count)
+    place = np.empty(count)
+    for label in range(images.classes):
+        own = order[images.labels[order] == label]
+        place[own] = (np.arange(len(own)) + rng.random()) / len(own)
+    # In this order every stretch holds every class in its share.
+    parts = np.split(np.argsort(place, kind="stable"), np.cumsum(sizes))
+    return Split(*(np.sort(part) for part in parts[:3]))
+
+
+def shift(images: NDArray[np.uint8], most: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Move every image by up to ``most`` pixels up or down and left or right; zeros come in.
+
+    Parameters
+    ----------
+    images : ndarray, shape (B, H, W, C)
+    """
+    batch, height, width, _ = images.shape
+    padded = np.pad(images, ((0, 0), (most, most), (most, most), (0, 0)))
+    top, left = rng.integers(0, 2 * most + 1, (2, batch, 1, 1))
+    rows = top + np.arange(height)[:, None]
+    return padded[np.arange(batch)[:, None, None], rows, left + np.arange(width)]
