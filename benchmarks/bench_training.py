@@ -17,7 +17,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from scipy.optimize import nnls
+from scipy.optimize import linear_sum_assignment, nnls
 
 from dagnas.seeds import stream
 from dagnas.spaces import SPACES
@@ -46,10 +46,7 @@ def best(work: Callable[[], object], rounds: int = ROUNDS) -> float:
 
 
 class Alone:
-    """Training of a cell as one ordinary network, on images of the digits' sizes.
-
-    Numbers do not matter to the time, so pixels and labels are random and no image is moved.
-    """
+    """Training of a cell as one ordinary network; pixels do not matter to the time: random ones."""
 
     def __init__(self, curves: Curves, code: int) -> None:
         (edges,) = SPACE.unpack(np.array([code])).edges
@@ -101,10 +98,11 @@ class Alone:
 
 def bench_stacks(curves: Curves, codes: NDArray[np.int64], how: str) -> None:
     """Seconds of a training, one network at a time and in stacks of several sizes."""
+    networks = [Alone(curves, code) for code in codes.tolist()]
 
     def alone() -> None:
-        for code in codes.tolist():
-            Alone(curves, code).epoch()
+        for network in networks:
+            network.epoch()
 
     def stacked(size: int) -> None:
         for at in range(0, len(codes), size):
@@ -123,24 +121,23 @@ def bench_stacks(curves: Curves, codes: NDArray[np.int64], how: str) -> None:
 def bench_cost(curves: Curves, codes: NDArray[np.int64], count: int) -> None:
     """Seconds of an image by the multiply-adds of the cell's network."""
     madds = complexity.nasbench201(SPACE.unpack(codes), curves.skeleton).total_madds()
-    wanted = np.linspace(madds.min(), madds.max(), count)
-    # Of all cells of about that many multiply-adds, any one: operations are mixed as in the space.
     order = stream("bench", "cost").permutation(len(codes))
-    nearest = np.abs(madds[order, None] - wanted).argmin(axis=0)
-    chosen = np.unique(order[nearest])
+    distance = np.abs(madds[order] - np.linspace(madds.min(), madds.max(), count)[:, None])
+    # Of all cells of about that many multiply-adds, any one: operations are mixed as in the space.
+    _, nearest = linear_sum_assignment(distance)
+    chosen = order[nearest]
+    networks = [Alone(curves, code) for code in codes[chosen].tolist()]
+    design = np.stack([np.ones(count), madds[chosen]], axis=1)
+    print(f"\n{count} cells of {madds.min():,} to {madds.max():,} multiply-adds, one at a time")
+    print("          us an image fixed  ps a multiply-add    R2")
     trained, *held_out = curves.counted()
-    networks = [Alone(curves, int(code)) for code in codes[chosen]]
-    design = np.stack([np.ones(len(chosen)), madds[chosen]], axis=1)
-    print(
-        f"\n{len(chosen)} cells of {madds.min():,} to {madds.max():,} multiply-adds, one at a time"
-    )
-    print("             fixed us an image  ps a multiply-add    R2")
     for name, images in (("train", trained), ("evaluate", sum(held_out))):
-        times = [best(getattr(network, name), ROUNDS + 2) for network in networks]
-        seconds = np.array(times) / images
+        # Round by round, so that a busy spell slows all of them and no cell is slow for good.
+        rounds = [[best(getattr(n, name), 1) for n in networks] for _ in range(2 * ROUNDS)]
+        seconds = np.min(rounds, axis=0) / images
         (fixed, per_madd), residual = nnls(design, seconds)
         explained = 1 - residual**2 / ((seconds - seconds.mean()) ** 2).sum()
-        print(f"{name:12} {fixed * 1e6:17.2f} {per_madd * 1e12:18.2f} {explained:5.2f}")
+        print(f"{name:9} {fixed * 1e6:17.2f} {per_madd * 1e12:18.1f} {explained:5.2f}")
 
 
 if __name__ == "__main__":
