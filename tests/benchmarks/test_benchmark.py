@@ -22,7 +22,8 @@ def bench(data):
 def test_every_registered_benchmark_names_its_tables():
     names = BENCHMARKS.names()
     assert {"nasbench101", "nasbench201", "nasbench201_cifar100"} <= set(names)
-    assert all(BENCHMARKS.get(name).tables for name in names)
+    # The table of digits201 is part of the package.
+    assert [name for name in names if not BENCHMARKS.get(name).tables] == ["digits201"]
 
 
 def test_rows_find_each_cell_in_any_order(bench):

@@ -195,7 +195,7 @@ def test_training_goes_on_where_it_was_killed(npz, tmp_path):
         [*command, tmp_path / "killed.parquet"], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
-    assert "128 cells x 2 seeds x 2 epochs on cpu" in process.stdout.readline()
+    assert "128 cells x 2 seeds x 2 epochs on " in process.stdout.readline()
     while process.poll() is None and len(list(folder.glob("[0-9]*"))) < 2:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
@@ -251,6 +251,12 @@ def test_a_wrong_build_is_told_at_once(words, message, npz, tmp_path, capsys, mo
     assert message in error
     assert error.count("\n") == 1
     assert {path.name for path in tmp_path.iterdir()} == {"rows.npz"}
+
+
+def test_a_norm_of_one_value_is_refused(images):
+    tiny = ImageSet("tiny", images.images[:, :2, :2], images.labels)
+    with pytest.raises(DagnasError, match="batch_size=1 leaves batch norms one value"):
+        Build("nasbench201", tiny, Recipe(batch_size=1))
 
 
 def test_parts_are_merged_by_the_command(build, invented, npz, tmp_path, capsys):

@@ -76,6 +76,12 @@ class Build:
                 f"image set {images.name}: too few images: {sizes[0]} to train on do not fill a "
                 f"batch of {recipe.batch_size}"
             )
+        height, width = self.skeleton.last_pixels()
+        if recipe.batch_size * height * width < 2:
+            raise DagnasError(
+                f"image set {images.name}: the last stack has one pixel, so batch_size="
+                f"{recipe.batch_size} leaves batch norms one value; at least 2 are needed"
+            )
         rows = split(images, sizes, stream(images.name, "split"))
         self._curves = Curves(images, rows, self.skeleton, recipe, device)
         self.codes = self.space.representatives()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import tokenize
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -104,7 +106,8 @@ def read_npz(path: Path) -> ImageSet:
     if not path.is_file():
         raise DagnasError(f"no such file: {path}")
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # NumPy alone would also take a single array for a file of arrays.
+        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as arrays:
             missing = {"images", "labels"} - set(arrays.files)
             if missing:
                 raise DagnasError(
@@ -112,7 +115,15 @@ def read_npz(path: Path) -> ImageSet:
                     f"{', '.join(arrays.files) or 'nothing'}"
                 )
             images, labels = arrays["images"], arrays["labels"]
-    except (OSError, ValueError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        RuntimeError,
+        zipfile.BadZipFile,
+        zlib.error,
+        tokenize.TokenError,
+    ) as error:
         raise DagnasError(f"{path} is not a readable .npz file of arrays: {error}") from error
     return ImageSet(path.stem, images, labels)
 

@@ -257,9 +257,14 @@ class StackedNetworks:
         if self._is_dense(outputs, channels, grid, out):
             y = torch.bmm(self._matrix(name, channels, grid, stride), x.reshape(count, -1, batch))
             return y.view(count, outputs, out.pixels, batch)
-        kernels = weights.view(count * outputs, channels, 3, 3)
-        y = F.conv2d(_to_maps(x, grid), kernels, stride=stride, padding=1, groups=count)
-        return _from_maps(y, count)
+        # One by one: a grouped convolution sums in an order that the number of groups decides.
+        maps = x.permute(0, 3, 1, 2).reshape(count, batch, channels, *grid)
+        kernels = weights.view(count, outputs, channels, 3, 3)
+        each = [
+            F.conv2d(own, kernel, stride=stride, padding=1)
+            for own, kernel in zip(maps.unbind(), kernels.unbind(), strict=True)
+        ]
+        return torch.stack(each).flatten(3).permute(0, 2, 3, 1)
 
     def _is_dense(self, outputs: int, inputs: int, grid: _Grid, out: _Grid) -> bool:
         return outputs * out.pixels * inputs * grid.pixels <= _DENSE

@@ -54,6 +54,11 @@ class Skeleton201:
     stem_stride: int = 1
     residual: bool = True
 
+    def last_pixels(self) -> tuple[int, int]:
+        """Height and width of the feature maps of the last stack."""
+        shrink = self.stem_stride * 2 ** (self.stacks - 1)
+        return -(-self.height // shrink), -(-self.width // shrink)
+
 
 @dataclass(frozen=True)
 class Complexity:
