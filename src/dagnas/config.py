@@ -143,6 +143,12 @@ class Study(_Part):
     """Budget of a trial in simulated seconds, if not the policy's."""
     budget_evaluations: PositiveInt | None = None
     """Budget of a trial in evaluations, if not the policy's."""
+    budgets: dict[str, PositiveInt] = {}
+    """Budgets in evaluations of single methods, by name, if not the study's."""
+    until_best: bool = False
+    """Whether a trial ends with the benchmark's best cell, its trace holding only improvements."""
+    prior: BenchmarkName | None = None
+    """Benchmark whose evaluations methods are told beforehand."""
 
 
 class Variant(_Part):
@@ -232,6 +238,8 @@ class SearchJob:
     policy: str
     budget_seconds: float | None
     budget_evaluations: int | None
+    until_best: bool
+    prior: str | None
     device: str
     first: int
     last: int
@@ -240,9 +248,9 @@ class SearchJob:
     plugins: tuple[str, ...] = ()
 
     @property
-    def tables(self) -> tuple[str, ...]:
-        """Tables that the benchmark reads."""
-        return BENCHMARKS.get(self.benchmark).tables
+    def benchmarks(self) -> tuple[str, ...]:
+        """Benchmarks that it opens."""
+        return (self.benchmark, self.prior) if self.prior else (self.benchmark,)
 
     def arguments(self) -> list[str]:
         """Arguments of `dagnas search`, but for --data and --out."""
@@ -255,8 +263,10 @@ class SearchJob:
             "device": self.device,
             "budget-seconds": self.budget_seconds,
             "budget-evaluations": self.budget_evaluations,
+            "prior": self.prior,
         }
         words = [f"--{key}={value}" for key, value in given.items() if value is not None]
+        words += ["--until-best"] if self.until_best else []
         words += _set_options(self.settings)
         for module in self.plugins:
             words += ["--plugin", module]
@@ -264,7 +274,8 @@ class SearchJob:
 
     def modules(self) -> list[str]:
         """Roots of the code that it runs; see `dagnas.closure`."""
-        roots = ["dagnas.cli.search", METHODS.module(self.base), BENCHMARKS.module(self.benchmark)]
+        opened = map(BENCHMARKS.module, self.benchmarks)
+        roots = ["dagnas.cli.search", METHODS.module(self.base), *opened]
         settings = METHODS.get(self.base).settings(given=self.settings)
         if "predictor" in settings:
             roots.append(PREDICTORS.module(settings["predictor"]))
@@ -312,6 +323,10 @@ class Config(_Part):
                     )
             if len(set(study.methods)) < len(study.methods):
                 raise ValueError(f"studies.{name}.methods: a method is named twice")
+            for method in study.budgets:
+                if method not in study.methods:
+                    error = unknown(f"method of {name}", method, study.methods)
+                    raise ValueError(f"studies.{name}.budgets: {error}")
         for name, ranking in self.rankings.items():
             if isinstance(ranking, UniformRanking):
                 continue
@@ -362,7 +377,9 @@ class Config(_Part):
                 study.benchmark,
                 study.policy,
                 study.budget_seconds,
-                study.budget_evaluations,
+                study.budgets.get(method, study.budget_evaluations),
+                study.until_best,
+                study.prior,
                 self.device,
                 first,
                 last,

@@ -57,7 +57,7 @@ def traces():
         (1, 70.0, 25.0, 94.0, 93.0),
     ]
     frame = pd.DataFrame(rows, columns=["trial", "signal", "seconds", "valid", "test"])
-    return frame.assign(method="m", emulated="signal seconds valid")
+    return frame.assign(method="m", epochs=1, emulated="signal seconds valid")
 
 
 def test_curves_report_by_signal_and_count_trials_that_have_begun():

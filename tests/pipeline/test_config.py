@@ -136,7 +136,7 @@ def test_a_job_is_a_command_and_names_its_code(tmp_path):
         "--set",
         "step_size=0.5",
     ]
-    assert job.tables == ("nasbench201",)
+    assert job.benchmarks == ("nasbench201",)
     assert job.modules() == [
         "dagnas.cli.search",
         "dagnas.search.goal",

@@ -25,7 +25,7 @@ def space():
 def begin(name, space, seed=0, **given):
     chosen = METHODS.get(name)
     settings = chosen.settings(space.name, given)
-    return chosen.start(space, np.random.default_rng(seed), "cpu", settings)
+    return chosen.start(space, np.random.default_rng(seed), settings, device="cpu")
 
 
 def cells_of(proposal):

@@ -3,7 +3,7 @@
 
 rule search:
     input:
-        lambda wildcards: table_files([job_of(wildcards).benchmark]),
+        lambda wildcards: table_files(job_of(wildcards).benchmarks),
     output:
         trace="results/{scale}/traces/{study}/{method}/{trials}.parquet",
         wall="results/{scale}/traces/{study}/{method}/{trials}.wall.csv",

@@ -6,6 +6,7 @@ from dagnas.benchmarks.core.benchmark import TabularBenchmark, benchmark
 from dagnas.benchmarks.core.policy import Policy
 from dagnas.benchmarks.core.table import Table
 from dagnas.spaces import SPACES
+from dagnas.spaces.nasbench101 import NASBench101Space
 
 _POLICIES = {
     "goal": Policy(
@@ -35,3 +36,11 @@ def nasbench101(data: Path) -> TabularBenchmark:
     space = SPACES.get("nasbench101")
     table = Table(data / "nasbench101.parquet")
     return TabularBenchmark("nasbench101", space, table, _POLICIES, by_class=True)
+
+
+def open_sized(name: str, size: int, data: Path) -> TabularBenchmark:
+    """Open the part of NAS-Bench-101 whose pruned cells have ``size`` vertices."""
+    space = NASBench101Space(size)
+    table = Table(data / "nasbench101.parquet")
+    part = table.only(space.is_valid(space.unpack(table["code"])))
+    return TabularBenchmark(name, space, part, _POLICIES, by_class=True)

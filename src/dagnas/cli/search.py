@@ -49,6 +49,12 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--budget-seconds", type=float, metavar="S", help="simulated, per trial")
     parser.add_argument("--budget-evaluations", type=int, metavar="N", help="per trial")
     parser.add_argument("--policy", default="goal", metavar="P", help="default: goal")
+    parser.add_argument(
+        "--until-best", action="store_true", help="stop at the benchmark's best cell; keep records"
+    )
+    parser.add_argument(
+        "--prior", metavar="B", help="benchmark whose evaluations the method is told beforehand"
+    )
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument(
         "--study", default="", metavar="NAME", help="names the random streams; default: B"
@@ -73,6 +79,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
     from dagnas import plugins
+    from dagnas.benchmarks.core.benchmark import TabularBenchmark
     from dagnas.benchmarks.core.built import find_benchmark
     from dagnas.benchmarks.core.place import data_folder
     from dagnas.search import METHODS
@@ -87,6 +94,9 @@ def run(options: argparse.Namespace) -> None:
     method = METHODS.get(options.method)
     data = data_folder(options.data)
     entry = find_benchmark(options.benchmark, data)
+    prior = find_benchmark(options.prior, data).open(data) if options.prior else None
+    if prior is not None and not isinstance(prior, TabularBenchmark):
+        raise DagnasError(f"--prior {options.prior}: it is no table, so what it holds is unknown")
     given = dict(parse_setting(text) for text in options.set)
     search = Search(
         benchmark=entry.open(data),
@@ -95,7 +105,9 @@ def run(options: argparse.Namespace) -> None:
         policy=options.policy,
         budget_seconds=options.budget_seconds,
         budget_evaluations=options.budget_evaluations,
-        device=choose_device(options.device) if method.uses_device else "cpu",
+        until_best=options.until_best,
+        prior=prior,
+        device=choose_device(options.device) if method.takes("device") else "cpu",
         study=options.study,
     )
     run_search(search, trials, options.out)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dagnas.errors import DagnasError
 from dagnas.spaces.core.cells import Cells, Graphs, concatenate
 from dagnas.spaces.core.space import CellSpace
 
@@ -55,9 +56,16 @@ class NASBench101Space(CellSpace):
     edges at most, which is the official rule. A cell of fewer vertices is embedded with
     unconnected vertices, which pruning brings back. `pack` puts
     the edge x -> y at bit x + y (y - 1) / 2 and the operations above, in base 3.
+
+    Parameters
+    ----------
+    size : int, optional
+        Vertices that a pruned cell has, input and output included; any number up to seven by
+        default (BONAS, section 4.4.2, searches among cells of one size).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, size: int | None = None) -> None:
+        self.size = size
         upper = np.triu(np.ones((_V, _V), dtype=bool), k=1)
         nodes = np.zeros((_V, len(OPERATIONS) + 2), dtype=bool)
         nodes[0, 0] = nodes[-1, -1] = True
@@ -96,7 +104,13 @@ class NASBench101Space(CellSpace):
     def is_valid(self, cells: Cells) -> NDArray[np.bool_]:
         """Whether the pruned cell has at most nine edges, and a path from input to output."""
         edges = self.prune(cells).edges.sum(axis=(1, 2))
-        return (edges > 0) & (edges <= MAX_EDGES)
+        return (edges > 0) & (edges <= MAX_EDGES) & self._is_sized(self._alive(cells.edges))
+
+    def _is_sized(self, alive: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Whether vertices on a path, shape (B, 7), are as many as asked for; shape (B,)."""
+        if self.size is None:
+            return np.ones(len(alive), dtype=bool)
+        return np.asarray(alive.sum(axis=1) == self.size)
 
     # Isomorphism.
 
@@ -146,7 +160,8 @@ class NASBench101Space(CellSpace):
 
         Takes a few seconds the first time.
         """
-        return self.unpack(self._all_codes)
+        everything = self.unpack(self._all_codes)
+        return everything[self._is_sized(self._alive(everything.edges))]
 
     @cached_property
     def _all_codes(self) -> NDArray[np.int64]:
@@ -188,7 +203,14 @@ class NASBench101Space(CellSpace):
         For each of the 243 ways to label the vertices, the best cell takes all such free edges of
         positive gain. Among alive vertices it holds some path; with each of the paths possible,
         it adds the edges of largest positive gain until nine are reached.
+
+        Raises
+        ------
+        DagnasError
+            The space is of cells of one size, for which this is not solved.
         """
+        if self.size is not None:
+            raise DagnasError(f"no projection to NAS-Bench-101 cells of {self.size} vertices alone")
         nodes = np.where(self.node_mask, graphs.nodes, -np.inf).argmax(axis=2).astype(np.int8)
         weights = np.asarray(graphs.edges, dtype=np.float64)
         gains = (weights[..., 1] - weights[..., 0])[:, self._tails, self._heads]

@@ -135,6 +135,37 @@ class TabularBenchmark:
             self._values[quantity, repeat] = self.table.quantity(quantity, repeat)
         return self._values[quantity, repeat]
 
+    def fidelities(self, policy: Policy) -> tuple[int, ...]:
+        """Epochs, ascending and the policy's last, that an evaluation can train and pay for."""
+        splits = {column.rpartition("/")[0] for column in self.table.columns}
+        stem = policy.signal.rpartition("/")[0]
+        epochs = {int(split.rpartition("/")[2]) for split in splits if split.startswith(f"{stem}/")}
+        shorter = (policy.at(e) for e in sorted(epochs) if e < policy.epochs)
+        return (*(p.epochs for p in shorter if self._holds(p)), policy.epochs)
+
+    def _holds(self, policy: Policy) -> bool:
+        wanted = ((policy.signal, policy.repeat), (policy.seconds, "mean"))
+        return all(
+            f"{quantity}/{repeat}" in self.table.columns
+            or (repeat in ("random", "mean") and self.table.repeats(quantity))
+            for quantity, repeat in wanted
+        )
+
+    def best_signal(self, policy: Policy) -> float:
+        """The best signal that any cell gives.
+
+        Raises
+        ------
+        DagnasError
+            The policy draws one of several repeats, so that there is no one best.
+        """
+        if policy.repeat == "random":
+            raise DagnasError(
+                f"{self.name}: the signal {policy.signal!r} is one of several trainings, drawn at "
+                "each query, so no cell is the best; choose a policy with a fixed repeat or a mean"
+            )
+        return float(self.values(policy.signal, policy.repeat).max())
+
     def evaluate(self, cells: Cells, policy: Policy, rng: np.random.Generator) -> Evaluations:
         """Look up a batch of cells; shape (B,) each.
 

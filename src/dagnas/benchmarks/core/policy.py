@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -39,3 +39,15 @@ class Policy:
     budget_seconds: float | None = None
     budget_evaluations: int | None = None
     source: str = ""
+
+    @property
+    def epochs(self) -> int:
+        """Epochs after which the search signal is taken."""
+        return int(self.signal.rpartition("/")[2])
+
+    def at(self, epochs: int) -> Policy:
+        """Give the policy whose signal and cost are those of a training of other length."""
+        signal, seconds = (
+            f"{quantity.rpartition('/')[0]}/{epochs}" for quantity in (self.signal, self.seconds)
+        )
+        return replace(self, signal=signal, seconds=seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 
@@ -63,6 +64,13 @@ class Table:
         self.columns = tuple(schema.names)
         self.emulated = frozenset(json.loads(self.provenance.get("emulated", "[]")))
         self._read: dict[str, NDArray] = {}
+        self._kept: NDArray[np.bool_] | slice = slice(None)
+
+    def only(self, rows: NDArray[np.bool_]) -> Table:
+        """The rows of this table where ``rows``, shape (rows of this table,), is true."""
+        part = copy.copy(self)
+        part._read, part._kept = {}, rows
+        return part
 
     def __getitem__(self, column: str) -> NDArray:
         """One column; NaN where the cell has no such repeat."""
@@ -71,7 +79,8 @@ class Table:
                 raise DagnasError(
                     f"{self.path} has no column {column!r}; it has {', '.join(self.columns)}"
                 )
-            self._read[column] = read_parquet(self.path, [column])[column].to_numpy()
+            values = read_parquet(self.path, [column])[column].to_numpy()
+            self._read[column] = values[self._kept]
         return self._read[column]
 
     def repeats(self, quantity: str) -> list[str]:

@@ -26,8 +26,18 @@ def time_grid(budget: float, intervals: int) -> NDArray[np.float64]:
     return step * np.arange(1, int(budget / step * (1 + 1e-9)) + 1)
 
 
-def incumbent(signal: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Position of the best signal up to each evaluation, the earliest of equals; shape (steps,)."""
+def incumbent(
+    signal: NDArray[np.float64], epochs: NDArray[np.integer] | None = None
+) -> NDArray[np.int64]:
+    """Position of the best signal up to each evaluation, the earliest of equals; shape (steps,).
+
+    Where trainings have different lengths, ``epochs``, a longer one is better than any shorter
+    one, as in Hyperband.
+    """
+    if epochs is not None:
+        # Places in order of (epochs, signal), equal for equals.
+        pairs = np.stack([epochs, signal], axis=1)
+        signal = np.unique(pairs, axis=0, return_inverse=True)[1].astype(np.float64)
     before = np.concatenate([[-np.inf], np.maximum.accumulate(signal)[:-1]])
     return np.maximum.accumulate(np.where(signal > before, np.arange(len(signal)), 0))
 
@@ -58,7 +68,7 @@ def curves(traces: pd.DataFrame, grid: NDArray[np.float64]) -> pd.DataFrame:
     for method, of_method in traces.groupby("method", sort=False):
         reports: dict[str, list[NDArray[np.float64]]] = {}
         for _, trial in of_method.groupby("trial", sort=True):
-            best = incumbent(trial["signal"].to_numpy())
+            best = incumbent(trial["signal"].to_numpy(), trial["epochs"].to_numpy())
             ended = np.searchsorted(trial["seconds"].to_numpy(), grid, side="right")
             started = ended > 0
             for metric, column in METRICS.items():

@@ -16,21 +16,39 @@ from dagnas.spaces.core.space import CellSpace
 
 
 class Proposal(NamedTuple):
-    """Cells to evaluate, and the steps of the trial that they came from.
+    """Cells to evaluate, the steps of the trial that they came from, and how long to train them.
 
     Attributes
     ----------
     cells : Cells
-    parents : ndarray of int, shape (B,)
-        Number of the evaluation that each cell descends from, -1 for none.
+    parents : ndarray of int, shape (B,), optional
+        Number of the evaluation that each cell descends from, -1 for none; none by default.
+    epochs : int, optional
+        Training epochs, one of the ``fidelities`` that the method was given; the policy's by
+        default.
     """
 
     cells: Cells
-    parents: NDArray[np.integer]
+    parents: NDArray[np.integer] | None = None
+    epochs: int | None = None
+
+
+class Evaluated(NamedTuple):
+    """Cells and what their evaluations gave.
+
+    Attributes
+    ----------
+    cells : Cells
+    signals : ndarray, shape (B,)
+        Accuracies, %.
+    """
+
+    cells: Cells
+    signals: NDArray[np.float64]
 
 
 #: Arguments that a runner may supply, and no config.
-_SUPPLIED = ("device", "observe")
+_SUPPLIED = ("device", "fidelities", "observe", "prior")
 
 #: One trial: yields cells, is sent their signals (accuracies in %, shape (B,)).
 Trial = Generator[Cells | Proposal, NDArray[np.float64], None]
@@ -43,9 +61,11 @@ class Method:
     Attributes
     ----------
     function : callable
-        ``function(space, rng, *, setting=default, ...)``. Two keywords are no settings, if it has
-        them: ``device``, the torch device to compute on, and ``observe``, a function that is
-        told the method's surrogate.
+        ``function(space, rng, *, setting=default, ...)``. Some keywords are no settings, if it
+        has them: ``device``, the torch device to compute on; ``fidelities``, the epochs, ascending
+        and the policy's last, that an evaluation can train; ``prior``, cells of another search
+        space that were evaluated before (`Evaluated`); ``observe``, a function that is told the
+        method's surrogate.
     name, module : str
     per_space : mapping of str to mapping
         Defaults that differ from the function's on some spaces, by the space's name.
@@ -76,16 +96,19 @@ class Method:
         )
 
     def start(
-        self, space: CellSpace, rng: np.random.Generator, device: str, settings: Mapping[str, Any]
+        self,
+        space: CellSpace,
+        rng: np.random.Generator,
+        settings: Mapping[str, Any],
+        **supplied: Any,
     ) -> Trial:
-        """Begin a trial."""
-        extra = {"device": device} if self.uses_device else {}
-        return self.function(space, rng, **extra, **settings)
+        """Begin a trial; of what the runner supplies, the method gets what it takes."""
+        taken = {name: value for name, value in supplied.items() if self.takes(name)}
+        return self.function(space, rng, **taken, **settings)
 
-    @property
-    def uses_device(self) -> bool:
-        """Whether the method computes on a torch device."""
-        return "device" in (self.function.__kwdefaults__ or {})
+    def takes(self, name: str) -> bool:
+        """Whether the method wants ``device``, ``fidelities``, ``observe`` or ``prior``."""
+        return name in (self.function.__kwdefaults__ or {})
 
     def variant(self, name: str, module: str, **preset: Any) -> Method:
         """Same method under another name with other defaults."""

@@ -121,7 +121,7 @@ def rank_after_search(name: str, search: Search, trials: int) -> pa.Table:
     benchmark = search.benchmark
     if not isinstance(benchmark, TabularBenchmark):
         raise DagnasError(f"ranking {name!r}: benchmark {benchmark.name!r} is no table")
-    if "observe" not in (search.method.function.__kwdefaults__ or {}):
+    if not search.method.takes("observe"):
         raise DagnasError(f"ranking {name!r}: method {search.method.name!r} shows no surrogate")
     rules = find_policy(benchmark, search.policy)
     rows, cells = unique_rows(benchmark), benchmark.cells

@@ -12,16 +12,23 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from dagnas import __version__
-from dagnas.benchmarks.core.benchmark import Benchmark, find_policy
+from dagnas.benchmarks.core.benchmark import (
+    Benchmark,
+    Evaluations,
+    TabularBenchmark,
+    find_policy,
+)
 from dagnas.closure import digest
 from dagnas.errors import DagnasError
 from dagnas.files import atomic_path, read_parquet, write_parquet, write_text
 from dagnas.predictors import PREDICTORS
-from dagnas.search.core.method import Method, Proposal
+from dagnas.search.core.method import Evaluated, Method, Proposal
 from dagnas.seeds import stream
+from dagnas.spaces.core.space import CellSpace
 
 TRACE = pa.schema(
     [
@@ -30,6 +37,7 @@ TRACE = pa.schema(
         ("cell", pa.string()),
         ("code", pa.int64()),
         ("parent", pa.int32()),
+        ("epochs", pa.int32()),
         ("signal", pa.float64()),
         ("seconds", pa.float64()),
         ("valid", pa.float64()),
@@ -54,6 +62,11 @@ class Search:
     budget_seconds, budget_evaluations : float, int or None
         Budget of a trial; the policy's if both are None. An evaluation counts if it ends within
         the simulated seconds.
+    until_best : bool
+        Whether a trial ends with the best cell of the benchmark (BONAS, section 4.2). Its trace
+        then holds only evaluations that beat all before them, and the last one.
+    prior : Benchmark, optional
+        Benchmark on a similar space, of which the method is told all evaluations beforehand.
     device : str
         ``cpu`` or ``cuda``, for methods that compute on one.
     study : str
@@ -62,7 +75,8 @@ class Search:
     Raises
     ------
     DagnasError
-        A setting or budget is out of range, the policy is unknown, or there is no budget.
+        A setting or budget is out of range, the policy is unknown, there is no budget, no one
+        cell is the best, or the method makes no use of a prior.
     """
 
     benchmark: Benchmark
@@ -71,6 +85,8 @@ class Search:
     policy: str = "goal"
     budget_seconds: float | None = None
     budget_evaluations: int | None = None
+    until_best: bool = False
+    prior: TabularBenchmark | None = None
     device: str = "cpu"
     study: str = ""
 
@@ -88,6 +104,10 @@ class Search:
                 f"policy {self.policy!r} of {self.benchmark.name} has no budget of its own: "
                 "give budget_seconds or budget_evaluations"
             )
+        if self.until_best and not isinstance(self.benchmark, TabularBenchmark):
+            raise DagnasError(f"{self.benchmark.name} is no table: its best cell is not known")
+        if self.prior is not None and not self.method.takes("prior"):
+            raise DagnasError(f"method {self.method.name!r} makes no use of a prior")
         object.__setattr__(self, "study", self.study or self.benchmark.name)
         object.__setattr__(
             self, "settings", self.method.settings(self.benchmark.space.name, self.given)
@@ -108,7 +128,9 @@ class Search:
             "dagnas.rules": json.dumps(asdict(rules), sort_keys=True),
             "dagnas.budget_seconds": json.dumps(self.budget_seconds),
             "dagnas.budget_evaluations": json.dumps(self.budget_evaluations),
-            "dagnas.device": self.device if self.method.uses_device else "cpu",
+            "dagnas.until_best": json.dumps(self.until_best),
+            "dagnas.prior": self.prior.name if self.prior else "",
+            "dagnas.device": self.device if self.method.takes("device") else "cpu",
             "dagnas.emulated": json.dumps(self.benchmark.emulated(rules)),
             "dagnas.version": __version__,
         }
@@ -137,59 +159,123 @@ def run_trial(
     pyarrow.Table
         Columns of `TRACE`, one row an evaluation.
     """
-    space, rules = search.benchmark.space, find_policy(search.benchmark, search.policy)
+    benchmark, space = search.benchmark, search.benchmark.space
+    rules = find_policy(benchmark, search.policy)
     names = (search.study, search.method.name, trial)
     chance = stream(*names, "evaluations")
+    fidelities: tuple[int, ...] = (rules.epochs,)
+    best = np.inf
+    if isinstance(benchmark, TabularBenchmark):
+        fidelities = benchmark.fidelities(rules)
+        best = benchmark.best_signal(rules) if search.until_best else np.inf
     proposals = search.method.start(
-        space, stream(*names), search.device, {**search.settings, **extra}
+        space,
+        stream(*names),
+        search.settings,
+        device=search.device,
+        fidelities=fidelities,
+        prior=_evaluated(search.prior, search.policy) if search.prior else None,
+        **extra,
     )
     limit = np.inf if search.budget_seconds is None else search.budget_seconds
     most = np.inf if search.budget_evaluations is None else search.budget_evaluations
-    emulated = " ".join(search.benchmark.emulated(rules))
-    batches: list[pa.Table] = []
-    clock, done = 0.0, 0
+    record = _Record(space, trial, rules.epochs, only_better=search.until_best)
     answer = None
     while True:
         try:
             proposal = next(proposals) if answer is None else proposals.send(answer)
         except StopIteration:
             break
-        cells, parents = (
-            proposal if isinstance(proposal, Proposal) else (proposal, np.full(len(proposal), -1))
-        )
-        if not len(cells):
+        if not isinstance(proposal, Proposal):
+            proposal = Proposal(proposal)
+        epochs = rules.epochs if proposal.epochs is None else proposal.epochs
+        if not len(proposal.cells):
             raise DagnasError(f"method {search.method.name!r} proposed a batch of no cells")
-        result = search.benchmark.evaluate(cells, rules, chance)
+        if epochs not in fidelities:
+            raise DagnasError(
+                f"method {search.method.name!r} asked for a training of {epochs} epochs; "
+                f"{benchmark.name} has {', '.join(map(str, fidelities))}"
+            )
+        full = epochs == rules.epochs
+        result = benchmark.evaluate(proposal.cells, rules if full else rules.at(epochs), chance)
         if not (result.seconds > 0).all():
             raise DagnasError(
-                f"{search.benchmark.name}: {rules.seconds!r} is not positive for a cell evaluated"
+                f"{benchmark.name}: {rules.seconds!r} is not positive for a cell evaluated"
             )
-        seconds = clock + np.cumsum(result.seconds)
-        kept = int(min((seconds <= limit).sum(), most - done))
-        batches.append(
-            pa.table(
-                {
-                    "trial": np.full(kept, trial),
-                    "step": np.arange(done, done + kept),
-                    "cell": space.to_str(cells[:kept]),
-                    "code": space.pack(cells[:kept]),
-                    "parent": parents[:kept],
-                    "signal": result.signal[:kept],
-                    "seconds": seconds[:kept],
-                    "valid": result.valid[:kept],
-                    "test": result.test[:kept],
-                    "emulated": [emulated] * kept,
-                }
-            ).cast(TRACE)
-        )
-        done += kept
-        clock = float(seconds[-1])
-        progress(min(1.0, max(clock / limit, done / most)))
-        if kept < len(cells) or done >= most:
+        seconds = record.clock + np.cumsum(result.seconds)
+        found = np.flatnonzero(full & (result.signal >= best))[:1] + 1
+        kept = int(min((seconds <= limit).sum(), most - record.done, *found))
+        record.add(proposal, epochs, result, seconds, kept)
+        progress(min(1.0, max(record.clock / limit, record.done / most)))
+        if kept < len(proposal.cells) or record.done >= most or len(found):
             break
         answer = result.signal
     proposals.close()
-    return pa.concat_tables(batches)
+    return record.table(" ".join(benchmark.emulated(rules)))
+
+
+def _evaluated(benchmark: TabularBenchmark, policy: str) -> Evaluated:
+    """All cells of a table and their mean signals."""
+    return Evaluated(benchmark.cells, benchmark.values(find_policy(benchmark, policy).signal))
+
+
+class _Record:
+    """Evaluations of a trial, as they come; a table at its end."""
+
+    def __init__(self, space: CellSpace, trial: int, epochs: int, only_better: bool) -> None:
+        self._space, self._trial, self._epochs = space, trial, epochs
+        self._only_better, self._best = only_better, -np.inf
+        self._parts: list[dict[str, NDArray[Any]]] = []
+        self._last: dict[str, NDArray[Any]] = {}
+        self.done, self.clock = 0, 0.0
+
+    def add(
+        self,
+        proposal: Proposal,
+        epochs: int,
+        result: Evaluations,
+        seconds: NDArray[np.float64],
+        kept: int,
+    ) -> None:
+        """Note the first ``kept`` evaluations of a batch."""
+        if not kept:
+            return
+        parents = np.full(kept, -1) if proposal.parents is None else proposal.parents[:kept]
+        rows = {
+            "step": np.arange(self.done, self.done + kept),
+            "code": self._space.pack(proposal.cells[:kept]),
+            "parent": parents,
+            "epochs": np.full(kept, epochs),
+            "signal": result.signal[:kept],
+            "seconds": seconds[:kept],
+            "valid": result.valid[:kept],
+            "test": result.test[:kept],
+        }
+        self.done, self.clock = self.done + kept, float(seconds[kept - 1])
+        if self._only_better:
+            # Short trainings say nothing of who is best.
+            signal = rows["signal"] if epochs == self._epochs else np.full(kept, -np.inf)
+            before = np.maximum.accumulate(np.concatenate([[self._best], signal]))
+            better, self._best = signal > before[:-1], before[-1]
+            self._last = {} if better[-1] else {name: rows[name][-1:] for name in rows}
+            if not better.any():
+                return
+            rows = {name: rows[name][better] for name in rows}
+        self._parts.append(rows)
+
+    def table(self, emulated: str) -> pa.Table:
+        """All that was noted, with columns of `TRACE`."""
+        parts = [*self._parts, self._last] if self._last else self._parts
+        if not parts:
+            return TRACE.empty_table()
+        columns: dict[str, Any] = {
+            name: np.concatenate([part[name] for part in parts]) for name in parts[0]
+        }
+        size = len(columns["code"])
+        columns["trial"] = np.full(size, self._trial)
+        columns["cell"] = self._space.to_str(self._space.unpack(columns["code"]))
+        columns["emulated"] = [emulated] * size
+        return pa.table({name: columns[name] for name in TRACE.names}).cast(TRACE)
 
 
 def run(search: Search, trials: range, out: Path, show: bool = True) -> None:
