@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import torch
 from torch.nn import functional as F
 
@@ -26,3 +29,33 @@ def pairwise_ranking(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tenso
     signs = torch.sign(targets - targets[:, None])
     violations = (scores[:, None] - scores) * signs
     return (F.softplus(violations) * signs.abs()).sum()
+
+
+def weighted_square(weight: str) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """Squared error, weighted by the true accuracy y in [0, 1] (BONAS, sections 3.4 and 4.5).
+
+    Parameters
+    ----------
+    weight : str
+        A key of `WEIGHTS`.
+
+    Returns
+    -------
+    callable
+        Maps predicted and true errors of a batch, shares in [0, 1], both (B,), to the mean of
+        weight times squared difference.
+    """
+
+    def loss(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return (WEIGHTS[weight](1 - targets) * (scores - targets).square()).mean()
+
+    return loss
+
+
+#: Weights of a cell of accuracy y: of equation 6, of the two others of section 4.5, and none.
+WEIGHTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "exponential": lambda y: y.expm1() / math.expm1(1),
+    "log": lambda y: y.log1p() / math.log(2),
+    "linear": lambda y: y,
+    "mse": torch.ones_like,
+}

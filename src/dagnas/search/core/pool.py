@@ -25,9 +25,15 @@ class Seen:
     """
 
     def __init__(self, space: CellSpace, sameness: Sameness) -> None:
-        self.sameness = sameness
+        self.sameness, self._space = sameness, space
         self._code = space.canonical if sameness == "class" else space.pack
         self._codes = np.empty(0, dtype=np.int64)
+
+    def joined(self, other: Seen) -> Seen:
+        """The cells of both."""
+        both = Seen(self._space, self.sameness)
+        both._codes = np.union1d(self._codes, other._codes)
+        return both
 
     def add(self, cells: Cells) -> None:
         """Note cells as proposed."""
