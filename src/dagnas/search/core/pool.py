@@ -29,11 +29,11 @@ class Seen:
         self._code = space.canonical if sameness == "class" else space.pack
         self._codes = np.empty(0, dtype=np.int64)
 
-    def joined(self, other: Seen) -> Seen:
-        """The cells of both."""
-        both = Seen(self._space, self.sameness)
-        both._codes = np.union1d(self._codes, other._codes)
-        return both
+    def copy(self) -> Seen:
+        """The same cells, to be added to without effect here."""
+        other = Seen(self._space, self.sameness)
+        other._codes = self._codes
+        return other
 
     def add(self, cells: Cells) -> None:
         """Note cells as proposed."""

@@ -15,9 +15,6 @@ from dagnas.seeds import torch_generator
 from dagnas.spaces.core.cells import Cells, concatenate
 from dagnas.spaces.core.space import CellSpace
 
-#: Rounds of draws after which a pool is filled by chance.
-ATTEMPTS = 10
-
 
 class Sampler:
     """Where pools of candidates come from.
@@ -38,18 +35,11 @@ class Sampler:
         raise NotImplementedError
 
     def pool(self, n: int) -> Cells:
-        """Draw ``n`` valid new cells, each once; the last ones by chance if `draw` has no more."""
-        found, drawn = self.space.sample(1, self.rng)[:0], Seen(self.space, self.seen.sameness)
-        for _ in range(ATTEMPTS):
-            cells = self.draw(n)
-            cells = cells[self.space.is_valid(cells)]
-            new = cells[np.intersect1d(self.seen.new(cells), drawn.new(cells))]
-            drawn.add(new)
-            found = concatenate([found, new[: n - len(found)]])
-            if len(found) == n:
-                return found
-        rest = drawn.joined(self.seen)
-        return concatenate([found, sample_new(self.space, n - len(found), self.rng, rest)])
+        """Draw ``n`` cells and keep the valid and new ones, each once; if none is, by chance."""
+        cells = self.draw(n)
+        cells = cells[self.space.is_valid(cells)]
+        cells = cells[self.seen.new(cells)]
+        return cells if len(cells) else sample_new(self.space, n, self.rng, self.seen.copy())
 
     def learn(self, candidates: Cells, scores: NDArray[np.float64]) -> None:
         """Learn from the acquisition of a pool's candidates, shape (n,)."""

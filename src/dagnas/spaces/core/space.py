@@ -130,8 +130,9 @@ class CellSpace(ABC):
         """Draw ``n`` cells, uniformly over the values of all variables that give a valid cell."""
         values = np.empty((0, len(self.sizes)), dtype=np.int64)
         while len(values) < n:
-            # A fixed block, so that the first cells drawn do not depend on how many are asked for.
-            draw = rng.integers(self.sizes, size=(64, len(self.sizes)))
+            # Whole blocks, so that the first cells drawn do not depend on how many are asked for.
+            blocks = -(-(n - len(values)) // 64)
+            draw = rng.integers(self.sizes, size=(64 * blocks, len(self.sizes)))
             values = np.concatenate([values, draw[self.is_valid(self.from_values(draw))]])
         return self.from_values(values[:n])
 
