@@ -103,7 +103,8 @@ class ByEvolution(Sampler):
         nodes, edges = cells.nodes.copy(), cells.edges.copy()
         # The first of an order by chance, among the edges that there are.
         rank = rng.random(edges.shape) * (edges > 0)
-        tail, head = np.divmod(rank.reshape(len(cells), -1).argmax(axis=1), edges.shape[2])
+        first = rank.reshape(len(cells), -1).argmax(axis=1)
+        tail, head = first // edges.shape[2], first % edges.shape[2]
         source = rng.integers(head)
         moved = rng.random(len(cells)) < 0.5
         edges[rows[moved], tail[moved], head[moved]] = 0
