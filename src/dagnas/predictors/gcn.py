@@ -162,7 +162,7 @@ class Body(nn.Module):
     def forward(self, graphs: Graphs) -> torch.Tensor:
         """Predicted error of encoded graphs, a share in [0, 1], shape (B,)."""
         if self.training:
-            output, mean, variance = _Step.apply(self, *graphs, self.weights)  # type: ignore[no-untyped-call]
+            output, mean, variance = _Step.apply(self, *graphs, self.weights)
             self.mean.lerp_(mean, _MOMENTUM)
             self.variance.lerp_(variance, _MOMENTUM)
         else:
