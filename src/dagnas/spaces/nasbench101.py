@@ -82,14 +82,17 @@ class NASBench101Space(CellSpace):
 
     def _alive(self, edges: NDArray[np.int8]) -> NDArray[np.bool_]:
         """Whether each vertex lies on a path from input to output; shape (B, 7)."""
-        ahead = np.zeros(edges.shape[:2], dtype=bool)
-        back = ahead.copy()
-        ahead[:, 0] = back[:, -1] = True
+        # Sets of vertices as bits of whole numbers: of each vertex its predecessors, and its
+        # successors.
+        bits = 1 << np.arange(_V)
+        before, after = bits @ (edges > 0), (edges > 0) @ bits
+        ahead = np.ones(len(edges), dtype=np.int64)
+        back = np.full(len(edges), 1 << (_V - 1))
         for vertex in range(1, _V):
-            ahead[:, vertex] = (ahead & (edges[:, :, vertex] > 0)).any(axis=1)
+            ahead |= ((ahead & before[:, vertex]) != 0) << vertex
         for vertex in reversed(range(_V - 1)):
-            back[:, vertex] = (back & (edges[:, vertex] > 0)).any(axis=1)
-        return ahead & back
+            back |= ((back & after[:, vertex]) != 0) << vertex
+        return (ahead & back)[:, None] >> np.arange(_V) & 1 > 0
 
     def prune(self, cells: Cells) -> Cells:
         """Cells without edges off every path from input to output.
@@ -103,14 +106,12 @@ class NASBench101Space(CellSpace):
 
     def is_valid(self, cells: Cells) -> NDArray[np.bool_]:
         """Whether the pruned cell has at most nine edges, and a path from input to output."""
-        edges = self.prune(cells).edges.sum(axis=(1, 2))
-        return (edges > 0) & (edges <= MAX_EDGES) & self._is_sized(self._alive(cells.edges))
-
-    def _is_sized(self, alive: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Whether vertices on a path, shape (B, 7), are as many as asked for; shape (B,)."""
-        if self.size is None:
-            return np.ones(len(alive), dtype=bool)
-        return np.asarray(alive.sum(axis=1) == self.size)
+        alive = self._alive(cells.edges)
+        # Edges whose ends are both alive are those of the pruned cell.
+        kept = (cells.edges > 0) & alive[:, :, None] & alive[:, None, :]
+        count = kept.reshape(len(cells), -1).sum(axis=1)
+        valid = (count > 0) & (count <= MAX_EDGES)
+        return valid if self.size is None else valid & (alive.sum(axis=1) == self.size)
 
     # Isomorphism.
 
@@ -161,7 +162,7 @@ class NASBench101Space(CellSpace):
         Takes a few seconds the first time.
         """
         everything = self.unpack(self._all_codes)
-        return everything[self._is_sized(self._alive(everything.edges))]
+        return everything if self.size is None else everything[self.is_valid(everything)]
 
     @cached_property
     def _all_codes(self) -> NDArray[np.int64]:
