@@ -54,7 +54,7 @@ lint: $(READY)
 bench: $(READY)
 	for file in benchmarks/bench_*.py; do python -m benchmarks.$$(basename $$file .py) || exit; done
 
-verify: $(READY)
+verify: smoke
 	bash workflow/scripts/verify.sh
 
 report: $(READY)

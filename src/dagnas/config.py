@@ -17,9 +17,13 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    NonNegativeFloat,
+    PositiveFloat,
     PositiveInt,
+    SerializerFunctionWrapHandler,
     Tag,
     ValidationError,
+    model_serializer,
     model_validator,
 )
 
@@ -137,6 +141,8 @@ class Study(_Part):
     """Evaluation policy of the benchmark: signal, cost, what is reported."""
     methods: list[str] = Field(min_length=1)
     """Methods and variants to compare."""
+    settings: dict[str, Any] = {}
+    """Settings, other than the defaults, of all methods that have them."""
     trials: PositiveInt | None = None
     """Trials of every method, if not the scale's number."""
     budget_seconds: Seconds | None = None
@@ -177,14 +183,44 @@ class UniformRanking(_Part):
     """Quantity that is predicted: dataset/split/epochs."""
     predictors: list[PredictorName] = Field(min_length=1)
     """Predictors to compare."""
-    train_sizes: list[PositiveInt] = Field(min_length=1)
-    """Numbers of training cells."""
+    train_sizes: list[PositiveInt] = []
+    """Numbers of training cells, one of each class; needed if no shares are given."""
     test_size: PositiveInt = 3000
-    """Number of test cells."""
-    epochs: PositiveInt = 200
-    """Training epochs of every predictor."""
+    """Number of test cells, if no shares are given."""
+    epochs: PositiveInt | dict[PredictorName, PositiveInt] = 200
+    """Training epochs of every predictor, or of each by name."""
     trials: PositiveInt | None = None
     """Repetitions, if not the scale's number of trials."""
+    loss: Literal["ranking", "mse"] = "ranking"
+    """What training minimises: the pairwise ranking loss, or the squared error."""
+    batch_size: PositiveInt = 32
+    """Cells of one training step."""
+    lr: PositiveFloat = 2e-3
+    """Step size of Adam."""
+    weight_decay: NonNegativeFloat = 5e-4
+    """L2 penalty of Adam."""
+    shares: list[Annotated[float, Field(gt=0, lt=1)]] = Field(default=[], max_length=2)
+    """Shares of the table for training and for the choice of the epoch; the rest is for tests."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> UniformRanking:
+        if bool(self.train_sizes) == bool(self.shares):
+            raise ValueError("give either train_sizes or shares")
+        if self.shares and (len(self.shares) != 2 or sum(self.shares) >= 1):
+            raise ValueError("shares: expected two numbers that leave cells for tests")
+        if isinstance(self.epochs, dict) and set(self.epochs) != set(self.predictors):
+            raise ValueError("epochs: expected one number, or one for each of the predictors")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _said(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Rankings that say nothing of these keys are written without them, so that their files
+        # did not change when these were added.
+        later = ("loss", "batch_size", "lr", "weight_decay", "shares")
+        silent = {
+            key for key in later if getattr(self, key) == type(self).model_fields[key].default
+        }
+        return {key: value for key, value in write(self).items() if key not in silent}
 
 
 class SearchRanking(_Part):
@@ -252,6 +288,11 @@ class SearchJob:
         """Benchmarks that it opens."""
         return (self.benchmark, self.prior) if self.prior else (self.benchmark,)
 
+    @property
+    def wall(self) -> Path:
+        """Wall-clock times of its trials, beside the trace."""
+        return self.path.with_suffix(".wall.csv")
+
     def arguments(self) -> list[str]:
         """Arguments of `dagnas search`, but for --data and --out."""
         given = {
@@ -268,18 +309,25 @@ class SearchJob:
         words = [f"--{key}={value}" for key, value in given.items() if value is not None]
         words += ["--until-best"] if self.until_best else []
         words += _set_options(self.settings)
-        for module in self.plugins:
+        for module in self._needed_plugins():
             words += ["--plugin", module]
         return words
 
-    def modules(self) -> list[str]:
-        """Roots of the code that it runs; see `dagnas.closure`."""
-        opened = map(BENCHMARKS.module, self.benchmarks)
-        roots = ["dagnas.cli.search", METHODS.module(self.base), *opened]
+    def _needed_plugins(self) -> tuple[str, ...]:
+        """All plug-ins if one defines what is run; other jobs stay as they are."""
+        return self.plugins if set(self._defining()) & set(self.plugins) else ()
+
+    def _defining(self) -> list[str]:
+        """Modules that define method, benchmarks and predictor."""
+        modules = [METHODS.module(self.base), *map(BENCHMARKS.module, self.benchmarks)]
         settings = METHODS.get(self.base).settings(given=self.settings)
         if "predictor" in settings:
-            roots.append(PREDICTORS.module(settings["predictor"]))
-        return [*roots, *self.plugins]
+            modules.append(PREDICTORS.module(settings["predictor"]))
+        return modules
+
+    def modules(self) -> list[str]:
+        """Roots of the code that it runs; see `dagnas.closure`."""
+        return ["dagnas.cli.search", *self._defining(), *self._needed_plugins()]
 
 
 class Config(_Part):
@@ -321,6 +369,9 @@ class Config(_Part):
                     raise ValueError(
                         f"studies.{name}.methods: {unknown('method', method, methods)}"
                     )
+            for key in study.settings:
+                if not any(METHODS.get(self.variant(m).method).has(key) for m in study.methods):
+                    raise ValueError(f"studies.{name}.settings: no method of it has {key!r}")
             if len(set(study.methods)) < len(study.methods):
                 raise ValueError(f"studies.{name}.methods: a method is named twice")
             for method in study.budgets:
@@ -368,6 +419,8 @@ class Config(_Part):
 
     def _chunks(self, name: str, method: str) -> Iterator[SearchJob]:
         study, variant, trials = self.studies[name], self.variant(method), self.trials_of(name)
+        entry = METHODS.get(variant.method)
+        shared = {key: value for key, value in study.settings.items() if entry.has(key)}
         for first in range(0, trials, self.trials_per_job):
             last = min(first + self.trials_per_job, trials)
             yield SearchJob(
@@ -384,7 +437,7 @@ class Config(_Part):
                 first,
                 last,
                 self.results / "traces" / name / method / f"{first:04d}-{last:04d}.parquet",
-                variant.settings,
+                {**shared, **variant.settings},
                 tuple(self.plugins),
             )
 

@@ -56,6 +56,7 @@ def made_up_trial(space, emulated, budget, *names):
             "cell": space.to_str(cells),
             "code": space.pack(cells),
             "parent": np.int32([-1] * 8 + [int(rng.integers(step)) for step in range(8, STEPS)]),
+            "epochs": np.int32(12),
             "signal": signal,
             "seconds": np.cumsum(rng.uniform(0.5, 1.0, STEPS)) * budget / STEPS,
             "valid": signal + rng.normal(0, 0.2, STEPS),

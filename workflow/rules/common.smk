@@ -84,6 +84,12 @@ def ledger_files():
     return [f"{SCALE.results}/{name}" for name in names]
 
 
+def checked_files():
+    # Wall-clock times differ from run to run, so no claim rests on them.
+    names = [name for name, result in RESULTS.items() if not result.walls]
+    return [f"{SCALE.results}/{name}.csv" for name in names]
+
+
 def claims_files():
     # Relative where they can be, since a checkout may be moved.
     folder = os.path.relpath(os.path.dirname(dagnas.papers.__file__))
@@ -93,8 +99,10 @@ def claims_files():
 def result_inputs(wildcards):
     result = result_of(wildcards)
     traces = [path for path, job in JOBS.items() if job.study in result.studies]
+    # The rule that makes a trace makes its wall-clock times as well.
+    walls = [str(JOBS[path].wall) for path in traces if result.walls]
     rankings = [str(SCALE.ranking_path(name)) for name in result.rankings]
-    return table_files(result.benchmarks) + traces + rankings
+    return table_files(result.benchmarks) + traces + walls + rankings
 
 
 def result_settings(wildcards):

@@ -31,7 +31,7 @@ rule result:
 
 rule claims:
     input:
-        result_files(formats=["csv"]),
+        checked_files(),
         claims_files(),
     output:
         csv=report(

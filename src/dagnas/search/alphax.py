@@ -25,7 +25,7 @@ _BLOCK, _BLOCKS = 64, 16
 _WIDTHS = (512, 2048, 2048, 512)
 
 
-@method(per_space={"nasbench101": {"sameness": "class"}})
+@method()
 def alphax(
     space: CellSpace,
     rng: np.random.Generator,
@@ -35,7 +35,7 @@ def alphax(
     rollouts: PositiveInt = 10,
     interval: PositiveInt = 100,
     epochs: PositiveInt = 20,
-    sameness: Sameness = "cell",
+    sameness: Sameness = "class",
 ) -> Trial:
     """Build cells variable by variable in a Monte Carlo tree search.
 

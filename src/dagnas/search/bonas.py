@@ -25,7 +25,7 @@ from dagnas.spaces.core.space import CellSpace
 SAMPLERS = {"random": ByChance, "rl": ByController, "ea": ByEvolution}
 
 
-@method(per_space={"nasbench101": {"sameness": "class"}})
+@method()
 def bonas(
     space: CellSpace,
     rng: np.random.Generator,
@@ -40,7 +40,7 @@ def bonas(
     loss: Literal["exponential", "log", "linear", "mse"] = "exponential",
     target: Literal["logit", "accuracy"] = "logit",
     normalized: bool = True,
-    sameness: Sameness = "cell",
+    sameness: Sameness = "class",
     prior_epochs: PositiveInt = 20,
 ) -> Trial:
     """Evaluate the candidate of most expected improvement, again and again (BONAS, algorithm 1).
@@ -67,8 +67,8 @@ def bonas(
     normalized : bool
         Whether convolutions are normalised as in equation 3; those of the paper's code are not.
     sameness : {"cell", "class"}
-        Whether cells isomorphic to evaluated ones are candidates. On NAS-Bench-101, whose table
-        has one row a class, they are not.
+        Whether cells isomorphic to evaluated ones are no candidates. Where the best cell itself is
+        sought in a table with a row for each cell, as in table 2 on NAS-Bench-201, they are.
     prior_epochs : int
         Training epochs on the prior.
     """

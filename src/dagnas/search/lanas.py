@@ -17,7 +17,7 @@ from dagnas.spaces.core.space import CellSpace
 _ATTEMPTS = 100
 
 
-@method(per_space={"nasbench101": {"sameness": "class"}})
+@method()
 def lanas(
     space: CellSpace,
     rng: np.random.Generator,
@@ -27,7 +27,7 @@ def lanas(
     selects: PositiveInt = 20,
     exploration: NonNegativeFloat = 0.1,
     pool: PositiveInt = 10_000,
-    sameness: Sameness = "cell",
+    sameness: Sameness = "class",
 ) -> Trial:
     """Learn a tree of good and bad regions of the space, and search in it.
 

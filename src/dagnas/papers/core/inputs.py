@@ -94,8 +94,9 @@ class Inputs:
         Returns
         -------
         DataFrame
-            Columns method, trial, step, cell, code, parent, signal, seconds, valid, test and
-            emulated, as in traces, ordered by method (as the study lists them), trial and step.
+            Columns method, trial, step, cell, code, parent, epochs, signal, seconds, valid, test
+            and emulated, as in traces, ordered by method (as the study lists them), trial and
+            step.
 
         Raises
         ------
@@ -111,6 +112,34 @@ class Inputs:
             ]
             self._traces[study] = pd.concat(frames, ignore_index=True)
         return self._traces[study]
+
+    def walls(self, study: str) -> pd.DataFrame:
+        """Wall-clock seconds that the trials of a study took.
+
+        Returns
+        -------
+        DataFrame
+            Columns method, trial and seconds, ordered by method and trial.
+
+        Raises
+        ------
+        DagnasError
+            The result does not declare that it reads them, or a file is missing or damaged.
+        """
+        import pandas as pd
+
+        if not self.result.walls:
+            raise DagnasError(f"{self.result.name} does not declare walls")
+        frames = []
+        for job in self._jobs(study):
+            path = self.root / job.path.with_suffix(".wall.csv")
+            try:
+                frames.append(pd.read_csv(path)[["trial", "seconds"]].assign(method=job.method))
+            except OSError as error:
+                raise DagnasError(f"{path}: {error.strerror}") from error
+            except (KeyError, ValueError) as error:
+                raise DagnasError(f"{path} is no file of wall-clock seconds") from error
+        return pd.concat(frames, ignore_index=True)
 
     def _jobs(self, study: str) -> Sequence[Job]:
         self._declared("study", study, self.result.studies)

@@ -31,10 +31,14 @@ class Result:
         What it shows, in a few words.
     studies, rankings : tuple of str
         Names in the scale file of the searches and the rankings of predictors that it reads.
+        ``goal_{benchmark}`` stands for every study that is named so after its benchmark.
     benchmarks : tuple of str
-        Benchmarks whose tables it opens.
+        Benchmarks whose tables it opens; ``{benchmark}`` stands for those of the studies above.
     optional : tuple of str
         Those of the above that a scale may lack; the result then shows what there is.
+    walls : bool
+        Whether it reads how long the trials of its studies took. That differs from run to run, so
+        such a result does too, and no claim can rest on it.
     name, module : str
         Set by discovery: "goal/fig4", "dagnas.papers.goal.fig4".
     missing : tuple of str
@@ -47,6 +51,7 @@ class Result:
     rankings: tuple[str, ...] = ()
     benchmarks: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
+    walls: bool = False
     name: str = ""
     module: str = ""
     missing: tuple[str, ...] = ()
@@ -90,9 +95,10 @@ def results(config: Scale) -> dict[str, Result]:
     studies or rankings is there (of its benchmarks, if it names neither).
     """
     chosen = {}
-    for name, declared in all_results().items():
+    for name, general in all_results().items():
         if name.partition("/")[0] not in config.papers:
             continue
+        declared = _filled(general, config)
         present = {*config.studies, *config.rankings, *benchmarks_of(config)}
         wanted = (declared.studies, declared.rankings, declared.benchmarks)
         studies, rankings, benchmarks = (
@@ -105,6 +111,24 @@ def results(config: Scale) -> dict[str, Result]:
                 declared, studies=studies, rankings=rankings, benchmarks=benchmarks, missing=missing
             )
     return chosen
+
+
+def _filled(declared: Result, config: Scale) -> Result:
+    """Declaration with the names that the scale has where it says ``{benchmark}``."""
+    benchmarks = [
+        study.benchmark
+        for name, study in config.studies.items()
+        if name in [pattern.format(benchmark=study.benchmark) for pattern in declared.studies]
+    ]
+
+    def fill(patterns: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(
+            pattern.format(benchmark=benchmark)
+            for pattern in patterns
+            for benchmark in (benchmarks if "{" in pattern else [""])
+        )
+
+    return replace(declared, studies=fill(declared.studies), benchmarks=fill(declared.benchmarks))
 
 
 def benchmarks_of(config: Scale) -> set[str]:

@@ -37,12 +37,21 @@ METHODS = {
     "smac": Look("SMAC", "#332288"),
     "nao": Look("NAO", "#882255"),
     "alphax": Look("AlphaX", "#999933"),
+    "bonas": Look("BONAS(EA)", "#B2182B", 3.0),
+    "bonas_rl": Look("BONAS(RL)", "#EE7733", 2.4),
+    "bonas_random": Look("BONAS(RS)", "#EE3377", 2.4),
+    "lanas": Look("LaNAS", "#228833"),
+    "nasbot": Look("NASBOT", "#66CCEE"),
+    "random_distinct": Look("Random", "#777777"),
 }
 SPARE = ("#44AA99", "#AA4499", "#661100", "#6699CC", "#888888", "#117733")
 PREDICTORS = {"ecc": Look("GNN (ECC)", "#D55E00", 2.4), "mlp": Look("MLP", "#0072B2", 2.4)}
 BENCHMARKS = {
     "nasbench101": "NAS-Bench-101",
+    "nasbench101_seven": "NAS-Bench-101, seven vertices",
     "nasbench201": "NAS-Bench-201",
+    "nasbench201_cifar100": "NAS-Bench-201, CIFAR-100",
+    "nasbench201_imagenet16": "NAS-Bench-201, ImageNet16-120",
     "digits201": "digits201",
 }
 

@@ -95,6 +95,10 @@ class Method:
             {**self.preset, **self.per_space.get(space, {}), **(given or {})}
         )
 
+    def has(self, setting: str) -> bool:
+        """Whether there is a setting of that name."""
+        return setting in self._settings.defaults
+
     def start(
         self,
         space: CellSpace,

@@ -1,0 +1,1 @@
+"""Leaderboard: all methods of a scale on all of its benchmarks, under one protocol."""

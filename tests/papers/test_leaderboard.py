@@ -1,0 +1,344 @@
+"""The leaderboard: regrets, ranks and wall-clock times of made-up trials, and of a plug-in's."""
+
+import json
+import sys
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from dagnas import config, plugins
+from dagnas.cli import main
+from dagnas.errors import DagnasError
+from dagnas.files import write_parquet
+from dagnas.papers.core import Inputs, claims, results
+from dagnas.papers.core.make import make
+from dagnas.papers.leaderboard import rank, speed
+from dagnas.seeds import stream
+
+SCALE = """
+scale: small
+trials: 4
+trials_per_job: 2
+studies:
+  goal_nasbench201: {benchmark: nasbench201, methods: [random_search, npnas, reinforce, goal]}
+  goal_digits201: {benchmark: digits201, methods: [random_search, npnas, goal]}
+  goal_ablation_digits201: {benchmark: digits201, methods: [goal]}
+papers: [leaderboard]
+"""
+BUDGETS = {"nasbench201": 2000.0, "digits201": 50.0}
+BEST = {"nasbench201": 92.0}
+#: Mean regrets at the end.
+REGRETS = {
+    "nasbench201": {"random_search": 3.0, "reinforce": 0.5, "npnas": 1.0, "goal": 1.0},
+    "digits201": {"random_search": 2.0, "npnas": 1.0, "goal": 0.5},
+}
+
+
+def write_table(data):
+    """Table with three cells of NAS-Bench-201; the best final test accuracy is 92 %."""
+    columns = {
+        "code": np.arange(3),
+        "cifar10/valid/12/mean": np.array([60.0, 70.0, 80.0]),
+        "cifar10/seconds/12/mean": np.full(3, 100.0),
+        "cifar10/valid/200/mean": np.array([80.0, 99.0, 85.0]),
+        "cifar10/test/200/mean": np.array([90.0, 92.0, 91.0]),
+    }
+    meta = {"dagnas.schema": "1", "dagnas.space": "nasbench201", "dagnas.emulated": "[]"}
+    write_parquet(pa.table(columns), data / "nasbench201.parquet", meta)
+
+
+def write_study(root, scale, study, regrets, emulated=""):
+    """Trials whose final regrets are ``regrets`` on the average, and 9 points more at first."""
+    benchmark = scale.studies[study].benchmark
+    budget = BUDGETS[benchmark]
+    for job in scale.search_jobs(study):
+        frames, walls = [], ["trial,seconds"]
+        for trial in range(job.first, job.last):
+            end = regrets[job.method] * (1 + 0.1 * (-1) ** trial)
+            frames.append(
+                pd.DataFrame(
+                    {
+                        "trial": trial,
+                        "step": range(4),
+                        "cell": "",
+                        "code": 0,
+                        "parent": -1,
+                        "epochs": 12,
+                        "signal": [50.0, 60.0, 10.0, 20.0],
+                        "seconds": budget * np.array([0.2, 0.5, 0.8, 0.9]),
+                        "valid": 77.0,
+                        "test": BEST[benchmark] - np.array([end + 9, end, 0, 0]),
+                        "emulated": emulated,
+                    }
+                )
+            )
+            walls.append(f"{trial},{budget * (1, 2, 3, 10)[trial]:.3f}")
+        table = pa.Table.from_pandas(pd.concat(frames), preserve_index=False)
+        write_parquet(table, root / job.path, {"dagnas.budget_seconds": json.dumps(budget)})
+        (root / job.path).with_suffix(".wall.csv").write_text("\n".join(walls) + "\n")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """Root of a project with small.yaml, its traces and a table."""
+    root = tmp_path_factory.mktemp("small")
+    (root / "small.yaml").write_text(SCALE)
+    scale = config.load(root / "small.yaml")
+    write_table(root / "data")
+    digits = Inputs(scale, results(scale)["leaderboard/rank"], root).benchmark("digits201")
+    BEST["digits201"] = digits.values(digits.policies["goal"].test).max()
+    for benchmark, regrets in REGRETS.items():
+        write_study(root, scale, f"goal_{benchmark}", regrets)
+    return root
+
+
+@pytest.fixture
+def inputs_of(root, monkeypatch):
+    """Function from the name of a result to its inputs."""
+    monkeypatch.delenv("DAGNAS_DATA", raising=False)
+    scale = config.load(root / "small.yaml")
+    return lambda name: Inputs(scale, results(scale)[name], root)
+
+
+def test_studies_named_after_their_benchmarks_are_on_it(inputs_of, tmp_path):
+    result = inputs_of("leaderboard/rank").result
+    assert result.studies == ("goal_nasbench201", "goal_digits201")
+    assert result.benchmarks == ("nasbench201", "digits201")
+    assert result.missing == ()
+    text = SCALE.replace("goal_nasbench201:", "other:").replace("goal_digits201:", "more:")
+    (tmp_path / "other.yaml").write_text(text)
+    assert results(config.load(tmp_path / "other.yaml")) == {}
+
+
+def test_regret_is_measured_from_the_best_cell_of_the_table(inputs_of):
+    table = rank.tabulate(inputs_of("leaderboard/rank"))
+    rows = table.set_index(["benchmark", "method", "share"])
+    for benchmark, regrets in REGRETS.items():
+        for method, regret in regrets.items():
+            row = rows.loc[(benchmark, method, 1.0)]
+            assert row["regret"] == pytest.approx(regret)
+            # Two trials are 10 % above the mean and two below: a resample is so at most.
+            assert 0.9 * regret - 1e-9 <= row["regret_low"] < regret
+            assert regret < row["regret_high"] <= 1.1 * regret + 1e-9
+            assert row["n"] == 4
+            assert rows.loc[(benchmark, method, 0.5), "regret"] == pytest.approx(regret)
+            assert rows.loc[(benchmark, method, 0.25), "regret"] == pytest.approx(regret + 9)
+    # Before the first evaluation has ended, the error is 100 %.
+    assert rows.loc[("nasbench201", "goal", 0.1), "regret"] == pytest.approx(92)
+    assert rows.loc[("nasbench201", "goal", 0.25), "seconds"] == 500
+
+
+def test_ranks_of_equals_are_shared_and_averaged_over_benchmarks(inputs_of):
+    table = rank.tabulate(inputs_of("leaderboard/rank"))
+    ranks = table[table["share"] == 1].set_index(["benchmark", "method"])["rank"]
+    assert ranks["nasbench201"].to_dict() == {
+        "reinforce": 1,
+        "npnas": 2.5,
+        "goal": 2.5,
+        "random_search": 4,
+    }
+    assert ranks["digits201"].to_dict() == {"goal": 1, "npnas": 2, "random_search": 3}
+    # Without the method that one benchmark lacks, two share the first rank on NAS-Bench-201.
+    assert ranks["all"].to_dict() == {"goal": 1.25, "npnas": 1.75, "random_search": 3}
+    early = table[table["share"] == 0.1].set_index(["benchmark", "method"])["rank"]
+    assert set(early["all"]) == {2}
+
+
+def test_intervals_of_ranks(inputs_of):
+    table = rank.tabulate(inputs_of("leaderboard/rank"))
+    rows = table[table["share"] == 1].set_index(["benchmark", "method"])
+    # No resample moves a mean by more than a tenth, so only the two equals may change places.
+    low, high = rows["rank_low"], rows["rank_high"]
+    for method, place in (("reinforce", 1), ("random_search", 4)):
+        assert low["nasbench201", method] == high["nasbench201", method] == place
+    assert (low["nasbench201", "goal"], high["nasbench201", "goal"]) == (2, 3)
+    assert (low["all", "goal"], high["all", "goal"]) == (1, 1.5)
+    assert (low["all", "random_search"], high["all", "random_search"]) == (3, 3)
+
+
+def test_resampled_means_spread_as_the_standard_error():
+    values = np.random.default_rng(0).normal(0, 1, (40, 2))
+    found = rank.means(values, stream("a"))
+    assert found[0] == pytest.approx(values.mean(axis=0))
+    assert found[1:].mean(axis=0) == pytest.approx(values.mean(axis=0), abs=0.01)
+    assert found[1:].std(axis=0) == pytest.approx(values.std(axis=0) / np.sqrt(40), rel=0.03)
+    columns = rank.with_interval("x", found)
+    half = 1.96 * values.std(axis=0) / np.sqrt(40)
+    assert columns["x"] - columns["x_low"] == pytest.approx(half, rel=0.1)
+    assert columns["x_high"] - columns["x"] == pytest.approx(half, rel=0.1)
+    # A resample takes whole trials, so that shares of the budget stay together.
+    together = rank.means(np.stack([values[:, 0], 2 * values[:, 0]], axis=1), stream("a"))
+    assert together[:, 1] == pytest.approx(2 * together[:, 0])
+
+
+def test_another_method_changes_no_regret_and_no_interval(inputs_of):
+    inputs = inputs_of("leaderboard/rank")
+    whole = rank.tabulate(inputs)
+    every = {study: inputs.traces(study) for study in inputs.result.studies}
+    inputs.traces = lambda study: every[study][every[study]["method"] != "npnas"]
+    fewer = rank.tabulate(inputs)
+    columns = ["benchmark", "share", "method", "regret", "regret_low", "regret_high"]
+    rest = whole[(whole["method"] != "npnas") & (whole["benchmark"] != "all")]
+    assert rest[columns].to_numpy().tolist() == (
+        fewer.loc[fewer["benchmark"] != "all", columns].to_numpy().tolist()
+    )
+
+
+def test_without_a_method_on_all_benchmarks_there_are_regrets_alone(inputs_of, tmp_path):
+    inputs = inputs_of("leaderboard/rank")
+    every = {study: inputs.traces(study) for study in inputs.result.studies}
+    only = {"goal_nasbench201": "reinforce", "goal_digits201": "goal"}
+    inputs.traces = lambda study: every[study][every[study]["method"] == only[study]]
+    table = rank.tabulate(inputs)
+    assert set(table["benchmark"]) == {"nasbench201", "digits201"}
+    rank.draw(table, inputs).savefig(tmp_path / "f.png")
+
+
+@pytest.mark.slow
+def test_the_leaderboard_is_drawn_best_first_and_repeats(inputs_of, tmp_path):
+    inputs = inputs_of("leaderboard/rank")
+    table = rank.tabulate(inputs)
+    dots, heat, _ = rank.draw(table, inputs).axes
+    labels = [label.get_text() for label in dots.get_yticklabels()]
+    # The one that is not on all benchmarks is last, without a dot.
+    assert labels == ["GOAL", "NPNAS", "RS", "RL"]
+    numbers = [text.get_text() for text in heat.texts]
+    assert numbers == ["1.00", "0.50", "1.00", "1.00", "3.00", "2.00", "0.50"]
+    first, second = make(inputs, tmp_path / "a"), make(inputs, tmp_path / "b")
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+    text = first[-1].read_text()
+    assert "Not on all benchmarks, so without mean rank: RL." in text
+    assert "NAS-Bench-201: 4 trials of 4 methods, 2,000 s." in text
+    assert "Emulated" not in text
+
+
+def test_emulated_benchmarks_are_marked(inputs_of):
+    inputs = inputs_of("leaderboard/rank")
+    every = {study: inputs.traces(study) for study in inputs.result.studies}
+    inputs.traces = lambda study: every[study].assign(
+        emulated="signal seconds valid" if study == "goal_nasbench201" else ""
+    )
+    table = rank.tabulate(inputs)
+    marks = table.groupby("benchmark")["emulated"].unique().map(list).to_dict()
+    # The validation accuracy bears on no regret.
+    assert marks == {
+        "nasbench201": ["seconds signal"],
+        "digits201": [""],
+        "all": ["seconds signal"],
+    }
+    figure = rank.draw(table, inputs)
+    assert "EMULATED: seconds, signal" in [text.get_text() for text in figure.texts]
+    labels = [label.get_text() for label in figure.axes[1].get_xticklabels()]
+    assert labels == ["NAS-Bench-201\n(emulated)", "digits201"]
+    text = rank.caption(table, inputs)
+    assert "**Emulated** in NAS-Bench-201, not from training runs: seconds, signal." in text
+
+
+def test_the_claim_of_the_leaderboard(inputs_of, tmp_path):
+    (tmp_path / "leaderboard").mkdir()
+    table = rank.tabulate(inputs_of("leaderboard/rank"))
+    table.to_csv(tmp_path / "leaderboard/rank.csv", index=False, float_format="%.6g")
+    tables = claims.Tables(tmp_path, ["leaderboard/rank"])
+    statuses = {entry.id: entry.status for entry in claims.ledger(["leaderboard"], tables)}
+    assert statuses == {"no-regret-below-zero": "reproduced"}
+
+
+def test_no_claim_rests_on_wall_clock_times():
+    selected = []
+
+    def look(part):
+        if isinstance(part, dict):
+            selected.append(part.get("result"))
+        for each in part.values() if isinstance(part, dict) else part:
+            if isinstance(each, dict | list):
+                look(each)
+
+    look([claim.model_dump() for name in config.paper_names() for claim in claims.read(name)])
+    assert "leaderboard/rank" in selected
+    assert "leaderboard/speed" not in selected
+
+
+def test_speed_is_wall_clock_time_beside_simulated_time(inputs_of, tmp_path):
+    inputs = inputs_of("leaderboard/speed")
+    table = speed.tabulate(inputs)
+    values = table.set_index(["benchmark", "method", "quantity"])
+    # Trials took 50, 100, 150 and 500 s; each made 4 evaluations of 45 s in all.
+    for quantity, median, low, high in (
+        ("wall", 125, 87.5, 237.5),
+        ("simulated", 45, 45, 45),
+        ("evaluations", 4, 4, 4),
+        ("per_cell", 125 / 4, 87.5 / 4, 237.5 / 4),
+        ("ratio", 125 / 45, 87.5 / 45, 237.5 / 45),
+    ):
+        row = values.loc[("digits201", "goal", quantity)]
+        assert row[["median", "low", "high"]].tolist() == pytest.approx([median, low, high])
+        assert row["n"] == 4
+    csv, *_, md = make(inputs, tmp_path)
+    assert len(pd.read_csv(csv)) == 5 * (3 + 4)
+    assert "over 4 trials" in md.read_text()
+
+
+def test_wall_clock_times_have_to_be_declared_and_whole(inputs_of, tmp_path):
+    walls = inputs_of("leaderboard/speed").walls("goal_digits201")
+    assert list(walls["method"].unique()) == ["random_search", "npnas", "goal"]
+    assert walls.loc[walls["method"] == "goal", "trial"].tolist() == [0, 1, 2, 3]
+    with pytest.raises(DagnasError, match="leaderboard/rank does not declare walls"):
+        inputs_of("leaderboard/rank").walls("goal_digits201")
+    inputs = inputs_of("leaderboard/speed")
+    inputs.root = tmp_path
+    with pytest.raises(DagnasError, match=r"0000-0002.wall.csv: No such file"):
+        inputs.walls("goal_digits201")
+    for job in inputs.config.search_jobs("goal_digits201"):
+        (tmp_path / job.path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / job.path).with_suffix(".wall.csv").write_text("no\n")
+    with pytest.raises(DagnasError, match="is no file of wall-clock seconds"):
+        inputs.walls("goal_digits201")
+
+
+METHOD = '''
+"""A method of a user's own: cells in the order of their numbers."""
+
+from dagnas.search.core.method import method
+
+
+@method()
+def in_order(space, rng):
+    """Evaluate all cells, eight at a time."""
+    cells = space.enumerate()
+    for first in range(0, len(cells), 8):
+        yield cells[first : first + 8]
+'''
+PLUGIN = """
+scale: mine
+trials: 2
+plugins: [my_orders]
+studies:
+  goal_digits201: {benchmark: digits201, budget_seconds: 15, methods: [random_search, in_order]}
+papers: [leaderboard]
+"""
+
+
+@pytest.mark.slow
+def test_a_method_of_a_plugin_is_on_it_once_a_study_names_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for registry in plugins.REGISTRIES:
+        monkeypatch.setattr(registry, "_added", dict(registry._added))
+    (tmp_path / "my_orders.py").write_text(METHOD)
+    (tmp_path / "mine.yaml").write_text(PLUGIN)
+    scale = config.load("mine.yaml")
+    for job in scale.search_jobs():
+        assert main(["search", *job.arguments(), "--out", str(job.path)]) == 0
+    for name in ("rank", "speed"):
+        assert main(["result", f"leaderboard/{name}", "--config", "mine.yaml"]) == 0
+        table = pd.read_csv(f"results/mine/leaderboard/{name}.csv")
+        assert set(table["method"]) == {"random_search", "in_order"}
+    ranks = pd.read_csv("results/mine/leaderboard/rank.csv").set_index("benchmark").loc["all"]
+    assert set(ranks["rank"]) <= {1, 1.5, 2}
+    inputs = Inputs(scale, results(scale)["leaderboard/rank"])
+    figure = rank.draw(rank.tabulate(inputs), inputs)
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert sorted(labels) == ["RS", "in_order"]
+    sys.modules.pop("my_orders")
