@@ -1,6 +1,7 @@
 """Tables and policies: what an evaluation gives."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,8 @@ from dagnas.benchmarks.core.benchmark import find_policy
 from dagnas.benchmarks.core.table import Table
 from dagnas.errors import DagnasError
 from dagnas.files import write_parquet
+from dagnas.spaces import SPACES
+from dagnas.spaces.core.cells import concatenate
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +163,12 @@ def test_real_tables_hold_the_published_optima(mirror, tmp_path):
     assert bench.emulated(bench.policies["goal"]) == ("signal", "seconds", "valid")
     cells = bench.space.sample(200, np.random.default_rng(0))
     assert (bench.rows(cells) == bench.rows(bench.space.prune(cells))).all()
+    # BONAS, section 4.4.2: 62K and 359K.
+    for name, size in (("nasbench101_six", 62_010), ("nasbench101_seven", 359_082)):
+        part = BENCHMARKS.get(name).open(tmp_path)
+        assert len(part) == size
+        assert part.best_signal(part.policies["bonas"]) == part.values("cifar10/test/108").max()
+    assert part.best_signal(part.policies["bonas"]) == bench.values("cifar10/test/108").max()
 
 
 def test_columns_are_read_when_they_are_first_needed(data):
@@ -167,3 +176,109 @@ def test_columns_are_read_when_they_are_first_needed(data):
     assert set(bench.table._read) == {"code"}
     bench.look_up(np.arange(3), bench.policies["goal"], np.random.default_rng(0))
     assert "params" not in bench.table._read
+
+
+# Lengths of training, and the best cell
+
+
+def test_lengths_of_training_are_those_with_signal_and_cost_of_the_policy(bench, data, tmp_path):
+    assert bench.fidelities(bench.policies["goal"]) == (12,)
+    assert bench.fidelities(bench.policies["bonas"]) == (12, 200)
+    valid = replace(bench.policies["bonas"], signal="cifar10/valid/200")
+    repeats = [replace(valid, repeat=repeat) for repeat in ("mean", "random", "s1")]
+    assert [bench.fidelities(policy) for policy in repeats] == [(12, 200)] * 3
+    table = pq.read_table(data / "nasbench201.parquet")
+    short = {
+        "cifar10/valid/12/s0": [(12, 200), (12, 200), (12, 200)],
+        "cifar10/valid/12/s1": [(12, 200), (12, 200), (200,)],
+        "cifar10/valid/12/mean": [(12, 200), (12, 200), (12, 200)],
+        "cifar10/seconds/12/mean": [(200,), (200,), (200,)],
+    }
+    for column, expected in short.items():
+        pq.write_table(table.drop_columns([column]), tmp_path / "nasbench201.parquet")
+        other = BENCHMARKS.get("nasbench201").open(tmp_path)
+        assert [other.fidelities(policy) for policy in repeats] == expected
+        for policy, lengths in zip(repeats, expected, strict=True):
+            for length in lengths:
+                other.evaluate(other.cells[:2], policy.at(length), np.random.default_rng(0))
+
+
+def test_lengths_of_training_of_digits201():
+    digits = BENCHMARKS.get("digits201").open(Path("nowhere"))
+    assert digits.fidelities(digits.policies["goal"]) == (1, 2, 3)
+    assert digits.fidelities(digits.policies["bonas"]) == tuple(range(1, 13))
+    short = digits.policies["bonas"].at(2)
+    assert (short.signal, short.seconds) == ("digits/test/2", "digits/seconds/2")
+    assert (short.valid, short.test) == ("digits/valid/12", "digits/test/12")
+
+
+def test_the_best_signal_is_of_the_policys_repeat_or_mean(bench):
+    assert bench.best_signal(bench.policies["bonas"]) == bench.table["cifar10/test/200/mean"].max()
+    fixed = replace(bench.policies["goal"], repeat="s1")
+    assert bench.best_signal(fixed) == bench.table["cifar10/valid/12/s1"].max()
+    with pytest.raises(DagnasError, match="'cifar10/valid/12' is one of several trainings, drawn"):
+        bench.best_signal(bench.policies["goal"])
+
+
+# Parts of tables
+
+
+def test_a_part_of_a_table_has_the_rows_that_were_chosen(bench, data):
+    table = Table(data / "nasbench201.parquet")
+    whole = table["params"]
+    rows = np.arange(len(whole)) % 5 == 2
+    part = table.only(rows)
+    assert (part["params"] == whole[rows]).all()
+    assert (
+        part.quantity("cifar10/valid/12", "random")
+        == np.stack([table[f"cifar10/valid/12/s{repeat}"][rows] for repeat in range(2)], axis=1)
+    ).all()
+    assert len(table["params"]) == len(table["code"]) == len(whole)
+    assert (part.path, part.columns, part.provenance) == (
+        table.path,
+        table.columns,
+        table.provenance,
+    )
+
+
+def test_a_part_of_a_part_counts_the_parts_rows(data):
+    table = Table(data / "nasbench201.parquet")
+    whole = table["params"]
+    odd = np.arange(len(whole)) % 2 == 1
+    first = np.arange(odd.sum()) < 10
+    assert (table.only(odd).only(first)["params"] == whole[odd][:10]).all()
+
+
+@pytest.fixture(scope="module")
+def some101(tmp_path_factory):
+    """Folder with an invented table of NAS-Bench-101: some classes of every size."""
+    space, rng = SPACES.get("nasbench101"), np.random.default_rng(0)
+    small = ["1:", "11|1:maxpool3x3", "111|01|1:maxpool3x3,conv1x1-bn-relu"]
+    cells = concatenate([space.sample(300, rng), space.from_str(small)])
+    codes = np.unique(space.canonical(cells))
+    columns = {"code": codes, "params": np.ones(len(codes))}
+    for name in ("valid/108/s0", "valid/108/mean", "test/108/mean", "seconds/108/mean"):
+        columns[f"cifar10/{name}"] = rng.random(len(codes))
+    notes = {"schema": "1", "space": "nasbench101", "source": "invented", "sha256": "0" * 64}
+    folder = tmp_path_factory.mktemp("some101")
+    path = folder / "nasbench101.parquet"
+    write_parquet(pa.table(columns), path, {f"dagnas.{key}": value for key, value in notes.items()})
+    return folder
+
+
+def test_parts_of_nasbench101_hold_the_cells_of_one_size(some101):
+    whole = BENCHMARKS.get("nasbench101").open(some101)
+    sizes = np.array([len(names) for _, names in whole.space.to_matrices(whole.cells)])
+    assert set(sizes) >= {2, 3, 4, 6, 7}
+    for name, size in (("nasbench101_six", 6), ("nasbench101_seven", 7)):
+        part = BENCHMARKS.get(name).open(some101)
+        assert part.name == name
+        assert (part.table["code"] == whole.table["code"][sizes == size]).all()
+        assert part.space.is_valid(part.cells).all()
+        assert (part.rows(part.cells) == np.arange(len(part))).all()
+        found = whole.rows(part.cells)
+        assert (part.values("cifar10/test/108") == whole.values("cifar10/test/108")[found]).all()
+        for policy in ("goal", "bonas"):
+            assert part.fidelities(part.policies[policy]) == (108,)
+        with pytest.raises(DagnasError, match="has no cell"):
+            part.rows(whole.cells[sizes == 13 - size])

@@ -28,6 +28,23 @@ def test_incumbent_agrees_with_a_plain_loop(signal):
     assert incumbent(np.array(signal, dtype=float)).tolist() == expected
 
 
+def test_a_longer_training_is_better_than_any_shorter_one():
+    # As in Hyperband: what was trained longest is reported, whatever shorter trainings told.
+    told = np.array([90.0, 95.0, 60.0, 99.0, 60.0, 61.0, 50.0])
+    epochs = np.array([1, 1, 3, 1, 3, 3, 9])
+    assert incumbent(told, epochs).tolist() == [0, 1, 2, 2, 2, 5, 6]
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), st.integers(0, 5)), min_size=1, max_size=30))
+def test_incumbent_of_several_lengths_agrees_with_a_plain_loop(pairs):
+    best, expected = 0, []
+    for step, pair in enumerate(pairs):
+        best = step if pair > pairs[best] else best
+        expected.append(best)
+    epochs, told = np.array(pairs).T
+    assert incumbent(told.astype(float), epochs).tolist() == expected
+
+
 @pytest.mark.parametrize(
     ("budget", "intervals", "step", "count"),
     [

@@ -9,10 +9,16 @@ from dagnas.errors import DagnasError
 from dagnas.papers.core import Inputs, all_results, find, results
 from dagnas.papers.core.make import KINDS, make
 
-GOAL = ["ablation", "fig2", "fig3", "fig4", "fig5", "fig6", "fig7"]
-NAMES = ["digits201/quality", "digits201/relation", *(f"goal/{name}" for name in GOAL)]
+BONAS = ["choices", "fig3", "fig4", "fig5", "samplers", "table1", "table2", "transfer"]
+GOAL = ["ablation", "fig2", "fig3", "fig4", "fig5", "fig6", "fig7", "search_table"]
+NAMES = [
+    *(f"bonas/{name}" for name in BONAS),
+    *("digits201/quality", "digits201/relation"),
+    *(f"goal/{name}" for name in GOAL),
+    *("leaderboard/rank", "leaderboard/speed"),
+]
 #: Figure 2 opens the table of NAS-Bench-101, which the made-up scale has not.
-TOY = ["goal/fig3", "goal/fig4", "goal/fig5", "goal/fig6", "goal/fig7"]
+TOY = [f"goal/{name}" for name in ("fig3", "fig4", "fig5", "fig6", "fig7", "search_table")]
 
 
 def only201(toy, tmp_path):
@@ -69,7 +75,7 @@ def test_a_scale_without_an_optional_input_shows_the_rest_and_says_so(toy, tmp_p
 
 def test_the_shipped_benchmark_alone_gives_all_but_what_needs_others(only_digits):
     found = results(config.load(only_digits / "config/digits.yaml"))
-    shown = ["fig2", "fig3", "fig4", "fig5", "fig6"]
+    shown = ["fig2", "fig3", "fig4", "fig5", "fig6", "search_table"]
     assert sorted(found) == ["digits201/quality", *(f"goal/{name}" for name in shown)]
     assert found["goal/fig4"].benchmarks == ("digits201",)
 

@@ -64,8 +64,8 @@ def written(folder, text):
         (("step_size: 0.5", "step_size: -1"), ["variants.half", "step_size=-1", "greater than 0"]),
         (("half: {method", "goal: {method"), ["variants.goal: a method has this name already"]),
         (
-            ("[ecc]", "[gcn]"),
-            ["rankings.uniform.predictors.0: unknown predictor 'gcn'", "ecc, mlp"],
+            ("[ecc]", "[gat]"),
+            ["rankings.uniform.predictors.0: unknown predictor 'gat'", "ecc, gcn"],
         ),
         (("study: s,", "study: z,"), ["rankings.after.study: unknown study 'z'; valid: s"]),
         (("s, method: half", "s, method: goal"), ["rankings.after.method", "random_search"]),
@@ -106,7 +106,7 @@ def test_files_that_are_no_scale_files(tmp_path):
 
 
 def test_all_faults_are_told_at_once(tmp_path):
-    text = GOOD.replace("1e3", "0").replace("[ecc]", "[gcn]")
+    text = GOOD.replace("1e3", "0").replace("[ecc]", "[gat]")
     with pytest.raises(DagnasError) as fault:
         config.load(written(tmp_path, text))
     assert len(str(fault.value).splitlines()) == 2
@@ -221,7 +221,8 @@ def test_dvc_keeps_all_that_the_scales_make():
         scale = config.load(ROOT / f"config/{name}.yaml")
         kept = {
             path
-            for stage in (f"goal-{name}", f"claims-{name}")
+            for stage in stages
+            if stage.endswith(f"-{name}")
             for kind in ("outs", "metrics")
             for entry in stages[stage].get(kind, [])
             for path in entry

@@ -1,4 +1,4 @@
-"""The ranking loss against the double loop of equation 3."""
+"""Losses: the ranking one against the double loop, BONAS's against their formulas."""
 
 import math
 
@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dagnas.predictors.core.losses import pairwise_ranking
+from dagnas.predictors.core.losses import WEIGHTS, pairwise_ranking, weighted_square
 
 numbers = st.floats(-50, 50)
 # Few different targets, so that ties are common.
@@ -52,3 +52,46 @@ def test_stays_finite_for_huge_scores():
     assert loss.item() == pytest.approx(2 * (2e4 + 1e4))
     assert scores.grad is not None
     assert scores.grad.tolist() == [4.0, -2.0, -2.0]
+
+
+#: Formulas of BONAS's equation 6 and section 4.5, from predicted and true accuracies.
+FORMULAS = {
+    "exponential": lambda n, e, pairs: (
+        sum((math.exp(true) - 1) * (guess - true) ** 2 for guess, true in pairs) / (n * (e - 1))
+    ),
+    "log": lambda n, e, pairs: (
+        sum(math.log(true + 1) * (guess - true) ** 2 for guess, true in pairs) / (n * math.log(2))
+    ),
+    "linear": lambda n, e, pairs: sum(true * (guess - true) ** 2 for guess, true in pairs) / n,
+    "mse": lambda n, e, pairs: sum((guess - true) ** 2 for guess, true in pairs) / n,
+}
+shares = st.floats(0, 1)
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+@given(st.lists(st.tuples(shares, shares), min_size=1, max_size=8))
+def test_weighted_squares_are_the_formulas_of_accuracies(name, accuracies):
+    guesses, truths = torch.tensor(accuracies, dtype=torch.float64).T
+    loss = weighted_square(name)(1 - guesses, 1 - truths)
+    expected = FORMULAS[name](len(accuracies), math.e, accuracies)
+    assert float(loss) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+def test_weighted_squares_by_hand():
+    # Two cells of accuracies 1 and 0.5, predicted as 0.9 and 0.8: squares 0.01 and 0.09.
+    errors, truths = torch.tensor([0.1, 0.2]), torch.tensor([0.0, 0.5])
+    expected = {"exponential": 0.0219893, "log": 0.0313233, "linear": 0.0275, "mse": 0.05}
+    for name, value in expected.items():
+        assert float(weighted_square(name)(errors, truths)) == pytest.approx(value, rel=1e-4)
+
+
+def test_a_perfect_cell_weighs_one_and_worse_ones_weigh_less():
+    accuracies = torch.linspace(0, 1, 11, dtype=torch.float64)
+    for name, weight in WEIGHTS.items():
+        weights = weight(accuracies)
+        assert float(weights[-1]) == pytest.approx(1)
+        assert (weights.diff() > 0).all() or name == "mse"
+    # Figure 5(a): the exponential falls fastest from there, then the line, then the logarithm.
+    inside = accuracies[1:-1]
+    assert (WEIGHTS["exponential"](inside) < inside).all()
+    assert (inside < WEIGHTS["log"](inside)).all()

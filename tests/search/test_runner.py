@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -15,7 +16,7 @@ from dagnas.benchmarks import BENCHMARKS
 from dagnas.cli import main
 from dagnas.errors import DagnasError
 from dagnas.search import METHODS
-from dagnas.search.core.method import Proposal, method
+from dagnas.search.core.method import Evaluated, Proposal, method
 from dagnas.search.core.runner import TRACE, Search, run, run_trial
 
 
@@ -127,6 +128,191 @@ def test_a_method_is_told_signals_and_nothing_else(bench):
 
     trace = run_trial(search(bench, listening, budget_evaluations=6), 0)
     assert np.concatenate(told).tolist() == trace["signal"].to_pylist()[:4]
+
+
+# Until the best cell
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return BENCHMARKS.get("digits201").open(Path("nowhere"))
+
+
+def until_best(bench, name="random_search", trial=0, **options):
+    """Trace of a trial that ends with the best cell, and of the same one that does not."""
+    options = {"policy": "bonas", "given": {"distinct": True}, **options}
+    return [
+        run_trial(search(bench, name, until_best=until, **options), trial).to_pandas()
+        for until in (True, False)
+    ]
+
+
+@pytest.mark.parametrize("batch", [8, 500])
+def test_a_trial_ends_with_the_best_cell_and_keeps_what_was_better_than_before(bench, batch):
+    best = bench.best_signal(bench.policies["bonas"])
+    given = {"distinct": True, "batch": batch}
+    short, full = until_best(bench, given=given, budget_evaluations=15_625)
+    told = full["signal"].to_numpy()
+    last = int(told.argmax())
+    assert told[last] == best == short["signal"].iloc[-1]
+    better = [step for step in range(last + 1) if told[step] > told[:step].max(initial=-1)]
+    assert short.equals(full.iloc[better].reset_index(drop=True))
+    assert 3 < len(short) < 40
+
+
+@pytest.mark.parametrize(
+    "budget", [{"budget_evaluations": 50}, {"budget_seconds": 4e4}, {"budget_evaluations": 1}]
+)
+def test_a_trial_that_does_not_find_the_best_ends_with_its_budget(bench, budget):
+    short, full = until_best(bench, **budget)
+    told = full["signal"].to_numpy()
+    better = [step for step in range(len(full)) if told[step] > told[:step].max(initial=-1)]
+    kept = sorted({*better, len(full) - 1})
+    assert short.equals(full.iloc[kept].reset_index(drop=True))
+    # The last row tells how many evaluations there were.
+    assert short["step"].iloc[-1] == len(full) - 1
+    assert told.max() < bench.best_signal(bench.policies["bonas"])
+
+
+@pytest.mark.parametrize("after", [0, 2])
+def test_a_trial_ends_within_a_batch_and_not_with_a_best_cell_beyond_its_budget(bench, after):
+    policy = bench.policies["bonas"]
+    best = bench.values(policy.signal).argmax()
+
+    @method()
+    def oracle(space, rng):
+        yield bench.cells[np.array([0, 1, 2, best, *range(after)])]
+        pytest.fail("went on after the best cell")
+
+    found = run_trial(search(bench, oracle, policy="bonas", until_best=True), 0)
+    assert found["code"].to_pylist()[-1] == bench.table["code"][best]
+    assert found["step"].to_pylist()[-1] == 3
+    options = {"policy": "bonas", "until_best": True, "budget_evaluations": 3}
+    assert run_trial(search(bench, oracle, **options), 0)["step"].to_pylist()[-1] == 2
+
+
+def test_no_cell_is_the_best_where_the_signal_is_drawn(bench):
+    with pytest.raises(DagnasError, match="drawn at each query, so no cell is the best; choose"):
+        run_trial(search(bench, until_best=True), 0)
+
+
+def test_the_best_cell_of_what_is_no_table_is_not_known(bench):
+    class Open:
+        name, space, policies = "open", bench.space, bench.policies
+
+    with pytest.raises(DagnasError, match="open is no table: its best cell is not known"):
+        search(Open(), until_best=True)
+
+
+def test_random_search_may_take_each_cell_once(bench):
+    given = {"distinct": True, "batch": 1000}
+    chosen = search(bench, policy="bonas", given=given, budget_evaluations=20_000)
+    codes = run_trial(chosen, 0)["code"].to_numpy()
+    assert (np.sort(codes) == bench.space.pack(bench.space.enumerate())).all()
+    # In an order by chance, which another trial has not.
+    assert abs(np.corrcoef(codes, np.arange(len(codes)))[0, 1]) < 0.05
+    assert (run_trial(chosen, 1)["code"].to_numpy() != codes).any()
+
+
+# Trainings of chosen length
+
+
+def trained(*epochs):
+    """A method that evaluates pairs of cells at these lengths, and what it was given."""
+    told = []
+
+    @method()
+    def lengths(space, rng, *, fidelities=()):
+        told.append(fidelities)
+        for length in epochs:
+            told.append((yield Proposal(space.sample(2, rng), epochs=length)))
+
+    return lengths, told
+
+
+def test_a_training_of_chosen_length_gives_its_signal_at_its_cost(digits):
+    asked = [1, 3, None, 2, 1]
+    lengths, told = trained(*asked)
+    trace = run_trial(search(digits, lengths), 0).to_pandas()
+    assert told[0] == (1, 2, 3)
+    epochs = np.repeat([1, 3, 3, 2, 1], 2)
+    assert trace["epochs"].tolist() == epochs.tolist()
+    rows = digits.rows(digits.space.unpack(trace["code"].to_numpy()))
+    for row, length, told_of in zip(rows, epochs, trace["signal"], strict=True):
+        repeats = [digits.table[f"digits/valid/{length}/s{repeat}"][row] for repeat in range(2)]
+        assert told_of in repeats
+    costs = [digits.values(f"digits/seconds/{e}")[row] for row, e in zip(rows, epochs, strict=True)]
+    np.testing.assert_allclose(trace["seconds"], np.cumsum(costs))
+    # What is reported are the accuracies of the whole training.
+    assert (trace["valid"] == digits.values("digits/valid/12")[rows]).all()
+    assert np.concatenate(told[1:]).tolist() == trace["signal"].tolist()
+
+
+def test_lengths_do_not_change_the_draws_of_repeats(digits):
+    """Each evaluation takes one number of the stream, whatever its length."""
+    full = [run_trial(search(digits, trained(*e)[0]), 0).to_pandas() for e in ([3, 3], [1, 3])]
+    assert full[0].iloc[2:]["signal"].equals(full[1].iloc[2:]["signal"])
+
+
+def test_lengths_that_no_training_has_are_refused(digits, bench):
+    lengths, _ = trained(5)
+    message = r"'lengths' asked for a training of 5 epochs; digits201 has 1, 2, 3$"
+    with pytest.raises(DagnasError, match=message):
+        run_trial(search(digits, lengths), 0)
+    with pytest.raises(DagnasError, match=r"nasbench201 has 12$"):
+        run_trial(search(bench, lengths), 0)
+
+
+def test_short_trainings_say_nothing_of_who_is_best(digits, monkeypatch):
+    # As if trainings of 11 epochs told more than those of 12.
+    told = ("digits/test/11", "mean")
+    monkeypatch.setitem(digits._values, told, np.full(len(digits), 100.0))
+    policy = digits.policies["bonas"]
+    truth = digits.values(policy.signal)
+    order = np.argsort(truth)
+    best, good, poor = digits.cells[int(order[-1])], digits.cells[int(order[-99])], digits.cells[0]
+
+    @method()
+    def short_first(space, rng):
+        yield Proposal(poor)
+        yield Proposal(best, epochs=11)
+        yield Proposal(good)
+        yield Proposal(best, epochs=2)
+
+    chosen = search(digits, short_first, policy="bonas", until_best=True)
+    assert run_trial(chosen, 0)["step"].to_pylist() == [0, 2, 3]
+
+
+# Priors
+
+
+def test_a_prior_is_handed_over_whole(bench, digits):
+    told = []
+
+    @method()
+    def listening(space, rng, *, prior=None):
+        told.append(prior)
+        yield space.sample(1, rng)
+
+    run_trial(search(bench, listening, prior=digits), 0)
+    assert isinstance(told[0], Evaluated)
+    assert told[0].cells.same(digits.cells).all()
+    # Signals of the prior's own policy of the same name, means over trainings.
+    assert (told[0].signals == digits.values("digits/valid/3")).all()
+    run_trial(search(bench, listening), 0)
+    assert told[1] is None
+
+
+def test_a_prior_is_refused_by_methods_that_make_no_use_of_one(bench, digits):
+    with pytest.raises(DagnasError, match="'random_search' makes no use of a prior"):
+        search(bench, prior=digits)
+
+
+def test_a_trace_names_its_prior_and_where_it_ends(bench, digits):
+    about = search(bench, "bonas", policy="bonas", prior=digits, until_best=True).metadata()
+    assert (about["dagnas.prior"], about["dagnas.until_best"]) == ("digits201", "true")
+    about = search(bench).metadata()
+    assert (about["dagnas.prior"], about["dagnas.until_best"]) == ("", "false")
 
 
 # Files

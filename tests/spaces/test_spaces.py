@@ -11,7 +11,7 @@ from dagnas.errors import DagnasError
 from dagnas.spaces import SPACES
 from dagnas.spaces.core.cells import Cells, Graphs, concatenate
 from dagnas.spaces.core.space import CellSpace
-from dagnas.spaces.nasbench101 import OPERATIONS
+from dagnas.spaces.nasbench101 import OPERATIONS, NASBench101Space
 
 NAMES = ["nasbench101", "nasbench201"]
 seeds = st.integers(0, 2**32 - 1)
@@ -38,6 +38,25 @@ def test_batches_are_indexed_like_arrays(space):
 def test_samples_are_valid_and_do_not_depend_on_how_many_are_asked_for(space):
     assert space.is_valid(draw(space, 500)).all()
     assert draw(space, 3).same(draw(space, 100)[:3]).all()
+
+
+@pytest.mark.parametrize("space", [*map(SPACES.get, NAMES), NASBench101Space(6)])
+def test_samples_are_those_of_a_loop_that_draws_64_at_a_time(space):
+    def loop(n, rng):
+        """Blocks are drawn one by one, and the valid cells of each are taken."""
+        found = [space.from_values(np.empty((0, len(space.sizes)), dtype=int))]
+        while sum(map(len, found)) < n:
+            block = space.from_values(rng.integers(space.sizes, size=(64, len(space.sizes))))
+            found.append(block[space.is_valid(block)])
+        return concatenate(found)[:n]
+
+    for n in (0, 1, 63, 64, 65, 500):
+        one, two = np.random.default_rng(7), np.random.default_rng(7)
+        cells = space.sample(n, one)
+        assert cells.same(loop(n, two)).all()
+        assert cells.same(space.sample(500, np.random.default_rng(7))[:n]).all()
+        # The stream goes on from the same place.
+        assert one.integers(2**62) == two.integers(2**62)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -259,5 +278,39 @@ def test_101_has_423624_classes():
     cells = space.enumerate()
     assert space.is_valid(cells).all()
     assert len(np.unique(space.canonical(cells))) == len(cells) == 423_624
+    edges = space.prune(cells).edges
+    sizes = (edges.any(axis=1) | edges.any(axis=2)).sum(axis=1)
+    assert np.bincount(sizes).tolist() == [0, 0, 1, 6, 84, 2_441, 62_010, 359_082]
+    assert len(NASBench101Space(6).enumerate()) == 62_010
     some = cells[np.random.default_rng(0).choice(len(cells), 20_000, replace=False)]
     assert len(set(space.key(some))) == 20_000
+
+
+# Cells of one size of NAS-Bench-101
+
+
+def sizes_of(cells: Cells) -> set[int]:
+    """Numbers of vertices on a path from input to output."""
+    space = NASBench101Space()
+    return {len(names) for _, names in space.to_matrices(space.prune(cells))}
+
+
+@pytest.mark.parametrize("size", [5, 6, 7])
+def test_a_space_of_one_size_gives_no_other(size):
+    space, rng = NASBench101Space(size), np.random.default_rng(0)
+    cells = space.sample(200, rng)
+    mutants = space.mutate(cells, rng)
+    for batch in (cells, mutants, space.neighbours(cells[0]), space.neighbours(cells[1])):
+        assert sizes_of(batch) == {size}
+        assert space.is_valid(batch).all()
+        assert SPACES.get("nasbench101").is_valid(batch).all()
+    other = SPACES.get("nasbench101").sample(300, rng)
+    found = space.is_valid(other)
+    assert sizes_of(other[found]) == {size}
+    assert size not in sizes_of(other[~found])
+
+
+def test_a_space_of_one_size_has_no_projection():
+    space = NASBench101Space(6)
+    with pytest.raises(DagnasError, match="no projection to NAS-Bench-101 cells of 6 vertices"):
+        space.project(space.to_graph(draw(space, 2)))

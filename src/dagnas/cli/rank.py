@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> None:
     from dagnas.files import atomic_path, write_parquet
     from dagnas.search import METHODS
     from dagnas.search.core.device import choose_device
-    from dagnas.search.core.ranking import rank_after_search, rank_uniform
+    from dagnas.search.core.ranking import Training, rank_after_search, rank_shares, rank_uniform
     from dagnas.search.core.runner import Search
 
     config = load(options.config)
@@ -59,17 +59,15 @@ def run(options: argparse.Namespace) -> None:
         benchmark = BENCHMARKS.get(ranking.benchmark).open(data)
         if not isinstance(benchmark, TabularBenchmark):
             raise DagnasError(f"ranking {name!r}: benchmark {benchmark.name!r} is no table")
-        table = rank_uniform(
-            name,
-            benchmark,
-            ranking.target,
-            ranking.predictors,
-            ranking.train_sizes,
-            ranking.test_size,
-            ranking.epochs,
-            trials,
-            device,
+        training = Training(
+            ranking.epochs, ranking.loss, ranking.batch_size, ranking.lr, ranking.weight_decay
         )
+        asked = (name, benchmark, ranking.target, ranking.predictors)
+        if ranking.shares:
+            table = rank_shares(*asked, ranking.shares, training, trials, device)
+        else:
+            sizes = (ranking.train_sizes, ranking.test_size)
+            table = rank_uniform(*asked, *sizes, training, trials, device)
         modelled = benchmark.table.emulated.intersection([f"{ranking.target}/mean"])
         emulated = ["target"] if modelled else []
     else:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dagnas.papers.core.paired import holm
+
 if TYPE_CHECKING:
     import pandas as pd
     from scipy.stats import CensoredData
@@ -270,3 +272,19 @@ def table(of: Mapping[str, Waits], caps: Mapping[str, int], reference: str) -> p
             row |= compared._asdict()
         rows.append(row)
     return pd.DataFrame(rows, columns=["method", *Summary._fields, *Comparison._fields])
+
+
+def corrected(of: pd.DataFrame) -> pd.DataFrame:
+    """Table whose p-values are corrected for their number by Holm's rule.
+
+    Parameters
+    ----------
+    of : DataFrame
+        Tables as `table` makes them, with a column benchmark; each benchmark's tests are a family.
+    """
+    result = of.copy()
+    for _, rows in of.groupby("benchmark"):
+        for column in ("logrank_p", "sign_p"):
+            known = rows[column].dropna()
+            result.loc[known.index, column] = holm(known.to_numpy())
+    return result

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from dagnas.benchmarks.core.benchmark import TabularBenchmark, find_policy
 from dagnas.errors import DagnasError
+from dagnas.predictors import PREDICTORS
+from dagnas.predictors.core.fit import as_tensors, fit, predict
+from dagnas.predictors.core.losses import pairwise_ranking, weighted_square
+from dagnas.predictors.gcn import GCN
 from dagnas.search.core.runner import Search, run_trial
 from dagnas.search.core.surrogate import Surrogate
-from dagnas.seeds import stream
+from dagnas.seeds import stream, torch_generator
+from dagnas.spaces.core.cells import Cells, Graphs
+from dagnas.spaces.core.space import CellSpace
 
 RANKING = pa.schema(
     [
@@ -26,6 +35,34 @@ RANKING = pa.schema(
         ("score", pa.float32()),
     ]
 )
+
+_CHUNK = 8192
+
+
+@dataclass(frozen=True)
+class Training:
+    """How predictors are trained by Adam; the defaults are GOAL's (sections 6.2 and 6.3).
+
+    Attributes
+    ----------
+    epochs : int or mapping
+        Passes over the training cells, of every predictor or by its name.
+    loss : str
+        "ranking", of GOAL's equation 3, or "mse", the squared error of predicted error shares.
+    batch_size : int
+    lr, weight_decay : float
+        Step size and L2 penalty.
+    """
+
+    epochs: int | Mapping[str, int] = 200
+    loss: str = "ranking"
+    batch_size: int = 32
+    lr: float = 2e-3
+    weight_decay: float = 5e-4
+
+    def epochs_of(self, predictor: str) -> int:
+        """Epochs of one predictor."""
+        return self.epochs if isinstance(self.epochs, int) else self.epochs[predictor]
 
 
 def unique_rows(benchmark: TabularBenchmark) -> NDArray[np.int64]:
@@ -41,7 +78,7 @@ def rank_uniform(
     predictors: Sequence[str],
     train_sizes: Sequence[int],
     test_size: int,
-    epochs: int,
+    training: Training,
     trials: int,
     device: str = "cpu",
 ) -> pa.Table:
@@ -60,7 +97,9 @@ def rank_uniform(
         Quantity to rank by, such as ``cifar10/valid/200`` (mean over trainings, %).
     predictors : sequence of str
     train_sizes : sequence of int
-    test_size, epochs, trials : int
+    test_size : int
+    training : Training
+    trials : int
     device : str
 
     Returns
@@ -86,12 +125,143 @@ def rank_uniform(
     for trial, predictor, size in tqdm(runs, desc=f"ranking {name}", disable=None):
         shuffled = stream(name, trial).permutation(rows)
         test, train = np.sort(shuffled[:test_size]), shuffled[test_size : test_size + size]
-        surrogate = Surrogate(
-            benchmark.space, predictor, stream(name, predictor, size, trial), device
+        model = _Model(
+            benchmark.space, predictor, stream(name, predictor, size, trial), training, device
         )
-        surrogate.fit(cells[train], truth[train], epochs)
-        parts.append(_part(benchmark, surrogate, predictor, "uniform", trial, test, truth[test]))
+        model.fit(model.inputs(cells[train]), truth[train], training.epochs_of(predictor))
+        scores = model.score(model.inputs(cells[test]))
+        parts.append(_part(benchmark, predictor, "uniform", size, trial, test, truth[test], scores))
     return pa.concat_tables(parts)
+
+
+def rank_shares(
+    name: str,
+    benchmark: TabularBenchmark,
+    target: str,
+    predictors: Sequence[str],
+    shares: Sequence[float],
+    training: Training,
+    trials: int,
+    device: str = "cpu",
+) -> pa.Table:
+    """Train predictors on a share of a table and score what is left (BONAS, section 4.1).
+
+    In each trial all cells of the table are shuffled and split for training, validation and test,
+    the same way for all predictors; of isomorphic cells some may be in one part and some in
+    another. A predictor keeps the weights of the epoch after which its scores had the highest
+    correlation with the accuracies of the validation cells.
+
+    Parameters
+    ----------
+    name : str
+        Names the random streams, with the predictor, size and trial.
+    benchmark : TabularBenchmark
+    target : str
+        Quantity to predict, such as ``cifar10/test/200`` (mean over trainings, %).
+    predictors : sequence of str
+    shares : sequence of float, length 2
+        Of training and of validation; the rest is for the test.
+    training : Training
+    trials : int
+    device : str
+
+    Returns
+    -------
+    pyarrow.Table
+        Columns of `RANKING`, one row a test cell, predictor and trial; lower scores are for
+        better cells, and with the squared error they are predicted error shares.
+
+    Raises
+    ------
+    DagnasError
+        A share of the table is no cell.
+    """
+    truth, cells = benchmark.values(target), benchmark.cells
+    sizes = [round(share * len(cells)) for share in shares]
+    if min(*sizes, len(cells) - sum(sizes)) < 1:
+        raise DagnasError(f"shares {list(shares)} of {len(cells)} cells leave a part without any")
+    parts = []
+    steps = trials * sum(map(training.epochs_of, predictors))
+    with tqdm(total=steps, desc=f"ranking {name}", unit="epoch", disable=None) as bar:
+        for trial in range(trials):
+            shuffled = stream(name, trial).permutation(len(cells))
+            train, valid, test = np.split(shuffled, np.cumsum(sizes))
+            test = np.sort(test)
+            for predictor in predictors:
+                rng = stream(name, predictor, sizes[0], trial)
+                model = _Model(benchmark.space, predictor, rng, training, device)
+                known, held = model.inputs(cells[train]), model.inputs(cells[valid])
+                best, weights = -np.inf, model.weights()
+                for _ in range(training.epochs_of(predictor)):
+                    model.fit(known, truth[train], 1)
+                    found = _correlation(-model.score(held), truth[valid])
+                    if found > best:
+                        best, weights = found, model.weights()
+                    bar.update()
+                model.net.load_state_dict(weights)
+                del known, held
+                scores = model.score(model.inputs(cells[test]))
+                labels = (predictor, "uniform", sizes[0], trial)
+                parts.append(_part(benchmark, *labels, test, truth[test], scores))
+    return pa.concat_tables(parts)
+
+
+class _Model:
+    """A predictor in training on one space: weights, optimizer, random numbers."""
+
+    def __init__(
+        self,
+        space: CellSpace,
+        predictor: str,
+        rng: np.random.Generator,
+        training: Training,
+        device: str,
+    ) -> None:
+        self.space, self.training, self.device = space, training, device
+        self._generator = torch_generator(rng)
+        self._whole = PREDICTORS.get(predictor).build(space, self._generator).to(device)
+        self.net = self._whole.body if isinstance(self._whole, GCN) else self._whole
+        self._optimizer: torch.optim.Optimizer | None = None
+
+    def inputs(self, cells: Cells) -> Graphs:
+        """What the network is shown of cells; GCN's encoding has no weights and is done once."""
+        parts = []
+        # In chunks, since arrays on the way there are several times as large.
+        for start in range(0, len(cells), _CHUNK):
+            graphs = as_tensors(self.space.to_graph(cells[start : start + _CHUNK]), self.device)
+            parts.append(self._whole.encode(graphs) if isinstance(self._whole, GCN) else graphs)
+        return Graphs(*map(torch.cat, zip(*parts, strict=True)))
+
+    def fit(self, inputs: Graphs, truth: NDArray[np.floating], epochs: int) -> None:
+        """Train on accuracies (%), or go on training."""
+        squared = self.training.loss == "mse"
+        self._optimizer = fit(
+            self.net,
+            inputs,
+            1 - truth / 100 if squared else 100 - truth,
+            epochs=epochs,
+            batch_size=self.training.batch_size,
+            lr=self.training.lr,
+            weight_decay=self.training.weight_decay,
+            generator=self._generator,
+            optimizer=self._optimizer,
+            loss=weighted_square("mse") if squared else pairwise_ranking,
+        ).optimizer
+
+    def score(self, inputs: Graphs) -> NDArray[np.float32]:
+        """Scores of cells, shape (B,)."""
+        return np.asarray(predict(self.net, inputs).cpu().numpy())
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """Copy of all weights and running statistics."""
+        return deepcopy(self.net.state_dict())
+
+
+def _correlation(scores: NDArray[np.floating], truth: NDArray[np.floating]) -> float:
+    """Pearson's correlation; 0 where one of both is constant."""
+    a, b = (np.asarray(x, dtype=np.float64) - np.mean(x, dtype=np.float64) for x in (scores, truth))
+    size = np.sqrt((a @ a) * (b @ b))
+    return float(a @ b / size) if size else 0.0
 
 
 def rank_after_search(name: str, search: Search, trials: int) -> pa.Table:
@@ -143,29 +313,30 @@ def rank_after_search(name: str, search: Search, trials: int) -> pa.Table:
         uniform = Surrogate(benchmark.space, predictor, chance, search.device)
         uniform.fit(cells[train], signals, max(1, round(keep.visits / keep.size)))
         for source, surrogate in (("search", keep), ("uniform", uniform)):
-            parts.append(_part(benchmark, surrogate, predictor, source, trial, rows, truth))
+            labels = (predictor, source, surrogate.size, trial)
+            parts.append(_part(benchmark, *labels, rows, truth, surrogate.score(cells[rows])))
     return pa.concat_tables(parts)
 
 
 def _part(
     benchmark: TabularBenchmark,
-    surrogate: Surrogate,
     predictor: str,
     source: str,
+    size: int,
     trial: int,
     rows: NDArray[np.int64],
     truth: NDArray[np.float64],
+    scores: NDArray[np.float32],
 ) -> pa.Table:
-    cells = benchmark.cells[rows]
     same = len(rows)
     return pa.table(
         {
             "predictor": [predictor] * same,
             "source": [source] * same,
-            "train_size": np.full(same, surrogate.size),
+            "train_size": np.full(same, size),
             "trial": np.full(same, trial),
-            "code": benchmark.space.pack(cells),
+            "code": benchmark.space.pack(benchmark.cells[rows]),
             "target": truth,
-            "score": surrogate.score(cells),
+            "score": scores,
         }
     ).cast(RANKING)

@@ -1,0 +1,1 @@
+"""BONAS: Efficient Sample-based Neural Architecture Search with Learnable Predictor."""

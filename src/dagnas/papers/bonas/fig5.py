@@ -1,0 +1,155 @@
+"""Figure 5: four weights of the squared error that the network is trained with (section 4.5)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dagnas.papers.bonas.choices import PAIRED
+from dagnas.papers.bonas.fig4 import accuracy_caption, accuracy_panel, accuracy_table, handles
+from dagnas.papers.bonas.table2 import (
+    BENCHMARKS,
+    compared_sentence,
+    legend,
+    medians,
+    stopped_sentence,
+    waiting_table,
+)
+from dagnas.papers.core import survival
+from dagnas.papers.core.inputs import Inputs
+from dagnas.papers.core.result import Result
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from dagnas.papers.core.style import Look
+
+STUDIES = tuple(f"bonas_losses_{benchmark}" for benchmark in BENCHMARKS)
+RESULT = Result(
+    place="Figure 5",
+    title="Weights of the loss",
+    studies=STUDIES,
+    benchmarks=BENCHMARKS,
+    optional=STUDIES + BENCHMARKS,
+)
+#: Weight of the loss of each method, its label, and its colour if not that of BONAS.
+LOSSES = {
+    "bonas": ("exponential", "exponential", ""),
+    "bonas_linear": ("linear", "linear", "#009E73"),
+    "bonas_log": ("log", "logarithm", "#0072B2"),
+    "bonas_mse": ("mse", "none (MSE)", "#777777"),
+}
+
+
+def tabulate(inputs: Inputs) -> pd.DataFrame:
+    """Weights, accuracies of the best cell so far, and samples until the best cell.
+
+    Returns
+    -------
+    DataFrame
+        Column part, and for each of its values others: for "weights" method, accuracy (true one of
+        a cell, %), weight (of its squared error) and n (1, since it is computed); for "accuracy"
+        those of figure 4; for "samples" those of table 2, but for the paper's.
+    """
+    import pandas as pd
+
+    parts = [weights().assign(part="weights")]
+    for study in inputs.result.studies:
+        parts.append(accuracy_table(inputs, study).assign(part="accuracy"))
+        waiting = survival.corrected(waiting_table(inputs, study))
+        parts.append(waiting.assign(part="samples"))
+    table = pd.concat(parts, ignore_index=True).fillna({"emulated": ""})
+    table.insert(0, "part", table.pop("part"))
+    return table
+
+
+def weights() -> pd.DataFrame:
+    """Weight of the squared error of a cell by its accuracy, for each loss."""
+    import pandas as pd
+    import torch
+
+    from dagnas.predictors.core.losses import WEIGHTS
+
+    accuracy = np.arange(0, 101, 5)
+    share = torch.from_numpy(accuracy / 100)
+    frames = [
+        pd.DataFrame(
+            {"method": method, "accuracy": accuracy, "weight": WEIGHTS[loss](share), "n": 1}
+        )
+        for method, (loss, _, _) in LOSSES.items()
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
+    """Left the weights; then for each benchmark accuracies above samples until the best cell."""
+    from matplotlib.figure import Figure
+
+    from dagnas.papers.core import style
+
+    known = {method: style.Look(label, colour) for method, (_, label, colour) in LOSSES.items()}
+    known["bonas"] = style.METHODS["bonas"]._replace(label=LOSSES["bonas"][1])
+    looks = style.looks(list(table["method"].unique()), known)
+    benchmarks = list(table["benchmark"].dropna().unique())
+    figure = Figure(figsize=(4.6 + 6.8 * len(benchmarks), 6.6), layout="constrained")
+    columns = figure.subplots(
+        2,
+        1 + len(benchmarks),
+        sharex="col",
+        width_ratios=[0.62] + [1.0] * len(benchmarks),
+        height_ratios=[1.7, 1.0],
+    ).T
+    curves, empty = columns[0]
+    _weights(curves, table[table["part"] == "weights"], looks)
+    empty.set_axis_off()
+    empty.legend(handles=handles(looks), loc="center", title="weight of the squared error")
+    for (above, below), benchmark in zip(columns[1:], benchmarks, strict=True):
+        here = table[table["benchmark"] == benchmark]
+        accuracy_panel(above, here[here["part"] == "accuracy"], looks)
+        above.set(title=f"(b) {style.benchmark_label(benchmark)}", xlabel="")
+        above.tick_params(labelbottom=False)
+        waiting = here[here["part"] == "samples"]
+        medians(below, waiting.astype({"finished": int, "n": int}), looks)
+    legend(figure, paper=False)
+    return figure
+
+
+def _weights(ax: Axes, panel: pd.DataFrame, looks: dict[str, Look]) -> None:
+    """Panel a: weight by accuracy."""
+    for method, curve in panel.groupby("method", sort=False):
+        look = looks[str(method)]
+        ax.plot(curve["accuracy"], curve["weight"], color=look.colour, lw=look.width)
+    ax.set(
+        title="(a) Weights",
+        xlabel="true accuracy of a cell (%)",
+        ylabel="weight of its squared error",
+        xlim=(0, 100),
+        ylim=(0, 1.05),
+    )
+    ax.tick_params(labelbottom=True)
+
+
+def caption(table: pd.DataFrame, inputs: Inputs) -> str:
+    """What the panels show, over how many trials, and which were stopped."""
+    from dagnas.papers.core.style import benchmark_label
+
+    waiting = table[table["part"] == "samples"].astype({"finished": int, "n": int})
+    stopped = [
+        f"{benchmark_label(str(benchmark))}: {stopped_sentence(here)}"
+        for benchmark, here in waiting.groupby("benchmark", sort=False)
+    ]
+    return " ".join(
+        [
+            "(a) Weight of a cell's squared error in the loss by its true accuracy. (b) Searches "
+            "with each of these losses.",
+            accuracy_caption(table[table["part"] == "accuracy"]),
+            "Below: median number of samples until the best cell, with its interval of 95 %, and "
+            "the mean, as in table 2; where trials were stopped, a lower bound of it.",
+            *stopped,
+            compared_sentence("the exponential weight", "losses"),
+            PAIRED,
+        ]
+    )

@@ -1,0 +1,216 @@
+"""Table 1: correlation of predicted and actual accuracies (section 4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dagnas.papers.core.inputs import Inputs
+from dagnas.papers.core.result import Result
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+RANKINGS = tuple(
+    f"bonas_predictors_{benchmark}" for benchmark in ("nasbench101", "nasbench201", "digits201")
+)
+RESULT = Result(
+    place="Table 1",
+    title="Correlation of predicted and actual accuracies",
+    rankings=RANKINGS,
+    optional=RANKINGS,
+)
+#: Rows of the paper, from the top, with colours.
+PREDICTORS = {
+    "wide_mlp": ("MLP", "#0072B2"),
+    "lstm": ("LSTM", "#009E73"),
+    "gcn": ("GCN", "#D55E00"),
+}
+#: The paper's correlations (%).
+PAPER = {
+    "nasbench101": {"wide_mlp": 83.0, "lstm": 74.1, "gcn": 84.1},
+    "nasbench201": {"wide_mlp": 86.5, "lstm": 79.5, "gcn": 97.3},
+    "lstm12k": {"wide_mlp": 53.0, "lstm": 56.0, "gcn": 74.2},
+}
+#: The paper's third data set, which its authors did not release.
+UNRELEASED = "lstm12k"
+MEASURES = ("pearson", "spearman", "kendall")
+
+
+def correlations(inputs: Inputs) -> pd.DataFrame:
+    """Correlations (%) of every trial.
+
+    Returns
+    -------
+    DataFrame
+        Columns benchmark, predictor, trial, train_size, cells (in the test set), pearson, spearman,
+        kendall and emulated.
+    """
+    import pandas as pd
+    from scipy import stats
+
+    rows = []
+    for name in inputs.result.rankings:
+        keys = ["benchmark", "predictor", "trial", "train_size", "emulated"]
+        for key, cells in inputs.ranking(name).groupby(keys, sort=False):
+            pair = (cells["target"], -cells["score"].astype(float))
+            rows.append(
+                {
+                    **dict(zip(keys, key, strict=True)),
+                    "cells": len(cells),
+                    "pearson": 100 * stats.pearsonr(*pair).statistic,
+                    "spearman": 100 * stats.spearmanr(*pair).statistic,
+                    "kendall": 100 * stats.kendalltau(*pair).statistic,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def tabulate(inputs: Inputs) -> pd.DataFrame:
+    """Mean correlation of every predictor on every benchmark, and the paper's.
+
+    Returns
+    -------
+    DataFrame
+        Columns benchmark, predictor, n (trials; 0 on the paper's benchmark that is not run),
+        train_size, cells (in a test set), pearson, spearman and kendall (means, %), each with its
+        standard deviation (pearson_sd, ...), paper (%), to_paper (pearson less that), lead
+        (pearson less the predictor's best rival's) and emulated.
+    """
+    import pandas as pd
+
+    rows: list[dict[str, Any]] = []
+    groups = correlations(inputs).groupby(["benchmark", "predictor"], sort=False)
+    for (benchmark, predictor), trials in groups:
+        row = {"benchmark": benchmark, "predictor": predictor, "n": len(trials)}
+        row |= {key: trials[key].iloc[0] for key in ("train_size", "cells", "emulated")}
+        for measure in MEASURES:
+            row |= {measure: trials[measure].mean(), f"{measure}_sd": trials[measure].std()}
+        rows.append(row)
+    rows += [
+        {"benchmark": UNRELEASED, "predictor": name, "n": 0, "emulated": ""} for name in PREDICTORS
+    ]
+    table = pd.DataFrame(rows)
+    table["paper"] = [
+        PAPER.get(b, {}).get(p, np.nan)
+        for b, p in zip(table["benchmark"], table["predictor"], strict=True)
+    ]
+    table["to_paper"] = table["pearson"] - table["paper"]
+    table["lead"] = [
+        row["pearson"] - table.loc[_rivals(table, row), "pearson"].max()
+        for _, row in table.iterrows()
+    ]
+    values = [f"{measure}{part}" for measure in MEASURES for part in ("", "_sd")]
+    heads = ["benchmark", "predictor", "n", "train_size", "cells", *values]
+    return table[[*heads, "paper", "to_paper", "lead", "emulated"]]
+
+
+def _rivals(table: pd.DataFrame, row: pd.Series) -> pd.Series:
+    same = table["benchmark"] == row["benchmark"]
+    return same & (table["predictor"] != row["predictor"])
+
+
+def label(benchmark: str) -> str:
+    """Name of a benchmark for people, also of the one that is not run."""
+    from dagnas.papers.core.style import benchmark_label
+
+    return "LSTM-12K" if benchmark == UNRELEASED else benchmark_label(benchmark)
+
+
+def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
+    """A panel a benchmark: dots with standard deviations are ours, open diamonds the paper's."""
+    from matplotlib.figure import Figure
+
+    from dagnas.papers.core import style
+
+    benchmarks = list(table["benchmark"].unique())
+    figure = Figure(figsize=(4.1 * len(benchmarks), 2.9), layout="constrained")
+    axes = figure.subplots(1, len(benchmarks), sharey=True, squeeze=False)[0]
+    for ax, benchmark in zip(axes, benchmarks, strict=True):
+        rows = table[table["benchmark"] == benchmark].set_index("predictor")
+        for place, (predictor, (_, colour)) in enumerate(PREDICTORS.items()):
+            if predictor in rows.index:
+                _row(ax, place, rows.loc[predictor].to_dict(), colour)
+        ax.set(title=label(benchmark), xlabel="correlation (%)", ylim=(2.5, -0.5))
+        low = rows[["pearson", "paper"]].min().min()
+        ax.set_xlim(min(45, low - 5), 102)
+        ax.set_yticks(range(len(PREDICTORS)), [name for name, _ in PREDICTORS.values()])
+        style.stamp(ax, rows["emulated"].iloc[0])
+        if benchmark == UNRELEASED:
+            ax.set_xlabel("correlation (%); not run: never released")
+    return figure
+
+
+def _row(ax: Axes, place: int, row: Mapping[str, Any], colour: str) -> None:
+    words = []
+    if row["n"]:
+        spread = np.nan_to_num(row["pearson_sd"])
+        ax.errorbar(row["pearson"], place, xerr=spread, fmt="o", color=colour, capsize=4, ms=8)
+        words.append(f"{row['pearson']:.1f} \N{PLUS-MINUS SIGN} {spread:.1f}")
+    if not np.isnan(row["paper"]):
+        ax.plot(row["paper"], place + 0.18, "D", mec="#222222", mfc="none", ms=8)
+        words.append(f"paper {row['paper']:.1f}")
+    ends = [row["pearson"], row["paper"]]
+    # Above the marks, and away from the nearer edge.
+    left = float(np.nanmean(ends)) < 75
+    ax.annotate(
+        ", ".join(words),
+        (np.nanmin(ends) if left else np.nanmax(ends), place),
+        xytext=(0, 8),
+        textcoords="offset points",
+        ha="left" if left else "right",
+        fontsize=9,
+    )
+
+
+def caption(table: pd.DataFrame, inputs: Inputs) -> str:
+    """What was trained on what, and what is not run."""
+    from dagnas.papers.core.panels import emulated_sentence, own_sentence
+
+    sentences = [
+        "Pearson's correlation (%) of predicted and actual test accuracies of cells held out, mean "
+        "and standard deviation over trials (dots), and the paper's (diamonds); the table has "
+        "Spearman's and Kendall's too.",
+        *(
+            f"{split_sentence(inputs, name, table)} {epochs_sentence(inputs, name)}"
+            for name in inputs.result.rankings
+        ),
+        "Weights are those of the epoch after which scores had the highest correlation with the "
+        "accuracies of the validation cells.",
+        "LSTM-12K is not run: it was never released.",
+        "NAS-Bench-201 is the paper's NAS-Bench-102."
+        if "nasbench201" in set(table["benchmark"])
+        else "",
+        own_sentence(table["benchmark"]),
+        emulated_sentence(table["emulated"]),
+    ]
+    return " ".join(filter(None, sentences))
+
+
+def split_sentence(inputs: Inputs, name: str, table: pd.DataFrame) -> str:
+    """How many cells of a benchmark predictors were trained and tested on."""
+    from dagnas.papers.core.panels import quantity_words
+
+    benchmark = inputs.config.ranking_benchmark(name)
+    row = table[table["benchmark"] == benchmark].iloc[0]
+    return (
+        f"{label(benchmark)}: {quantity_words(inputs.config.rankings[name].target)}, "
+        f"{int(row['train_size']):,} training and {int(row['cells']):,} test cells, "
+        f"{row['n']:.0f} {'trial' if row['n'] == 1 else 'trials'}."
+    )
+
+
+def epochs_sentence(inputs: Inputs, name: str) -> str:
+    """How often each predictor saw the training cells."""
+    ranking = inputs.config.rankings[name]
+    each = ranking.epochs
+    words = [
+        f"{PREDICTORS[p][0]} {each if isinstance(each, int) else each[p]}"
+        for p in PREDICTORS
+        if p in ranking.predictors
+    ]
+    return f"Epochs: {', '.join(words)}."

@@ -1,0 +1,257 @@
+"""BONAS's samplers of candidates: section 3.3, and the controller's probabilities."""
+
+import itertools
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import chisquare
+
+from dagnas.search.core.pool import Seen
+from dagnas.search.core.samplers import ByChance, ByController, ByEvolution
+from dagnas.spaces import SPACES
+from dagnas.spaces.core.cells import Cells, concatenate
+from dagnas.spaces.core.space import CellSpace
+
+SAMPLERS = [ByChance, ByEvolution, ByController]
+
+
+class Tiny(CellSpace):
+    """24 cells: an operation on each of three edges, 3, 2 and 2 of them, and one on a vertex."""
+
+    def __init__(self):
+        nodes = np.array([[1, 0, 0, 0], [0, 1, 1, 0], [0, 0, 0, 1]], dtype=bool)
+        edges = np.zeros((3, 3, 3), dtype=bool)
+        edges[0, 1], edges[0, 2, 1:], edges[1, 2, :2] = True, True, True
+        super().__init__("tiny", ("in", "a", "b", "out"), ("none", "x", "y"), nodes, edges)
+
+    def to_str(self, cells):
+        return [str(code) for code in self.pack(cells)]
+
+    def from_str(self, texts):
+        return self.unpack(np.array([int(text) for text in texts]))
+
+    def canonical(self, cells):
+        return self.pack(cells)
+
+    def key(self, cells):
+        return self.to_str(cells)
+
+    def enumerate(self):
+        return self.unpack(np.arange(24))
+
+
+def begin(kind, space, seed=0, sameness="cell", known=20, **options):
+    """A sampler that knows some cells, their values' sums as signals."""
+    rng = np.random.default_rng(seed)
+    seen = Seen(space, sameness)
+    sampler = kind(space, rng, seen, **options)
+    cells = space.sample(known, rng)
+    seen.add(cells)
+    sampler.add(cells, space.to_values(cells).sum(axis=1).astype(float))
+    return sampler, cells
+
+
+def same_chances(counts, chances):
+    """Whether counts, by name, may come of these chances."""
+    assert set(counts) <= set(chances)
+    assert sum(chances.values()) == pytest.approx(1, abs=1e-5)
+    observed = np.array([counts[name] for name in chances])
+    expected = np.array(list(chances.values()))
+    expected *= observed.sum() / expected.sum()
+    assert expected.min() > 5
+    assert chisquare(observed, expected).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("kind", SAMPLERS)
+@pytest.mark.parametrize(
+    ("name", "sameness"),
+    [("nasbench101", "class"), ("nasbench101", "cell"), ("nasbench201", "cell")],
+)
+def test_pools_hold_valid_new_cells_each_one_once(kind, name, sameness):
+    space = SPACES.get(name)
+    sampler, known = begin(kind, space, sameness=sameness)
+    code = space.canonical if sameness == "class" else space.pack
+    for _ in range(2):
+        pool = sampler.pool(200)
+        assert 10 < len(pool) <= 200
+        assert space.is_valid(pool).all()
+        assert len(set(code(pool))) == len(pool)
+        assert not set(code(pool)) & set(code(known))
+        # A pool is of candidates only: they are as new as before.
+        assert len(sampler.seen.new(pool)) == len(pool)
+        sampler.learn(pool, np.random.default_rng(0).random(len(pool)))
+
+
+@pytest.mark.parametrize("kind", SAMPLERS)
+def test_the_same_generator_gives_the_same_pools(kind):
+    space = SPACES.get("nasbench201")
+    pools = []
+    for noise in (1, 2):
+        torch.manual_seed(noise)
+        sampler, _ = begin(kind, space)
+        first = sampler.pool(50)
+        sampler.learn(first, np.arange(float(len(first))))
+        pools.append(concatenate([first, sampler.pool(50)]))
+    assert pools[0].same(pools[1]).all()
+
+
+@pytest.mark.parametrize("kind", SAMPLERS)
+def test_where_all_that_is_drawn_is_known_chance_gives_the_rest(kind, monkeypatch):
+    space = Tiny()
+    sampler, known = begin(kind, space, known=8)
+    monkeypatch.setattr(sampler, "draw", lambda n: known)
+    rest = set(range(24)) - set(space.pack(known))
+    for _ in range(2):
+        assert set(space.pack(sampler.pool(30))) == rest
+    sampler.seen.add(space.enumerate())
+    assert len(sampler.pool(30)) == 0
+
+
+# Evolution
+
+
+def test_parents_win_tournaments_among_the_last_cells_evaluated(monkeypatch):
+    space = SPACES.get("nasbench201")
+    sampler = ByEvolution(space, np.random.default_rng(0), Seen(space, "cell"), 6, 2)
+    monkeypatch.setattr(sampler, "mutate", lambda cells: cells)
+    cells = space.unpack(np.arange(10))
+    # The four oldest, the best of all among them, are dead; one cell comes by itself.
+    signals = np.array([99.0, 98, 97, 96, 3, 1, 6, 2, 5, 4])
+    sampler.add(cells[:9], signals[:9])
+    sampler.add(cells[9], signals[9:])
+    counts = Counter(signals[space.pack(sampler.draw(6000))])
+    # The r-th worst of six wins the r - 1 of 15 pairs in which it is the better one.
+    same_chances(counts, {float(rank): (rank - 1) / 15 for rank in range(2, 7)})
+
+
+def test_tournaments_of_all_alive_have_one_winner(monkeypatch):
+    space = SPACES.get("nasbench201")
+    sampler, cells = begin(ByEvolution, space, known=7)
+    assert (sampler.alive.maxlen, sampler.tournament) == (30, 10)
+    monkeypatch.setattr(sampler, "mutate", lambda cells: cells)
+    best = space.to_values(cells).sum(axis=1).argmax()
+    assert (space.pack(sampler.draw(20)) == space.pack(cells[int(best)])).all()
+
+
+def test_mutations_of_nasbench201_change_one_operation_to_any():
+    space = SPACES.get("nasbench201")
+    sampler, cells = begin(ByEvolution, space)
+    (value,) = space.to_values(cells[0])
+    chances = Counter()
+    for place, operation in itertools.product(range(6), range(5)):
+        mutant = value.copy()
+        mutant[place] = operation
+        chances[tuple(mutant)] += 1 / 30
+    mutants = sampler.mutate(repeat(cells[0], 4000))
+    same_chances(Counter(map(tuple, space.to_values(mutants))), chances)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_mutations_of_nasbench101_move_one_source_or_change_one_operation(seed):
+    space = SPACES.get("nasbench101")
+    sampler, cells = begin(ByEvolution, space, seed)
+    cell = cells[0]
+    pairs = list(zip(*np.nonzero(cell.edges[0]), strict=True))
+    chances = Counter()
+    for tail, head in pairs:
+        for source in range(head):
+            edges = cell.edges.copy()
+            edges[0, tail, head] = 0
+            edges[0, source, head] = 1
+            chances[name(Cells(cell.nodes, edges))] += 1 / (2 * len(pairs) * head)
+    for vertex, operation in itertools.product(range(1, 6), range(1, 4)):
+        nodes = cell.nodes.copy()
+        nodes[0, vertex] = operation
+        chances[name(Cells(nodes, cell.edges))] += 1 / (2 * 15)
+    mutants = sampler.mutate(repeat(cell, 4000))
+    same_chances(Counter(map(name, mutants)), chances)
+
+
+def repeat(cell, times):
+    return Cells(np.repeat(cell.nodes, times, axis=0), np.repeat(cell.edges, times, axis=0))
+
+
+def name(cell):
+    return cell.nodes.tobytes() + cell.edges.tobytes()
+
+
+def test_mutants_leave_their_parents_as_they_were():
+    space = SPACES.get("nasbench101")
+    sampler, cells = begin(ByEvolution, space)
+    before = Cells(cells.nodes.copy(), cells.edges.copy())
+    sampler.mutate(cells)
+    sampler.pool(100)
+    assert cells.same(before).all()
+
+
+# Controller
+
+
+def trained(space, seed=0):
+    """A controller whose policy is far from even."""
+    sampler, _ = begin(ByController, space, seed)
+    for _ in range(10):
+        cells = space.sample(60, sampler.rng)
+        sampler.learn(cells, space.to_values(cells) @ np.arange(1.0, 1 + len(space.sizes)))
+    return sampler
+
+
+def chances_of(sampler, cells):
+    with torch.no_grad():
+        return sampler.log_probability(cells).double().exp().numpy()
+
+
+@pytest.mark.parametrize("space", [Tiny(), SPACES.get("nasbench201")], ids=repr)
+def test_the_controllers_probabilities_sum_to_one(space):
+    chances = chances_of(trained(space), space.enumerate())
+    assert chances.sum() == pytest.approx(1, abs=1e-5)
+    assert chances.max() > 2 * chances.min() > 0
+
+
+def test_the_controller_draws_as_often_as_it_says():
+    space = Tiny()
+    sampler = trained(space)
+    chances = dict(enumerate(chances_of(sampler, space.enumerate())))
+    same_chances(Counter(space.pack(sampler.draw(8000)).tolist()), chances)
+
+
+def test_the_controller_learns_to_draw_what_scores_high():
+    space = SPACES.get("nasbench201")
+    sampler, _ = begin(ByController, space)
+    good = space.to_values(space.enumerate())[:, :2].tolist()
+    good = np.array([value == [3, 1] for value in good])
+    before = chances_of(sampler, space.enumerate())[good].sum()
+    for _ in range(40):
+        cells = sampler.pool(200)
+        sampler.learn(cells, (space.to_values(cells)[:, :2] == [3, 1]).all(axis=1).astype(float))
+    after = chances_of(sampler, space.enumerate())[good].sum()
+    assert before == pytest.approx(1 / 25, abs=0.02)
+    assert after > 5 * before
+
+
+def test_rewards_count_relative_to_their_pool():
+    space = Tiny()
+    cells = space.enumerate()
+    one, two = np.random.default_rng(0).random((2, 24))
+    chances = []
+    # Adam remembers the scale of steps, so that a second pool of another scale would show.
+    for second in (two, 1000 * two + 7):
+        sampler, _ = begin(ByController, space)
+        before = chances_of(sampler, cells)
+        sampler.learn(cells, one)
+        first = chances_of(sampler, cells)
+        sampler.learn(cells, second)
+        chances.append(chances_of(sampler, cells))
+    np.testing.assert_allclose(*chances, rtol=1e-4)
+    assert (one - one.mean()) @ np.log(first) > (one - one.mean()) @ np.log(before)
+
+
+def test_equal_rewards_and_a_pool_of_one_teach_nothing():
+    space = Tiny()
+    sampler, cells = begin(ByController, space)
+    before = chances_of(sampler, space.enumerate())
+    sampler.learn(cells, np.zeros(len(cells)))
+    sampler.learn(cells[0], np.array([0.3]))
+    np.testing.assert_allclose(chances_of(sampler, space.enumerate()), before)
