@@ -108,6 +108,9 @@ def test_the_figure_of_table1_has_ours_and_the_papers(inputs_of):
     mine = table.set_index(["benchmark", "predictor"]).loc[("nasbench201", "lstm")]
     lstm = f"{mine['pearson']:.1f} \N{PLUS-MINUS SIGN} {mine['pearson_sd']:.1f}, paper 79.5"
     assert second.texts[1].get_text() == lstm
+    # One trial has no spread.
+    _, second, _ = table1.draw(table.assign(pearson_sd=np.nan), inputs).axes
+    assert second.texts[1].get_text() == f"{mine['pearson']:.1f}, paper 79.5"
 
 
 def test_captions_say_how_predictors_were_trained(inputs_of):

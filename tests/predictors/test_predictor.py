@@ -17,7 +17,7 @@ from tests.predictors.common import any_space, one_hots, seeded
 
 
 def test_names():
-    assert PREDICTORS.names() == ["ecc", "mlp"]
+    assert PREDICTORS.names() == ["ecc", "gcn", "lstm", "mlp", "wide_mlp"]
 
 
 def test_names_do_not_import_torch():

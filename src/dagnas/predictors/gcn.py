@@ -70,7 +70,6 @@ class GCN(nn.Module):
         # Vertices apart from the rest are no part of the cell, and the global one does not see
         # them.
         there = (links.sum(dim=1) + links.sum(dim=2) > 0).to(nodes.dtype)
-        nodes = nodes * there[:, :, None]
         batch, size, width = nodes.shape
         features = nodes.new_zeros(batch, size + 1, width + 1)
         features[:, :-1, :-1] = nodes
@@ -151,7 +150,7 @@ class Body(nn.Module):
         for layer, kernel in enumerate(layers[::3]):
             if layer == len(factors) - 1:
                 # Of the last states only the global vertex's are read.
-                messages = messages[:, -1:]
+                messages, sums = messages[:, -1:], sums[:, -1:]
             if layer:
                 sums = torch.bmm(messages, states)
             values = sums.reshape(-1, sums.shape[2]) @ kernel
@@ -185,10 +184,11 @@ class _Step(torch.autograd.Function):
         saved: list[tuple[torch.Tensor, ...]] = []
         for kernel, scale, shift in zip(*[iter(layers)] * 3, strict=True):
             if len(saved) == len(layers) // 3 - 1:
-                messages, share = messages[:, -1:], share.new_full((1, len(sums)), 1 / len(sums))
+                messages, sums = messages[:, -1:], sums[:, -1:]
+                share = share.new_full((1, len(sums)), 1 / len(sums))
             if saved:
                 sums = torch.bmm(messages, states.view(len(sums), -1, len(head)))
-            inputs = sums.view(-1, len(kernel))
+            inputs = sums.reshape(-1, len(kernel))
             values = inputs @ kernel
             mean = (share @ values)[0]
             variance = ((share @ values.square())[0] - mean.square()).clamp_(min=0)

@@ -64,12 +64,13 @@ class Table:
         self.columns = tuple(schema.names)
         self.emulated = frozenset(json.loads(self.provenance.get("emulated", "[]")))
         self._read: dict[str, NDArray] = {}
-        self._kept: NDArray[np.bool_] | slice = slice(None)
+        self._kept: NDArray[np.intp] | slice = slice(None)
 
     def only(self, rows: NDArray[np.bool_]) -> Table:
         """The rows of this table where ``rows``, shape (rows of this table,), is true."""
-        part = copy.copy(self)
-        part._read, part._kept = {}, rows
+        part, kept = copy.copy(self), np.flatnonzero(rows)
+        part._read = {}
+        part._kept = kept if isinstance(self._kept, slice) else self._kept[kept]
         return part
 
     def __getitem__(self, column: str) -> NDArray:

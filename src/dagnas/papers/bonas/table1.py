@@ -148,9 +148,11 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
 def _row(ax: Axes, place: int, row: Mapping[str, Any], colour: str) -> None:
     words = []
     if row["n"]:
-        spread = np.nan_to_num(row["pearson_sd"])
-        ax.errorbar(row["pearson"], place, xerr=spread, fmt="o", color=colour, capsize=4, ms=8)
-        words.append(f"{row['pearson']:.1f} \N{PLUS-MINUS SIGN} {spread:.1f}")
+        mean, spread = row["pearson"], row["pearson_sd"]
+        ax.errorbar(mean, place, xerr=spread, fmt="o", color=colour, capsize=4, ms=8)
+        # One trial has no spread.
+        deviation = "" if np.isnan(spread) else f" \N{PLUS-MINUS SIGN} {spread:.1f}"
+        words.append(f"{mean:.1f}{deviation}")
     if not np.isnan(row["paper"]):
         ax.plot(row["paper"], place + 0.18, "D", mec="#222222", mfc="none", ms=8)
         words.append(f"paper {row['paper']:.1f}")

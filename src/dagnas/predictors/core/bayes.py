@@ -49,7 +49,7 @@ class BayesianLinear:
             known = float((self.beta * values / (self.alpha + self.beta * values)).sum())
             error = total - 2 * weights @ moment + weights**2 @ values
             # Neither noise nor weights shall vanish where the design explains all or nothing.
-            self.alpha = known / max(float(weights @ weights), 1e-10)
+            self.alpha = max(known, 1e-10) / max(float(weights @ weights), 1e-10)
             self.beta = max(size - known, 1e-3) / max(float(error), 1e-10)
             if np.allclose((self.alpha, self.beta), before, rtol=1e-4, atol=0):
                 break

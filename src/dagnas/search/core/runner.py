@@ -75,8 +75,8 @@ class Search:
     Raises
     ------
     DagnasError
-        A setting or budget is out of range, the policy is unknown, there is no budget, no one
-        cell is the best, or the method makes no use of a prior.
+        A setting or budget is out of range, the policy is unknown, there is no budget, the best
+        cell is not known, or the method makes no use of a prior.
     """
 
     benchmark: Benchmark

@@ -60,8 +60,9 @@ class ByEvolution(Sampler):
     """Mutations of tournament winners among the last cells evaluated (BONAS, section 3.3).
 
     Where edges only connect, an edge is chosen and its source becomes one of the vertices before
-    its head, or a vertex is chosen and takes any operation, with equal chances. Where operations
-    are on edges (NAS-Bench-201), connections are fixed and an edge takes any operation.
+    its head (in the paper's words before its source, from where no edge would ever come back), or
+    a vertex is chosen and takes any operation, with equal chances. Where operations are on edges
+    (NAS-Bench-201), connections are fixed and an edge takes any operation.
 
     Parameters
     ----------
@@ -167,8 +168,7 @@ class ByController(Sampler):
 
     def learn(self, candidates: Cells, scores: NDArray[np.float64]) -> None:
         """Make candidates of more than average acquisition likelier."""
-        rewards = torch.from_numpy(scores).float()
-        advantage = (rewards - rewards.mean()) / (rewards.std() + 1e-12)
+        advantage = torch.from_numpy((scores - scores.mean()) / (scores.std() + 1e-12)).float()
         self._optimizer.zero_grad()
         (-(advantage * self.log_probability(candidates)).mean()).backward()
         self._optimizer.step()
