@@ -27,6 +27,10 @@ RESULT = Result(
 )
 
 
+#: Rivals of other papers, which a scale may list for the leaderboard.
+ELSEWHERE = ("lanas", "nasbot", "bonas")
+
+
 def tabulate(inputs: Inputs) -> pd.DataFrame:
     """Mean report of every method at every time, and the oracle where the table is open."""
     return efficiency_table(inputs, intervals=150)
@@ -47,7 +51,8 @@ def efficiency_table(inputs: Inputs, intervals: int) -> pd.DataFrame:
     for study in inputs.result.studies:
         benchmark = inputs.config.studies[study].benchmark
         grid = time_grid(inputs.budget(study), intervals)
-        parts = [curves(inputs.traces(study), grid)]
+        traces = inputs.traces(study)
+        parts = [curves(traces[~traces["method"].isin(ELSEWHERE)], grid)]
         if benchmark in inputs.result.benchmarks:
             best = oracle(inputs.benchmark(benchmark), inputs.policy(study))
             parts.append(best.assign(seconds=grid[-1]))
