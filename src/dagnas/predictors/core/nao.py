@@ -172,7 +172,7 @@ def fit_nao(
     steps: int,
     trade_off: float = 0.8,
     batch_size: int = 100,
-    lr: float = 1e-3,
+    lr: float = 1e-2,
     weight_decay: float = 1e-4,
     max_norm: float = 5.0,
     generator: torch.Generator,
