@@ -23,7 +23,7 @@ def test_help_holds_examples(command, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--method", "gaol"], "unknown method 'gaol' (did you mean 'goal'?); valid: goal,"),
+        (["--method", "gaol"], "unknown method 'gaol' (did you mean 'goal'?); valid: alphax,"),
         (["--benchmark", "nasbench301"], "unknown benchmark 'nasbench301'"),
         (["--policy", "exact"], "unknown policy of nasbench201 'exact'; valid: bonas, goal"),
         (["--trials", "3:3"], "--trials 3:3: expected A:B"),

@@ -109,7 +109,7 @@ class NASBench101Space(CellSpace):
         alive = self._alive(cells.edges)
         # Edges whose ends are both alive are those of the pruned cell.
         kept = (cells.edges > 0) & alive[:, :, None] & alive[:, None, :]
-        count = kept.reshape(len(cells), -1).sum(axis=1)
+        count = kept.sum(axis=(1, 2))
         valid = (count > 0) & (count <= MAX_EDGES)
         return valid if self.size is None else valid & (alive.sum(axis=1) == self.size)
 

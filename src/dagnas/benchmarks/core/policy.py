@@ -42,8 +42,9 @@ class Policy:
 
     @property
     def epochs(self) -> int:
-        """Epochs after which the search signal is taken."""
-        return int(self.signal.rpartition("/")[2])
+        """Epochs after which the search signal is taken; 0 if its name does not say."""
+        last = self.signal.rpartition("/")[2]
+        return int(last) if last.isdecimal() else 0
 
     def at(self, epochs: int) -> Policy:
         """Give the policy whose signal and cost are those of a training of other length."""
