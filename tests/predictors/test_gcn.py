@@ -126,6 +126,24 @@ def test_equals_a_network_of_modules_in_training_and_after(shape, normalized):
     close(torch.sigmoid(-output), reference(encoded))
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_other_devices_do_is_the_same(shape):
+    model = build(shape).train()
+    encoded = model.encode(cells(shape))
+    states, mean, variance = model.body._convolve(encoded, trained=False)
+    *_, head, bias = model.body.split(model.body.weights)
+    expected = torch.sigmoid(-(states @ head + bias))
+    expected.square().sum().backward()
+    slope, model.body.weights.grad = model.body.weights.grad, None
+    running = 0.9 * model.body.mean + 0.1 * mean, 0.9 * model.body.variance + 0.1 * variance
+    scores = model.body(encoded)
+    scores.square().sum().backward()
+    close(scores, expected)
+    close(model.body.weights.grad, slope)
+    close(model.body.mean, running[0])
+    close(model.body.variance, running[1])
+
+
 def test_a_network_of_one_layer_works_as_well():
     model = build((7, 5, 2), layers=1, hidden=6)
     reference, encoded = Reference(model.body), model.encode(cells((7, 5, 2)))

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from pydantic import PositiveInt
 from torch import nn
 
+from dagnas.predictors.core.layers import collect, normalise, normalise_back
 from dagnas.predictors.core.predictor import predictor
 from dagnas.spaces.core.cells import Graphs
 from dagnas.spaces.core.space import CellSpace
 
 #: Of an embedding's batch normalisation, as PyTorch's.
 _EPSILON, _MOMENTUM = 1e-5, 0.1
+
+Vector = TypeVar("Vector", torch.Tensor, np.ndarray)
 
 
 class GCN(nn.Module):
@@ -104,8 +108,8 @@ class GCN(nn.Module):
 class Body(nn.Module):
     """Convolutions with batch normalisation and ReLU; the global vertex is the embedding.
 
-    All weights are one vector, and the gradient is written out: a step of training is a hundred
-    small operations, and it takes half the time of the same network of PyTorch's modules.
+    Batch normalisation takes its statistics over the vertices that are there, in the last layer
+    over global ones. All weights are one vector, so that a step of an optimizer is one operation.
 
     Parameters
     ----------
@@ -126,7 +130,9 @@ class Body(nn.Module):
         shapes = [(a, hidden) for a in [width] + [hidden] * (layers - 1)]
         self.shapes = [shape for kernel in shapes for shape in (kernel, (hidden,), (hidden,))]
         self.shapes += [(hidden,), (1,)]
-        self.weights = nn.Parameter(torch.empty(sum(map(math.prod, self.shapes))))
+        ends = list(itertools.accumulate(map(math.prod, self.shapes), initial=0))
+        self.ranges = list(itertools.pairwise(ends))
+        self.weights = nn.Parameter(torch.empty(ends[-1]))
         self.register_buffer("mean", torch.zeros(layers, hidden))
         self.register_buffer("variance", torch.ones(layers, hidden))
         with torch.no_grad():
@@ -136,98 +142,117 @@ class Body(nn.Module):
                 scale.fill_(1)
                 shift.zero_()
 
-    def split(self, weights: torch.Tensor) -> list[torch.Tensor]:
+    def split(self, weights: Vector) -> list[Vector]:
         """Parts of a vector of all weights: kernel, scale and shift a layer, then the head's."""
-        parts = weights.split([math.prod(shape) for shape in self.shapes])
-        return [part.view(shape) for part, shape in zip(parts, self.shapes, strict=True)]
+        return [
+            weights[start:end].reshape(shape)
+            for (start, end), shape in zip(self.ranges, self.shapes, strict=True)
+        ]
 
     def embed(self, graphs: Graphs) -> torch.Tensor:
         """Last state of the global vertex of encoded graphs, shape (B, hidden), as trained."""
-        *layers, _, _ = self.split(self.weights)
-        (sums, messages), states = graphs, graphs.nodes
-        factors = torch.stack(layers[1::3]) * (self.variance + _EPSILON).rsqrt()
-        offsets = torch.stack(layers[2::3]) - self.mean * factors
-        for layer, kernel in enumerate(layers[::3]):
-            if layer == len(factors) - 1:
-                # Of the last states only the global vertex's are read.
-                messages, sums = messages[:, -1:], sums[:, -1:]
-            if layer:
-                sums = torch.bmm(messages, states)
-            values = sums.reshape(-1, sums.shape[2]) @ kernel
-            states = torch.addcmul(offsets[layer], values, factors[layer]).relu_()
-            states = states.view(*sums.shape[:2], -1)
-        return states[:, 0]
+        states, _, _ = self._convolve(graphs, trained=True)
+        return states
 
     def forward(self, graphs: Graphs) -> torch.Tensor:
         """Predicted error of encoded graphs, a share in [0, 1], shape (B,)."""
-        if self.training:
+        if self.training and self.weights.is_cpu:
             output, mean, variance = _Step.apply(self, *graphs, self.weights)
+        else:
+            states, mean, variance = self._convolve(graphs, trained=not self.training)
+            *_, head, bias = self.split(self.weights)
+            output = states @ head + bias
+        if self.training:
             self.mean.lerp_(mean, _MOMENTUM)
             self.variance.lerp_(variance, _MOMENTUM)
-        else:
-            *_, head, bias = self.split(self.weights)
-            output = self.embed(graphs) @ head + bias
         return torch.sigmoid(-output)
+
+    def _convolve(
+        self, graphs: Graphs, trained: bool
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Embeddings, and means and variances of all layers: running ones or the batch's."""
+        *layers, _, _ = self.split(self.weights)
+        (sums, messages), states = graphs, graphs.nodes
+        there = (messages.diagonal(dim1=1, dim2=2) > 0).to(sums.dtype).reshape(1, -1)
+        means, variances = list(self.mean), list(self.variance)
+        for layer, (kernel, scale, shift) in enumerate(zip(*[iter(layers)] * 3, strict=True)):
+            if layer == len(means) - 1:
+                # Of the last states only the global vertex's are read.
+                messages, sums = messages[:, -1:], sums[:, -1:]
+                there = there.new_ones(1, len(sums))
+            if layer:
+                sums = torch.bmm(messages, states)
+            values = sums.reshape(-1, sums.shape[2]) @ kernel
+            if not trained:
+                share = there / there.sum()
+                means[layer] = (share @ values)[0]
+                spread = (share @ values.square())[0] - means[layer].square()
+                variances[layer] = spread.clamp(min=0)
+            factor = scale * (variances[layer] + _EPSILON).rsqrt()
+            states = torch.addcmul(shift - means[layer] * factor, values, factor).relu_()
+            states = states.view(*sums.shape[:2], -1)
+        return states[:, 0], torch.stack(means).detach(), torch.stack(variances).detach()
 
 
 class _Step(torch.autograd.Function):
-    """The network in training: what it computes, and the gradient of that."""
+    """`Body._convolve` in training and the head, on a CPU, in about a third of the time."""
 
     @staticmethod
     def forward(
         ctx: Any, body: Body, sums: torch.Tensor, messages: torch.Tensor, weights: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        *layers, head, bias = body.split(weights)
-        # Statistics are those of the vertices that are there.
-        there = (messages.diagonal(dim1=1, dim2=2) > 0).to(weights.dtype).reshape(1, -1)
-        share, states = there / there.sum(), sums
-        saved: list[tuple[torch.Tensor, ...]] = []
-        for kernel, scale, shift in zip(*[iter(layers)] * 3, strict=True):
-            if len(saved) == len(layers) // 3 - 1:
-                messages, sums = messages[:, -1:], sums[:, -1:]
-                share = share.new_full((1, len(sums)), 1 / len(sums))
-            if saved:
-                sums = torch.bmm(messages, states.view(len(sums), -1, len(head)))
-            inputs = sums.reshape(-1, len(kernel))
+    ) -> tuple[torch.Tensor, ...]:
+        *layers, head, bias = body.split(weights.detach().numpy())
+        ctx.body, ctx.messages = body, messages.numpy()
+        there = ctx.messages.diagonal(axis1=1, axis2=2) > 0
+        rows = np.where(there, there.cumsum().reshape(there.shape) - 1, -1)
+        # The last layer has a row a graph, its global vertex.
+        last = np.full_like(rows, -1)
+        last[:, -1] = np.arange(len(rows))
+        depth = len(layers) // 3
+        ctx.rows = [rows] * depth + [last]
+        ctx.saved = []
+        # The sums over what the first layer receives are given.
+        states = sums.numpy()[there if depth > 1 else last >= 0]
+        for layer, (kernel, scale, shift) in enumerate(zip(*[iter(layers)] * 3, strict=True)):
+            inputs = states
+            if layer:
+                sources, targets = ctx.rows[layer : layer + 2]
+                inputs = collect(ctx.messages, sources, targets, states, targets.max() + 1)
             values = inputs @ kernel
-            mean = (share @ values)[0]
-            variance = ((share @ values.square())[0] - mean.square()).clamp_(min=0)
-            inverse = (variance + _EPSILON).rsqrt()
-            factor = inverse * scale
-            states = torch.addcmul(shift - mean * factor, values, factor).relu_()
-            saved.append((messages, share, inputs, values, states, mean, variance, inverse, factor))
-        ctx.body, ctx.saved = body, saved
+            states, mean, variance = normalise(values, scale, shift, _EPSILON)
+            ctx.saved.append((inputs, values, states, mean, variance))
         ctx.save_for_backward(weights)
-        means, variances = (torch.stack([layer[i] for layer in saved]) for i in (5, 6))
+        output = torch.from_numpy(states @ head + bias)
+        means, variances = (
+            torch.from_numpy(np.stack([each[i] for each in ctx.saved])) for i in (3, 4)
+        )
         ctx.mark_non_differentiable(means, variances)
-        return states @ head + bias, means, variances
+        return output, means, variances
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         (weights,) = ctx.saved_tensors
         result = torch.empty_like(weights)
-        *layers, head, _ = ctx.body.split(weights)
-        *parts, of_head, of_bias = ctx.body.split(result)
-        slope, states = gradients[0], ctx.saved[-1][4]
-        torch.mv(states.T, slope, out=of_head)
-        of_bias.copy_(slope.sum())
-        slope = torch.outer(slope, head)
+        *layers, head, _ = ctx.body.split(weights.detach().numpy())
+        *parts, of_head, of_bias = ctx.body.split(result.numpy())
+        slope = gradients[0].numpy()
+        of_head[:], of_bias[:] = slope @ ctx.saved[-1][2], slope.sum()
+        slope = np.outer(slope, head)
         for layer in reversed(range(len(ctx.saved))):
-            messages, share, inputs, values, states, mean, _, inverse, factor = ctx.saved[layer]
+            inputs, *normalised = ctx.saved[layer]
+            kernel, scale, _ = layers[3 * layer : 3 * layer + 3]
             of_kernel, of_scale, of_shift = parts[3 * layer : 3 * layer + 3]
-            slope = torch.ops.aten.threshold_backward(slope, states, 0)
-            torch.sum(slope, 0, out=of_shift)
-            # The sum of slope times normalised value.
-            torch.mul((slope * values).sum(0) - mean * of_shift, inverse, out=of_scale)
-            # Every row moves mean and variance by its share. A vertex that is not there has none,
-            # but its slope leads nowhere: all of its messages weigh zero.
-            pull = -share.max() * factor * inverse * of_scale
-            offset = -share.max() * factor * of_shift - mean * pull
-            slope = torch.addcmul(torch.addcmul(offset, values, pull), slope, factor)
-            torch.mm(inputs.T, slope, out=of_kernel)
+            values, states, mean, variance = normalised
+            normalise_back(
+                slope, states, values, mean, variance, scale, _EPSILON, of_scale, of_shift
+            )
+            np.dot(inputs.T, slope, out=of_kernel)
             if layer:
-                slope = (slope @ layers[3 * layer].T).view(len(messages), -1, len(head))
-                slope = torch.bmm(messages.transpose(1, 2), slope).view(-1, len(head))
+                # What was received goes back along the messages.
+                senders, receivers = ctx.rows[layer : layer + 2]
+                back = ctx.messages.transpose(0, 2, 1)
+                size = len(ctx.saved[layer - 1][0])
+                slope = collect(back, receivers, senders, slope @ kernel.T, size)
         return None, None, None, result
 
 
