@@ -1,5 +1,7 @@
 """BONAS's GCN: equal to a network of PyTorch's modules, and equation 3 by hand."""
 
+import copy
+import inspect
 import itertools
 
 import numpy as np
@@ -8,10 +10,12 @@ import torch
 from scipy.stats import spearmanr
 from torch import nn
 
+from dagnas.errors import DagnasError
 from dagnas.predictors import PREDICTORS
 from dagnas.predictors.core.fit import as_tensors, fit, gradient, predict
-from dagnas.predictors.core.losses import weighted_square
-from dagnas.predictors.gcn import GCN
+from dagnas.predictors.core.losses import WEIGHTS, weighted_square
+from dagnas.predictors.core.predictor import drawing_from
+from dagnas.predictors.gcn import GCN, fit_square
 from dagnas.spaces import SPACES
 from dagnas.spaces.core.cells import Cells, Graphs
 from tests.predictors.common import any_space, as_double, one_hots, seeded
@@ -126,22 +130,68 @@ def test_equals_a_network_of_modules_in_training_and_after(shape, normalized):
     close(torch.sigmoid(-output), reference(encoded))
 
 
+def by_pytorch(model, graphs, errors, loss, epochs, batch_size=128, lr=1e-3):
+    """A copy of the model's body, trained by PyTorch in double precision."""
+    body = copy.deepcopy(model.body).train()
+    optimizer = torch.optim.Adam(body.parameters(), lr=lr)
+    with drawing_from(seeded(1)):
+        orders = [torch.randperm(len(errors)) for _ in range(epochs)]
+    for batch in itertools.chain.from_iterable(order.split(batch_size) for order in orders):
+        if len(batch) > 1:
+            optimizer.zero_grad()
+            scores = body(Graphs(*(values[batch] for values in graphs)))
+            weighted_square(loss)(scores, errors[batch]).backward()
+            optimizer.step()
+    return body
+
+
+@pytest.mark.parametrize("loss", WEIGHTS)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_what_other_devices_do_is_the_same(shape):
-    model = build(shape).train()
-    encoded = model.encode(cells(shape))
-    states, mean, variance = model.body._convolve(encoded, trained=False)
-    *_, head, bias = model.body.split(model.body.weights)
-    expected = torch.sigmoid(-(states @ head + bias))
-    expected.square().sum().backward()
-    slope, model.body.weights.grad = model.body.weights.grad, None
-    running = 0.9 * model.body.mean + 0.1 * mean, 0.9 * model.body.variance + 0.1 * variance
-    scores = model.body(encoded)
-    scores.square().sum().backward()
-    close(scores, expected)
-    close(model.body.weights.grad, slope)
-    close(model.body.mean, running[0])
-    close(model.body.variance, running[1])
+def test_compiled_training_is_that_of_pytorch(shape, loss):
+    model = build(shape)
+    graphs = model.encode(cells(shape, 13))
+    errors = torch.rand(13, generator=seeded(4), dtype=torch.float64)
+    # The last batch of each epoch is a single cell, which is left out.
+    given = {"loss": loss, "epochs": 5, "batch_size": 4, "lr": 0.01}
+    expected = by_pytorch(model, graphs, errors, **given)
+    fit_square(model.body, graphs, errors, **given, generator=seeded(1))
+    close(model.body.weights, expected.weights, rtol=1e-6)
+    close(model.body.mean, expected.mean, rtol=1e-6)
+    close(model.body.variance, expected.variance, rtol=1e-6)
+
+
+def test_compiled_training_of_relaxed_cells_and_few_layers():
+    for layers in (1, 2):
+        model = build((7, 5, 2), layers=layers)
+        graphs = cells((7, 5, 2), 12)
+        graphs.edges[4:8, ..., 1] *= 0.7
+        encoded = model.encode(graphs)
+        errors = torch.rand(12, generator=seeded(4), dtype=torch.float64)
+        expected = by_pytorch(model, encoded, errors, "mse", 3)
+        fit_square(model.body, encoded, errors, loss="mse", epochs=3, generator=seeded(1))
+        close(model.body.weights, expected.weights, rtol=1e-6)
+
+
+def test_other_devices_learn_the_same_cells(monkeypatch):
+    results = []
+    for elsewhere in (False, True):
+        if elsewhere:
+            monkeypatch.setattr(torch.Tensor, "is_cpu", property(lambda self: False))
+        model = build((4, 3, 5)).float()
+        graphs = model.encode(as_tensors(cells((4, 3, 5), 60)))
+        errors = graphs.nodes[:, -1, 0] / 10
+        fit_square(model.body, graphs, errors, loss="mse", epochs=60, lr=0.01, generator=seeded())
+        results.append(model.eval().body(graphs).detach())
+    assert (results[0] - results[1]).abs().max() < 0.05
+    assert (results[1] - errors).abs().mean() < 0.05
+
+
+def test_compiled_training_that_diverges_is_refused():
+    model = build((3, 2, 2))
+    graphs = model.encode(cells((3, 2, 2), 8))
+    errors = torch.full((8,), torch.inf, dtype=torch.float64)
+    with pytest.raises(DagnasError, match="NaN or infinity"):
+        fit_square(model.body, graphs, errors, loss="mse", epochs=1, generator=seeded())
 
 
 def test_a_network_of_one_layer_works_as_well():
@@ -332,3 +382,9 @@ def test_the_papers_sizes_are_the_defaults():
     assert all((scale == 1).all() for scale in layers[1::3])
     assert all((shift == 0).all() for shift in layers[2::3])
     assert (tuple(head.shape), tuple(bias.shape)) == ((64,), (1,))
+    defaults = {
+        name: parameter.default
+        for name, parameter in inspect.signature(fit_square).parameters.items()
+        if parameter.default is not parameter.empty
+    }
+    assert defaults == {"batch_size": 128, "lr": 1e-3}

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 from pydantic import PositiveInt
 from torch import nn
 
-from dagnas.predictors.core.layers import collect, normalise, normalise_back
-from dagnas.predictors.core.predictor import predictor
+from dagnas.errors import DagnasError
+from dagnas.predictors.core.fit import fit
+from dagnas.predictors.core.gcn_training import train
+from dagnas.predictors.core.losses import WEIGHTS, weighted_square
+from dagnas.predictors.core.predictor import drawing_from, predictor
 from dagnas.spaces.core.cells import Graphs
 from dagnas.spaces.core.space import CellSpace
 
 #: Of an embedding's batch normalisation, as PyTorch's.
 _EPSILON, _MOMENTUM = 1e-5, 0.1
-
-Vector = TypeVar("Vector", torch.Tensor, np.ndarray)
 
 
 class GCN(nn.Module):
@@ -130,9 +130,7 @@ class Body(nn.Module):
         shapes = [(a, hidden) for a in [width] + [hidden] * (layers - 1)]
         self.shapes = [shape for kernel in shapes for shape in (kernel, (hidden,), (hidden,))]
         self.shapes += [(hidden,), (1,)]
-        ends = list(itertools.accumulate(map(math.prod, self.shapes), initial=0))
-        self.ranges = list(itertools.pairwise(ends))
-        self.weights = nn.Parameter(torch.empty(ends[-1]))
+        self.weights = nn.Parameter(torch.empty(sum(map(math.prod, self.shapes))))
         self.register_buffer("mean", torch.zeros(layers, hidden))
         self.register_buffer("variance", torch.ones(layers, hidden))
         with torch.no_grad():
@@ -142,12 +140,10 @@ class Body(nn.Module):
                 scale.fill_(1)
                 shift.zero_()
 
-    def split(self, weights: Vector) -> list[Vector]:
+    def split(self, weights: torch.Tensor) -> list[torch.Tensor]:
         """Parts of a vector of all weights: kernel, scale and shift a layer, then the head's."""
-        return [
-            weights[start:end].reshape(shape)
-            for (start, end), shape in zip(self.ranges, self.shapes, strict=True)
-        ]
+        parts = weights.split([math.prod(shape) for shape in self.shapes])
+        return [part.view(shape) for part, shape in zip(parts, self.shapes, strict=True)]
 
     def embed(self, graphs: Graphs) -> torch.Tensor:
         """Last state of the global vertex of encoded graphs, shape (B, hidden), as trained."""
@@ -156,16 +152,12 @@ class Body(nn.Module):
 
     def forward(self, graphs: Graphs) -> torch.Tensor:
         """Predicted error of encoded graphs, a share in [0, 1], shape (B,)."""
-        if self.training and self.weights.is_cpu:
-            output, mean, variance = _Step.apply(self, *graphs, self.weights)
-        else:
-            states, mean, variance = self._convolve(graphs, trained=not self.training)
-            *_, head, bias = self.split(self.weights)
-            output = states @ head + bias
+        states, mean, variance = self._convolve(graphs, trained=not self.training)
+        *_, head, bias = self.split(self.weights)
         if self.training:
             self.mean.lerp_(mean, _MOMENTUM)
             self.variance.lerp_(variance, _MOMENTUM)
-        return torch.sigmoid(-output)
+        return torch.sigmoid(-(states @ head + bias))
 
     def _convolve(
         self, graphs: Graphs, trained: bool
@@ -194,66 +186,64 @@ class Body(nn.Module):
         return states[:, 0], torch.stack(means).detach(), torch.stack(variances).detach()
 
 
-class _Step(torch.autograd.Function):
-    """`Body._convolve` in training and the head, on a CPU, in about a third of the time."""
+def fit_square(
+    body: Body,
+    graphs: Graphs,
+    errors: torch.Tensor,
+    *,
+    loss: str,
+    epochs: int,
+    batch_size: int = 128,
+    lr: float = 1e-3,
+    generator: torch.Generator,
+) -> None:
+    """Train a body in place by a new Adam on a weighted squared error (BONAS, section 4.1).
 
-    @staticmethod
-    def forward(
-        ctx: Any, body: Body, sums: torch.Tensor, messages: torch.Tensor, weights: torch.Tensor
-    ) -> tuple[torch.Tensor, ...]:
-        *layers, head, bias = body.split(weights.detach().numpy())
-        ctx.body, ctx.messages = body, messages.numpy()
-        there = ctx.messages.diagonal(axis1=1, axis2=2) > 0
-        rows = np.where(there, there.cumsum().reshape(there.shape) - 1, -1)
-        # The last layer has a row a graph, its global vertex.
-        last = np.full_like(rows, -1)
-        last[:, -1] = np.arange(len(rows))
-        depth = len(layers) // 3
-        ctx.rows = [rows] * depth + [last]
-        ctx.saved = []
-        # The sums over what the first layer receives are given.
-        states = sums.numpy()[there if depth > 1 else last >= 0]
-        for layer, (kernel, scale, shift) in enumerate(zip(*[iter(layers)] * 3, strict=True)):
-            inputs = states
-            if layer:
-                sources, targets = ctx.rows[layer : layer + 2]
-                inputs = collect(ctx.messages, sources, targets, states, targets.max() + 1)
-            values = inputs @ kernel
-            states, mean, variance = normalise(values, scale, shift, _EPSILON)
-            ctx.saved.append((inputs, values, states, mean, variance))
-        ctx.save_for_backward(weights)
-        output = torch.from_numpy(states @ head + bias)
-        means, variances = (
-            torch.from_numpy(np.stack([each[i] for each in ctx.saved])) for i in (3, 4)
-        )
-        ctx.mark_non_differentiable(means, variances)
-        return output, means, variances
+    The same as `dagnas.predictors.core.fit.fit` but for rounding; on a CPU it takes about a sixth
+    of the time.
 
-    @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        (weights,) = ctx.saved_tensors
-        result = torch.empty_like(weights)
-        *layers, head, _ = ctx.body.split(weights.detach().numpy())
-        *parts, of_head, of_bias = ctx.body.split(result.numpy())
-        slope = gradients[0].numpy()
-        of_head[:], of_bias[:] = slope @ ctx.saved[-1][2], slope.sum()
-        slope = np.outer(slope, head)
-        for layer in reversed(range(len(ctx.saved))):
-            inputs, *normalised = ctx.saved[layer]
-            kernel, scale, _ = layers[3 * layer : 3 * layer + 3]
-            of_kernel, of_scale, of_shift = parts[3 * layer : 3 * layer + 3]
-            values, states, mean, variance = normalised
-            normalise_back(
-                slope, states, values, mean, variance, scale, _EPSILON, of_scale, of_shift
-            )
-            np.dot(inputs.T, slope, out=of_kernel)
-            if layer:
-                # What was received goes back along the messages.
-                senders, receivers = ctx.rows[layer : layer + 2]
-                back = ctx.messages.transpose(0, 2, 1)
-                size = len(ctx.saved[layer - 1][0])
-                slope = collect(back, receivers, senders, slope @ kernel.T, size)
-        return None, None, None, result
+    Parameters
+    ----------
+    body : Body
+    graphs : Graphs
+        Encoded cells, on the body's device.
+    errors : tensor, shape (N,)
+        True errors, shares in [0, 1].
+    loss : str
+        A key of `dagnas.predictors.core.losses.WEIGHTS`.
+    epochs, batch_size : int
+    lr : float
+    generator : torch.Generator
+        Source of the order of cells.
+
+    Raises
+    ------
+    DagnasError
+        Training diverges.
+    """
+    if not body.weights.is_cpu:
+        settings: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "lr": lr}
+        settings |= {"weight_decay": 0.0, "generator": generator, "loss": weighted_square(loss)}
+        fit(body, graphs, errors, **settings)
+        return
+    with drawing_from(generator):
+        orders = torch.stack([torch.randperm(len(errors)) for _ in range(epochs)])
+    losses = train(
+        graphs.nodes.numpy(),
+        graphs.edges.numpy(),
+        errors.numpy(),
+        WEIGHTS[loss](1 - errors).numpy(),
+        body.weights.detach().numpy(),
+        body.mean.numpy(),
+        body.variance.numpy(),
+        orders.numpy(),
+        batch_size,
+        lr,
+        _EPSILON,
+        _MOMENTUM,
+    )
+    if not np.isfinite(losses).all():
+        raise DagnasError("losses in training hold NaN or infinity")
 
 
 def _line_graph(pairs: np.ndarray, vertices: int) -> np.ndarray:

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from pydantic import PositiveInt
 
 from dagnas.predictors.core.bayes import BayesianLinear
-from dagnas.predictors.core.fit import as_tensors, fit
-from dagnas.predictors.core.losses import weighted_square
+from dagnas.predictors.core.fit import as_tensors
 from dagnas.predictors.core.predictor import drawing_from
-from dagnas.predictors.gcn import GCN
+from dagnas.predictors.gcn import GCN, fit_square
 from dagnas.search.core.acquisition import expected_improvement
 from dagnas.search.core.method import Evaluated, Trial, method
 from dagnas.search.core.pool import Sameness, Seen, sample_new
@@ -119,7 +118,7 @@ class _Embedding:
         self, space: CellSpace, rng: np.random.Generator, device: str, loss: str, normalized: bool
     ) -> None:
         self.space, self.device, self.normalized = space, device, normalized
-        self._loss, self._generator = weighted_square(loss), torch_generator(rng)
+        self._loss, self._generator = loss, torch_generator(rng)
         self._model = self._new()
         self._start: dict[str, torch.Tensor] | None = None
 
@@ -141,16 +140,14 @@ class _Embedding:
         self._model = self._new()
         if self._start is not None:
             self._model.load_state_dict(self._start)
-        fit(
+        errors = torch.as_tensor(1 - signals / 100, dtype=torch.float32, device=self.device)
+        fit_square(
             self._model.body,
             self._encode(cells),
-            1 - signals / 100,
-            epochs=epochs,
-            batch_size=128,
-            lr=1e-3,
-            weight_decay=0.0,
-            generator=self._generator,
+            errors,
             loss=self._loss,
+            epochs=epochs,
+            generator=self._generator,
         )
 
     def embed(self, cells: Cells) -> NDArray[np.float32]:
