@@ -212,6 +212,8 @@ def medians(ax: Axes, here: pd.DataFrame, looks: Mapping[str, Look]) -> None:
     """Median with its interval, mean and the paper's mean of each method, a row each."""
     from matplotlib.ticker import NullLocator
 
+    from dagnas.papers.core import style
+
     # Columns of numbers beside the panel, in points from its right edge.
     columns = {"found": 52, "mean": 118} | ({"paper": 178} if "paper" in here else {})
 
@@ -244,13 +246,9 @@ def medians(ax: Axes, here: pd.DataFrame, looks: Mapping[str, Look]) -> None:
             write(name, place, text)
     for name in columns:
         write(name, -0.85, name, weight="bold")
-    ax.set_yticks(range(len(here)), [looks[method].label for method in here["method"]])
-    for label, method in zip(ax.get_yticklabels(), here["method"], strict=True):
-        label.set_color(looks[method].colour)
-        label.set_fontweight("bold" if looks[method].width > 2 else "normal")
+    style.name_rows(ax, [looks[method] for method in here["method"]])
     ax.yaxis.set_minor_locator(NullLocator())
     ax.set(ylim=(len(here) - 0.4, -0.6), xlabel="samples")
-    ax.grid(visible=False, axis="y")
 
 
 def short(value: float) -> str:

@@ -169,6 +169,14 @@ def label_ends(ax: Axes, ends: Sequence[tuple[float, Look]], gap: float = 0.065)
         )
 
 
+def name_rows(ax: Axes, looks: Sequence[Look]) -> None:
+    """Write names at the left of rows 0, 1, ..., in their colours."""
+    ax.set_yticks(range(len(looks)), [look.label for look in looks])
+    for text, look in zip(ax.get_yticklabels(), looks, strict=True):
+        text.set(color=look.colour, fontweight="bold" if look.width > 2 else "normal")
+    ax.grid(visible=False, axis="y")
+
+
 def save(figure: Figure, path: Any, kind: str) -> None:
     """Write a figure as "svg" or "png"; equal figures give equal bytes."""
     metadata: dict[str, None] = (

@@ -144,11 +144,7 @@ def _panel(ax: Axes, panel: pd.DataFrame) -> None:
         if best["sd"] > 0:
             spread = (best["mean"] - best["sd"], best["mean"] + best["sd"])
             ax.axvspan(*spread, color="#d9d9d9", lw=0, zorder=1)
-    ax.set_yticks(range(len(end)), [looks[method].label for method in end["method"]])
-    for label, method in zip(ax.get_yticklabels(), end["method"], strict=True):
-        label.set(color=looks[method].colour)
-        label.set_fontweight("bold" if looks[method].width > 2 else "normal")
-    ax.grid(visible=False, axis="y")
+    style.name_rows(ax, [looks[method] for method in end["method"]])
     style.stamp(ax, " ".join(sorted(set(" ".join(panel["emulated"]).split()))))
 
 

@@ -156,16 +156,14 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
 
 def _dots(ax: Axes, end: pd.DataFrame, methods: list[str], looks: Mapping[str, Any]) -> None:
     """Panel a: mean rank of every method at the end, the best above."""
+    from dagnas.papers.core import style
+
     numbers = end[["rank", "rank_low", "rank_high"]].to_numpy()
     for method, (rank, low, high) in zip(end["method"], numbers, strict=True):
         place, look = methods.index(method), looks[method]
         ax.plot([low, high], [place, place], color=look.colour, lw=2.4)
         ax.plot(rank, place, color=look.colour, marker="o", ms=9)
-    ax.set_yticks(range(len(methods)), [looks[method].label for method in methods])
-    for label, method in zip(ax.get_yticklabels(), methods, strict=True):
-        label.set(color=looks[method].colour)
-        label.set_fontweight("bold" if looks[method].width > 2 else "normal")
-    ax.grid(visible=False, axis="y")
+    style.name_rows(ax, [looks[method] for method in methods])
     ax.set(
         title="(a) Mean rank",
         xlabel="mean rank over benchmarks (1 is best)",

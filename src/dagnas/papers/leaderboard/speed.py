@@ -87,11 +87,8 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     for ax, (quantity, title, label) in zip(panels, PANELS, strict=True):
         _panel(ax, table[table["quantity"] == quantity], methods)
         ax.set(title=title, xlabel=label)
-    panels[0].set_yticks(range(len(methods)), [looks[method].label for method in methods])
+    style.name_rows(panels[0], [looks[method] for method in methods])
     panels[0].set_ylim(len(methods) - 0.5, -0.5)
-    for text, method in zip(panels[0].get_yticklabels(), methods, strict=True):
-        text.set(color=looks[method].colour)
-        text.set_fontweight("bold" if looks[method].width > 2 else "normal")
     names = panels[0].get_legend_handles_labels()
     figure.legend(*names, loc="outside lower center", ncols=3)
     style.stamp(figure, " ".join(sorted(set(" ".join(table["emulated"]).split()))))

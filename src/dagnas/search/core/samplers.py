@@ -16,8 +16,8 @@ from dagnas.spaces.core.cells import Cells, concatenate
 from dagnas.spaces.core.space import CellSpace
 
 
-class Sampler:
-    """Where pools of candidates come from.
+class ByChance:
+    """Pools of candidates, drawn independently from the space.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class Sampler:
 
     def draw(self, n: int) -> Cells:
         """Draw ``n`` cells, which may be invalid, known, or equal."""
-        raise NotImplementedError
+        return self.space.sample(n, self.rng)
 
     def pool(self, n: int) -> Cells:
         """Draw ``n`` cells and keep the valid and new ones, each once; if none is, by chance."""
@@ -48,15 +48,7 @@ class Sampler:
         """Learn from evaluations."""
 
 
-class ByChance(Sampler):
-    """Cells drawn independently."""
-
-    def draw(self, n: int) -> Cells:
-        """Draw from the space."""
-        return self.space.sample(n, self.rng)
-
-
-class ByEvolution(Sampler):
+class ByEvolution(ByChance):
     """Mutations of tournament winners among the last cells evaluated (BONAS, section 3.3).
 
     Where edges only connect, an edge is chosen and its source becomes one of the vertices before
@@ -117,7 +109,7 @@ class ByEvolution(Sampler):
         return Cells(nodes, edges)
 
 
-class ByController(Sampler):
+class ByController(ByChance):
     """A recurrent controller that chooses value after value, trained by REINFORCE.
 
     The reward is the acquisition of the cells that it drew, standardised over the pool, which
