@@ -25,17 +25,17 @@ def reinforce(
 ) -> Trial:
     """Sample cells from a policy, and make those better than average likelier (Williams 1992).
 
-    The policy is one softmax for each variable of the space, independent of the others, as in the
-    public scripts of NAS-Bench-101 and NAS-Bench-201, which GOAL compares against (appendix B),
-    and not a recurrent controller. The reward is the accuracy as a fraction. Invalid cells are
-    drawn again: they cost nothing and teach nothing.
+    The policy is one softmax for each variable of the space, independent of the others, and not a
+    recurrent controller. This and the settings are those of the public script of NAS-Bench-101,
+    which GOAL runs on both benchmarks (appendix B). The reward is the accuracy as a fraction.
+    Invalid cells are drawn again: they cost nothing and teach nothing.
 
     Parameters
     ----------
     learning_rate : float
-        Step of the ascent: 0.1, and 0.5 on NAS-Bench-201.
+        Step of the ascent.
     optimizer : {"sgd", "adam"}
-        Plain gradient ascent, or Adam on NAS-Bench-201.
+        Plain gradient ascent, or Adam, as in the public script of NAS-Bench-201.
     momentum : float
         Weight of the past in the exponential average of rewards that is the baseline.
     """
