@@ -134,9 +134,8 @@ def differentiate(
         for vertex in range(vertices):
             if places[1][graph, vertex] >= 0:
                 received[places[1][graph, vertex]] = sums[graph, vertex]
-    inputs, values, states = [received], [received], [received]
-    values.pop()
-    states.pop()
+    inputs = [received]
+    values, states = inputs[:0], inputs[:0]  # empty, but of a type that the compiler knows
     means, variances = np.empty_like(mean), np.empty_like(variance)
     place = 0
     for layer in range(layers):
