@@ -79,6 +79,10 @@ def bench_against_nnconv() -> None:
         print(f"{vertices:2} {types:2} {mine * 1e3:9.2f} {theirs * 1e3:10.1f} {theirs / mine:6.1f}")
 
 
+def _seeded(train: Callable[..., object]) -> None:
+    train(generator=seeded())
+
+
 def bench_gcn() -> None:
     """Training step of BONAS's network on 128 cells, compiled against in PyTorch's operations."""
     print("\nspace        ms compiled  ms PyTorch  ratio")
@@ -91,8 +95,7 @@ def bench_gcn() -> None:
         given: dict[str, Any] = {"epochs": 5, "batch_size": 128, "lr": 1e-3}
         compiled = partial(fit_square, model.body, graphs, errors, loss="mse", **given)
         plain = partial(fit, model.body, graphs, errors, loss=weighted_square("mse"), **given)
-        mine = best(lambda train=compiled: train(generator=seeded())) / 20
-        theirs = best(lambda train=plain: train(generator=seeded())) / 20
+        mine, theirs = (best(partial(_seeded, train)) / 20 for train in (compiled, plain))
         print(f"{name:12} {mine * 1e3:11.2f} {theirs * 1e3:11.2f} {theirs / mine:6.1f}")
 
 
