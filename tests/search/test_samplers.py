@@ -156,11 +156,12 @@ def test_mutations_of_nasbench101_move_one_source_or_change_one_operation(seed):
     pairs = list(zip(*np.nonzero(cell.edges[0]), strict=True))
     chances = Counter()
     for tail, head in pairs:
-        for source in range(head):
+        free = [source for source in range(head) if not cell.edges[0, source, head]] or [tail]
+        for source in free:
             edges = cell.edges.copy()
             edges[0, tail, head] = 0
             edges[0, source, head] = 1
-            chances[name(Cells(cell.nodes, edges))] += 1 / (2 * len(pairs) * head)
+            chances[name(Cells(cell.nodes, edges))] += 1 / (2 * len(pairs) * len(free))
     for vertex, operation in itertools.product(range(1, 6), range(1, 4)):
         nodes = cell.nodes.copy()
         nodes[0, vertex] = operation
@@ -175,6 +176,15 @@ def repeat(cell, times):
 
 def name(cell):
     return cell.nodes.tobytes() + cell.edges.tobytes()
+
+
+def test_mutations_of_nasbench101_keep_the_number_of_edges():
+    space = SPACES.get("nasbench101")
+    sampler, _ = begin(ByEvolution, space)
+    cells = space.sample(500, np.random.default_rng(1))
+    mutants = sampler.mutate(cells)
+    assert (mutants.edges.sum(axis=(1, 2)) == cells.edges.sum(axis=(1, 2))).all()
+    assert not mutants.same(cells).all()
 
 
 def test_mutants_leave_their_parents_as_they_were():

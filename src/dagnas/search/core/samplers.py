@@ -52,9 +52,10 @@ class ByEvolution(ByChance):
     """Mutations of tournament winners among the last cells evaluated (BONAS, section 3.3).
 
     Where edges only connect, an edge is chosen and its source becomes one of the vertices before
-    its head (in the paper's words before its source, from where no edge would ever come back), or
-    a vertex is chosen and takes any operation, with equal chances. Where operations are on edges
-    (NAS-Bench-201), connections are fixed and an edge takes any operation.
+    its head (in the paper's words before its source, from where no edge would ever come back) that
+    have no edge to it, since edges that merge would never part again; or a vertex is chosen and
+    takes any operation, with equal chances. Where operations are on edges (NAS-Bench-201),
+    connections are fixed and an edge takes any operation.
 
     Parameters
     ----------
@@ -98,12 +99,14 @@ class ByEvolution(ByChance):
         rank = rng.random(edges.shape) * (edges > 0)
         first = rank.reshape(len(cells), -1).argmax(axis=1)
         tail, head = first // edges.shape[2], first % edges.shape[2]
-        source = rng.integers(head)
+        free = (np.arange(edges.shape[1]) < head[:, None]) & (edges[rows, :, head] == 0)
+        free[rows, tail] = ~free.any(axis=1)  # it stays where there is no other place
+        source = (rng.random(free.shape) * free).argmax(axis=1)
         moved = rng.random(len(cells)) < 0.5
         edges[rows[moved], tail[moved], head[moved]] = 0
         edges[rows[moved], source[moved], head[moved]] = 1
-        free = np.flatnonzero(space.node_mask.sum(axis=1) > 1)
-        vertex = free[rng.integers(len(free), size=len(cells))]
+        vertices = np.flatnonzero(space.node_mask.sum(axis=1) > 1)
+        vertex = vertices[rng.integers(len(vertices), size=len(cells))]
         choice = rng.random((len(cells), len(space.node_types))) * space.node_mask[vertex]
         nodes[rows[~moved], vertex[~moved]] = choice.argmax(axis=1)[~moved]
         return Cells(nodes, edges)
