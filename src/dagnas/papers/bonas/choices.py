@@ -34,7 +34,7 @@ VARIANTS = {
     "bonas_accuracy": ("accuracy, not logit", "#009E73"),
     "bonas_by_class": ("new classes alone", "#882255"),
     "bonas_large_pool": ("pool of 10,000", "#CC79A7"),
-    "bonas_by_cell": ("new cells of known classes", "#999933"),
+    "bonas_long": ("500 epochs, not 100", "#D55E00"),
 }
 
 
