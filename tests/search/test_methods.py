@@ -230,10 +230,12 @@ def test_npnas_goes_through_the_space_in_its_surrogates_order(space, monkeypatch
 
 @pytest.mark.parametrize("name", METHODS.names())
 def test_every_method_runs_and_repeats(name):
-    bench = BENCHMARKS.get("digits201").open(Path("nowhere"))
+    walks = not isinstance(SPACES.get("nasbench201"), METHODS.get(name).space)
+    where, policy = ("select_optimizer_2", "reward") if walks else ("digits201", "goal")
+    bench = BENCHMARKS.get(where).open(Path("nowhere"))
     small = {"goal": {"initial": 8, "epochs": 2}, "npnas": {"samples": 20, "epochs": 2}}
     given = small.get(name.removesuffix("_mlp"), {})
-    chosen = Search(bench, METHODS.get(name), given=given, budget_evaluations=30)
+    chosen = Search(bench, METHODS.get(name), given, policy, budget_evaluations=30)
     trace = run_trial(chosen, 0)
     assert trace.num_rows == 30
     assert run_trial(chosen, 0).equals(trace)

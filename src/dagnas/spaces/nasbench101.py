@@ -80,19 +80,26 @@ class NASBench101Space(CellSpace):
 
     # Pruning and validity.
 
+    @cached_property
+    def _alive_sets(self) -> NDArray[np.uint8]:
+        """Of all 2^21 sets of edges: the vertices on paths from input to output, a bit for each."""
+        edges = np.arange(2**_NUM_EDGES, dtype=np.uint32)
+        first = [vertex * (vertex - 1) // 2 for vertex in range(_V)]
+        ahead = np.ones(len(edges), dtype=np.uint8)
+        for head in range(1, _V):
+            before = (edges >> first[head]).astype(np.uint8) & (2**head - 1)
+            ahead |= ((ahead & before) != 0).astype(np.uint8) << head
+        back = np.full(len(edges), 2 ** (_V - 1), dtype=np.uint8)
+        for tail in reversed(range(_V - 1)):
+            for head in range(tail + 1, _V):
+                is_there = (edges >> (first[head] + tail)).astype(np.uint8) & 1
+                back |= (is_there & (back >> head)) << tail
+        return ahead & back
+
     def _alive(self, edges: NDArray[np.int8]) -> NDArray[np.bool_]:
         """Whether each vertex lies on a path from input to output; shape (B, 7)."""
-        # Sets of vertices as bits of whole numbers: of each vertex its predecessors, and its
-        # successors.
-        bits = 1 << np.arange(_V)
-        before, after = bits @ (edges > 0), (edges > 0) @ bits
-        ahead = np.ones(len(edges), dtype=np.int64)
-        back = np.full(len(edges), 1 << (_V - 1))
-        for vertex in range(1, _V):
-            ahead |= ((ahead & before[:, vertex]) != 0) << vertex
-        for vertex in reversed(range(_V - 1)):
-            back |= ((back & after[:, vertex]) != 0) << vertex
-        return (ahead & back)[:, None] >> np.arange(_V) & 1 > 0
+        sets = (edges[:, self._tails, self._heads] > 0) @ self._radix[:_NUM_EDGES]
+        return self._alive_sets[sets][:, None] >> np.arange(_V, dtype=np.uint8) & 1 > 0
 
     def prune(self, cells: Cells) -> Cells:
         """Cells without edges off every path from input to output.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dagnas.benchmarks.core.policy import Policy
 from dagnas.benchmarks.core.table import Table
 from dagnas.errors import DagnasError, unknown
+from dagnas.spaces.core.base import Space
 from dagnas.spaces.core.cells import Cells
 from dagnas.spaces.core.space import CellSpace
 
@@ -40,14 +41,17 @@ class Benchmark(Protocol):
     """What the runner needs of a benchmark; a plug-in may offer anything of this shape."""
 
     name: str
-    space: CellSpace
     policies: Mapping[str, Policy]
+
+    @property
+    def space(self) -> Space[Any]:
+        """What is searched."""
 
     def emulated(self, policy: Policy) -> tuple[str, ...]:
         """Those of signal, seconds, valid and test that a model gave, not a training run."""
 
-    def evaluate(self, cells: Cells, policy: Policy, rng: np.random.Generator) -> Evaluations:
-        """Evaluate a batch of cells."""
+    def evaluate(self, cells: Any, policy: Policy, rng: np.random.Generator) -> Evaluations:
+        """Evaluate a batch of the space's architectures."""
 
     def digest(self) -> str:
         """Text that changes when evaluations may change, such as a table's digest."""

@@ -1,9 +1,9 @@
-"""What a search method is: a generator over one trial."""
+"""What a search method is: a generator over one trial, or over several at once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dagnas.settings import Settings
+from dagnas.spaces.core.base import Space
 from dagnas.spaces.core.cells import Cells
+from dagnas.spaces.core.decisions import Walk
 from dagnas.spaces.core.space import CellSpace
 
 
@@ -53,6 +55,9 @@ _SUPPLIED = ("device", "fidelities", "observe", "prior")
 #: One trial: yields cells, is sent their signals (accuracies in %, shape (B,)).
 Trial = Generator[Cells | Proposal, NDArray[np.float64], None]
 
+#: Several trials side by side: yields one walk for each of them, is sent their rewards.
+Replicas = Generator[list[Walk], NDArray[np.float64], None]
+
 
 @dataclass(frozen=True)
 class Method:
@@ -61,21 +66,28 @@ class Method:
     Attributes
     ----------
     function : callable
-        ``function(space, rng, *, setting=default, ...)``. Some keywords are no settings, if it
+        ``function(space, rng, *, setting=default, ...)``; with a list of generators, one for each
+        trial, if ``batched``. Some keywords are no settings, if it
         has them: ``device``, the torch device to compute on; ``fidelities``, the epochs, ascending
         and the policy's last, that an evaluation can train; ``prior``, cells of another search
         space that were evaluated before (`Evaluated`); ``observe``, a function that is told the
         method's surrogate.
     name, module : str
+    space : type
+        Kind of space that it searches: `CellSpace`, `DecisionSpace`, or `Space` for any.
+    batched : bool
+        Whether it runs several trials at once, each as if it were alone.
     per_space : mapping of str to mapping
         Defaults that differ from the function's on some spaces, by the space's name.
     preset : mapping
         Defaults that differ from the function's everywhere: what makes a variant.
     """
 
-    function: Callable[..., Trial]
+    function: Callable[..., Trial | Replicas]
     name: str
     module: str
+    space: type[Space[Any]] = CellSpace
+    batched: bool = False
     per_space: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     preset: Mapping[str, Any] = field(default_factory=dict)
 
@@ -101,12 +113,15 @@ class Method:
 
     def start(
         self,
-        space: CellSpace,
-        rng: np.random.Generator,
+        space: Space[Any],
+        rng: np.random.Generator | Sequence[np.random.Generator],
         settings: Mapping[str, Any],
         **supplied: Any,
-    ) -> Trial:
-        """Begin a trial; of what the runner supplies, the method gets what it takes."""
+    ) -> Any:
+        """Begin a trial, or several of a batched method.
+
+        Of what the runner supplies, the method gets what it takes.
+        """
         taken = {name: value for name, value in supplied.items() if self.takes(name)}
         return self.function(space, rng, **taken, **settings)
 
@@ -116,13 +131,16 @@ class Method:
 
     def variant(self, name: str, module: str, **preset: Any) -> Method:
         """Same method under another name with other defaults."""
-        return Method(self.function, name, module, self.per_space, {**self.preset, **preset})
+        return replace(self, name=name, module=module, preset={**self.preset, **preset})
 
 
 def method(
-    *, per_space: Mapping[str, Mapping[str, Any]] | None = None
-) -> Callable[[Callable[..., Trial]], Method]:
-    """Decorate a generator function as the search method of its name.
+    *,
+    space: type[Space[Any]] = CellSpace,
+    batched: bool = False,
+    per_space: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Callable[[Callable[..., Trial | Replicas]], Method]:
+    """Decorate a generator function as the search method of its name; see `Method`.
 
     Examples
     --------
@@ -132,7 +150,9 @@ def method(
     ...         yield space.sample(1, rng)
     """
 
-    def wrap(function: Callable[..., Trial]) -> Method:
-        return Method(function, function.__name__, function.__module__, per_space or {})
+    def wrap(function: Callable[..., Trial | Replicas]) -> Method:
+        return Method(
+            function, function.__name__, function.__module__, space, batched, per_space or {}
+        )
 
     return wrap

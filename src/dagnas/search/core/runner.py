@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from dagnas.files import atomic_path, read_parquet, write_parquet, write_text
 from dagnas.predictors import PREDICTORS
 from dagnas.search.core.method import Evaluated, Method, Proposal
 from dagnas.seeds import stream
-from dagnas.spaces.core.space import CellSpace
+from dagnas.spaces.core.base import Space
 
 TRACE = pa.schema(
     [
@@ -75,8 +75,9 @@ class Search:
     Raises
     ------
     DagnasError
-        A setting or budget is out of range, the policy is unknown, there is no budget, the best
-        cell is not known, or the method makes no use of a prior.
+        The method searches spaces of another kind, a setting or budget is out of range, the policy
+        is unknown, there is no budget, the best cell is not known, the method makes no use of a
+        prior, or is batched and has a budget in seconds.
     """
 
     benchmark: Benchmark
@@ -91,6 +92,12 @@ class Search:
     study: str = ""
 
     def __post_init__(self) -> None:
+        wanted, space = self.method.space, self.benchmark.space
+        if not isinstance(space, wanted):
+            raise DagnasError(
+                f"method {self.method.name!r} searches {wanted.kind}; "
+                f"{self.benchmark.name} is a space of {space.kind}"
+            )
         rules = find_policy(self.benchmark, self.policy)
         if self.budget_seconds is None and self.budget_evaluations is None:
             object.__setattr__(self, "budget_seconds", rules.budget_seconds)
@@ -103,6 +110,11 @@ class Search:
             raise DagnasError(
                 f"policy {self.policy!r} of {self.benchmark.name} has no budget of its own: "
                 "give budget_seconds or budget_evaluations"
+            )
+        if self.method.batched and self.budget_seconds is not None:
+            raise DagnasError(
+                f"method {self.method.name!r} runs its trials side by side, evaluation by "
+                "evaluation: give budget_evaluations, not budget_seconds"
             )
         if self.until_best and not isinstance(self.benchmark, TabularBenchmark):
             raise DagnasError(f"{self.benchmark.name} is no table: its best cell is not known")
@@ -159,59 +171,134 @@ def run_trial(
     pyarrow.Table
         Columns of `TRACE`, one row an evaluation.
     """
-    benchmark, space = search.benchmark, search.benchmark.space
-    rules = find_policy(benchmark, search.policy)
-    names = (search.study, search.method.name, trial)
-    chance = stream(*names, "evaluations")
-    fidelities: tuple[int, ...] = (rules.epochs,)
-    best = np.inf
-    if isinstance(benchmark, TabularBenchmark):
-        fidelities = benchmark.fidelities(rules)
-        best = benchmark.best_signal(rules) if search.until_best else np.inf
+    if search.method.batched:
+        return run_side_by_side(search, [trial], progress)[0]
+    evaluator = _Evaluator(search, trial)
     proposals = search.method.start(
-        space,
-        stream(*names),
+        search.benchmark.space,
+        stream(*evaluator.names),
         search.settings,
         device=search.device,
-        fidelities=fidelities,
+        fidelities=evaluator.fidelities,
         prior=_evaluated(search.prior, search.policy) if search.prior else None,
         **extra,
     )
-    limit = np.inf if search.budget_seconds is None else search.budget_seconds
-    most = np.inf if search.budget_evaluations is None else search.budget_evaluations
-    record = _Record(space, trial, rules.epochs, only_better=search.until_best)
-    answer = None
-    while True:
+    proposal = next(proposals, None)
+    while proposal is not None:
+        answer = evaluator.evaluate(proposal)
+        progress(evaluator.spent)
+        if answer is None:
+            break
         try:
-            proposal = next(proposals) if answer is None else proposals.send(answer)
+            proposal = proposals.send(answer)
         except StopIteration:
             break
+    proposals.close()
+    return evaluator.table()
+
+
+def run_side_by_side(
+    search: Search,
+    trials: Sequence[int],
+    progress: Callable[[float], None] = lambda fraction: None,
+) -> list[pa.Table]:
+    """Run several trials of a batched method, all of one number of evaluations.
+
+    Parameters
+    ----------
+    search : Search
+    trials : sequence of int
+        Numbers of the trials; each names its random streams.
+    progress : callable
+        Told the spent fraction of the budget after every evaluation of all.
+
+    Returns
+    -------
+    list of pyarrow.Table
+        As `run_trial` gives them.
+    """
+    evaluators = [_Evaluator(search, trial) for trial in trials]
+    proposals = search.method.start(
+        search.benchmark.space,
+        [stream(*evaluator.names) for evaluator in evaluators],
+        search.settings,
+        device=search.device,
+    )
+    batch = next(proposals)
+    while True:
+        answers = [
+            evaluator.evaluate(batch[number : number + 1])
+            for number, evaluator in enumerate(evaluators)
+        ]
+        progress(evaluators[0].spent)
+        going = [answer for answer in answers if answer is not None]
+        if len(going) < len(answers):
+            break
+        batch = proposals.send(np.concatenate(going))
+    proposals.close()
+    return [evaluator.table() for evaluator in evaluators]
+
+
+class _Evaluator:
+    """One trial's evaluations: chance, clock, budget and record."""
+
+    def __init__(self, search: Search, trial: int) -> None:
+        self._search, self._benchmark = search, search.benchmark
+        self._rules = find_policy(self._benchmark, search.policy)
+        self.names = (search.study, search.method.name, trial)
+        self._chance = stream(*self.names, "evaluations")
+        #: Epochs, ascending and the policy's last, that an evaluation can train.
+        self.fidelities: tuple[int, ...] = (self._rules.epochs,)
+        self._best = np.inf
+        if isinstance(self._benchmark, TabularBenchmark):
+            self.fidelities = self._benchmark.fidelities(self._rules)
+            self._best = self._benchmark.best_signal(self._rules) if search.until_best else np.inf
+        seconds, evaluations = search.budget_seconds, search.budget_evaluations
+        self._limit = np.inf if seconds is None else seconds
+        self._most = np.inf if evaluations is None else evaluations
+        self._record = _Record(
+            self._benchmark.space, trial, self._rules.epochs, only_better=search.until_best
+        )
+
+    @property
+    def spent(self) -> float:
+        """Fraction of the budget that is spent."""
+        record = self._record
+        return min(1.0, max(record.clock / self._limit, record.done / self._most))
+
+    def evaluate(self, proposal: Any) -> NDArray[np.float64] | None:
+        """Evaluate and record a batch; its signals, or None if the trial is over."""
+        rules, record = self._rules, self._record
         if not isinstance(proposal, Proposal):
             proposal = Proposal(proposal)
         epochs = rules.epochs if proposal.epochs is None else proposal.epochs
+        method, benchmark = self._search.method.name, self._benchmark
         if not len(proposal.cells):
-            raise DagnasError(f"method {search.method.name!r} proposed a batch of no cells")
-        if epochs not in fidelities:
+            raise DagnasError(f"method {method!r} proposed a batch of no {benchmark.space.kind}")
+        if epochs not in self.fidelities:
             raise DagnasError(
-                f"method {search.method.name!r} asked for a training of {epochs} epochs; "
-                f"{benchmark.name} has {', '.join(map(str, fidelities))}"
+                f"method {method!r} asked for a training of {epochs} epochs; "
+                f"{benchmark.name} has {', '.join(map(str, self.fidelities))}"
             )
         full = epochs == rules.epochs
-        result = benchmark.evaluate(proposal.cells, rules if full else rules.at(epochs), chance)
+        result = benchmark.evaluate(
+            proposal.cells, rules if full else rules.at(epochs), self._chance
+        )
         if not (result.seconds > 0).all():
             raise DagnasError(
-                f"{benchmark.name}: {rules.seconds!r} is not positive for a cell evaluated"
+                f"{benchmark.name}: {rules.seconds!r} is not positive for one of the "
+                f"{benchmark.space.kind} evaluated"
             )
         seconds = record.clock + np.cumsum(result.seconds)
-        found = np.flatnonzero(full & (result.signal >= best))[:1] + 1
-        kept = int(min((seconds <= limit).sum(), most - record.done, *found))
+        found = np.flatnonzero(full & (result.signal >= self._best))[:1] + 1
+        kept = int(min((seconds <= self._limit).sum(), self._most - record.done, *found))
         record.add(proposal, epochs, result, seconds, kept)
-        progress(min(1.0, max(record.clock / limit, record.done / most)))
-        if kept < len(proposal.cells) or record.done >= most or len(found):
-            break
-        answer = result.signal
-    proposals.close()
-    return record.table(" ".join(benchmark.emulated(rules)))
+        over = kept < len(proposal.cells) or record.done >= self._most or len(found)
+        return None if over else result.signal
+
+    def table(self) -> pa.Table:
+        """All evaluations, with columns of `TRACE`."""
+        return self._record.table(" ".join(self._benchmark.emulated(self._rules)))
 
 
 def _evaluated(benchmark: TabularBenchmark, policy: str) -> Evaluated:
@@ -222,7 +309,7 @@ def _evaluated(benchmark: TabularBenchmark, policy: str) -> Evaluated:
 class _Record:
     """Evaluations of a trial, as they come; a table at its end."""
 
-    def __init__(self, space: CellSpace, trial: int, epochs: int, only_better: bool) -> None:
+    def __init__(self, space: Space[Any], trial: int, epochs: int, only_better: bool) -> None:
         self._space, self._trial, self._epochs = space, trial, epochs
         self._only_better, self._best = only_better, -np.inf
         self._parts: list[dict[str, NDArray[Any]]] = []
@@ -274,6 +361,8 @@ class _Record:
         size = len(columns["code"])
         columns["trial"] = np.full(size, self._trial)
         columns["cell"] = self._space.to_str(self._space.unpack(columns["code"]))
+        if columns["code"].dtype == object:
+            columns["code"] = [None] * size
         columns["emulated"] = [emulated] * size
         return pa.table({name: columns[name] for name in TRACE.names}).cast(TRACE)
 
@@ -282,14 +371,17 @@ def run(search: Search, trials: range, out: Path, show: bool = True) -> None:
     """Run trials and write their trace to ``out``, wall-clock seconds beside it.
 
     Every finished trial is kept in a hidden folder beside ``out`` until all are done, so that an
-    interrupted run goes on where it stopped: with the trial that it was in, from its start.
+    interrupted run goes on where it stopped: with the trial that it was in, from its start (of a
+    batched method, with all trials).
 
     Raises
     ------
     DagnasError
         ``out`` cannot be written, or an evaluation fails.
     """
-    roots = [__name__, search.method.module, type(search.benchmark).__module__]
+    benchmark = search.benchmark
+    evaluating = getattr(benchmark, "module", type(benchmark).__module__)
+    roots = [__name__, search.method.module, evaluating]
     if "predictor" in search.settings:
         roots.append(PREDICTORS.module(search.settings["predictor"]))
     identity = {**search.metadata(), "dagnas.code": digest(roots)}
@@ -306,15 +398,20 @@ def run(search: Search, trials: range, out: Path, show: bool = True) -> None:
         bar_format="{desc} {percentage:3.0f}%|{bar}| {n:.1f}/{total} [{elapsed}<{remaining}]",
         disable=None if show else True,
     ) as bar:
-        for trial in pending:
-            began, before = time.perf_counter(), bar.n
+        batched = search.method.batched and pending
+        for group in [pending] if batched else [[trial] for trial in pending]:
+            began, before, size = time.perf_counter(), bar.n, len(group)
 
-            def advance(fraction: float, before: float = before) -> None:
-                bar.update(before + fraction - bar.n)
+            def advance(fraction: float, before: float = before, size: int = size) -> None:
+                bar.update(before + size * fraction - bar.n)
 
-            table = run_trial(search, trial, advance)
-            wall = {"dagnas.wall": f"{time.perf_counter() - began:.3f}"}
-            write_parquet(table, parts / f"{trial}.parquet", {**identity, **wall})
+            if batched:
+                done = run_side_by_side(search, group, advance)
+            else:
+                done = [run_trial(search, group[0], advance)]
+            wall = {"dagnas.wall": f"{(time.perf_counter() - began) / size:.3f}"}
+            for trial, table in zip(group, done, strict=True):
+                write_parquet(table, parts / f"{trial}.parquet", {**identity, **wall})
             advance(1.0)
     tables = [read_parquet(parts / f"{trial}.parquet") for trial in trials]
     walls = [table.schema.metadata[b"dagnas.wall"].decode() for table in tables]

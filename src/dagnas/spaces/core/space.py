@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dagnas.errors import DagnasError
+from dagnas.spaces.core.base import Space
 from dagnas.spaces.core.cells import Cells, Graphs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-class CellSpace(ABC):
+class CellSpace(Space[Cells]):
     """A set of typed acyclic graphs on a fixed number of vertices.
 
     A cell chooses a type for every vertex and for every edge i -> j, i < j, among those that two
@@ -32,6 +33,8 @@ class CellSpace(ABC):
     edge_mask : ndarray of bool, shape (V, V, R)
         Types allowed at every edge; no type for i >= j.
     """
+
+    kind = "cells"
 
     def __init__(
         self,
@@ -88,20 +91,6 @@ class CellSpace(ABC):
         """Cells of the numbers that ``pack`` gives."""
         return self.from_values(np.asarray(codes)[:, None] // self._radix % self.sizes)
 
-    @abstractmethod
-    def to_str(self, cells: Cells) -> list[str]:
-        """Text of every cell; ``from_str`` reads it back."""
-
-    @abstractmethod
-    def from_str(self, texts: list[str]) -> Cells:
-        """Cells from their texts.
-
-        Raises
-        ------
-        DagnasError
-            A text is none of this space's.
-        """
-
     # Identity up to isomorphism.
 
     @abstractmethod
@@ -111,10 +100,6 @@ class CellSpace(ABC):
     @abstractmethod
     def key(self, cells: Cells) -> list[str]:
         """Text that isomorphic cells share, and no others."""
-
-    @abstractmethod
-    def enumerate(self) -> Cells:
-        """All cells of the space, each one once."""
 
     def representatives(self) -> NDArray[np.int64]:
         """Packed numbers of one cell of each class, ascending."""
