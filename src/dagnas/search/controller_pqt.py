@@ -34,7 +34,7 @@ def controller_pqt(
     lr : float
         Step size of Adam.
     entropy : float
-        Weight of the sum of the entropies of the decisions of the last walk.
+        Weight of the mean entropy of the last walk's decisions.
     queue : int
         Best distinct walks that are kept.
     hidden : int

@@ -13,8 +13,19 @@ from dagnas.search.core.controller import Controller
 from dagnas.search.core.method import Replicas, method
 from dagnas.spaces.core.decisions import DecisionSpace
 
+#: "Select an optimizer" (section 4.2).
+_SELECT = {"lr": 1e-4, "entropy": 0.8}
 
-@method(space=DecisionSpace, batched=True)
+
+@method(
+    space=DecisionSpace,
+    batched=True,
+    per_space={
+        f"select_optimizer_{branches}{formulation}": _SELECT
+        for branches in (2, 4)
+        for formulation in ("", "_linear")
+    },
+)
 def controller_reinforce(
     space: DecisionSpace,
     rngs: Sequence[np.random.Generator],
@@ -27,7 +38,8 @@ def controller_reinforce(
 ) -> Replicas:
     """Make walks of more than average reward likelier, one walk at a time (Williams 1992).
 
-    The step size and the weight of the entropy are the paper's for "stack layers" (section 4.1).
+    The step size and the weight of the entropy are the paper's for "stack layers" (section 4.1),
+    and on "select an optimizer" for that (section 4.2).
     It does not say which optimiser, baseline or sizes it uses: here Adam, the moving average of
     rewards, and 32.
 
@@ -36,7 +48,7 @@ def controller_reinforce(
     lr : float
         Step size of Adam.
     entropy : float
-        Weight of the sum of the entropies of a walk's decisions.
+        Weight of the mean entropy of a walk's decisions.
     momentum : float
         Weight of the past in the moving average of rewards; the first reward begins it.
     hidden : int

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -76,22 +74,13 @@ class Controller(nn.Module):
         # Row r of an array of N walks of each of R replicas, for indexing.
         self._replica = torch.arange(len(rngs), device=device)[:, None]
 
-    def _step(
-        self,
-        states: torch.Tensor,
-        previous: torch.Tensor,
-        memory: tuple[torch.Tensor, torch.Tensor],
-        is_open: torch.Tensor,
-    ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
-        """Log-chances of all actions, shape (R, N, A), and the LSTM cell's new state.
+    def _joint(self, states: torch.Tensor, previous: torch.Tensor) -> torch.Tensor:
+        """What enters the LSTM cell, shape (R, M, H).
 
         Parameters
         ----------
-        states, previous : tensor of int, shape (R, N)
-            Where the walks are, and the number of the action that led there.
-        memory : pair of tensor, shape (R, N, H)
-            Output and state of the LSTM cell.
-        is_open : tensor of bool, shape (R, N, A)
+        states, previous : tensor of int, shape (R, M)
+            States of walks, and the number of the action that led to each.
         """
         embedded = torch.cat(
             [
@@ -100,15 +89,33 @@ class Controller(nn.Module):
             ],
             dim=2,
         )
-        joint = torch.relu(torch.baddbmm(self.joint_bias, embedded, self.joint))
+        return torch.relu(torch.baddbmm(self.joint_bias, embedded, self.joint))
+
+    def _recur(
+        self, joint: torch.Tensor, memory: tuple[torch.Tensor, torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Output and state of the LSTM cell after one more step, shape (R, N, H) each."""
         output, cell = memory
         gates = torch.baddbmm(self.gates_bias, torch.cat([joint, output], dim=2), self.gates)
         enter, forget, leave, candidate = gates.chunk(4, dim=2)
         cell = forget.sigmoid() * cell + enter.sigmoid() * candidate.tanh()
-        output = leave.sigmoid() * cell.tanh()
+        return leave.sigmoid() * cell.tanh(), cell
+
+    def _log_chances(
+        self, output: torch.Tensor, states: torch.Tensor, is_open: torch.Tensor
+    ) -> torch.Tensor:
+        """Logarithms of the chances of all actions, shape (R, M, A).
+
+        Parameters
+        ----------
+        output : tensor, shape (R, M, H)
+            Of the LSTM cell.
+        states : tensor of int, shape (R, M)
+        is_open : tensor of bool, shape (R, M, A)
+        """
         heads = self.heads[self._replica, states]
         logits = (output[:, :, None] @ heads)[:, :, 0] + self.heads_bias[self._replica, states]
-        return logits.masked_fill(~is_open, -torch.inf).log_softmax(dim=2), (output, cell)
+        return logits.masked_fill(~is_open, -torch.inf).log_softmax(dim=2)
 
     def _begin(self, walks: int) -> tuple[torch.Tensor, torch.Tensor]:
         shape = (len(self.rngs), walks, self.joint.shape[2])
@@ -131,12 +138,9 @@ class Controller(nn.Module):
                 is_open = space.open_actions(left)[here]
                 # What an ended walk would do is not asked.
                 is_open[states == end] = True
-                log_chances, memory = self._step(
-                    self._tensor(here[:, None]),
-                    self._tensor(previous[:, None]),
-                    memory,
-                    self._tensor(is_open[:, None]),
-                )
+                at = self._tensor(here[:, None])
+                memory = self._recur(self._joint(at, self._tensor(previous[:, None])), memory)
+                log_chances = self._log_chances(memory[0], at, self._tensor(is_open[:, None]))
                 sums = log_chances[:, 0].double().exp().cumsum(dim=1).cpu().numpy()
                 for replica in going.tolist():
                     # The draw is below the whole sum even where rounding keeps that from one.
@@ -156,63 +160,50 @@ class Controller(nn.Module):
 
         Returns
         -------
-        log_probability, entropy : tensor, shape (R, N)
-            Both summed over the decisions of a walk.
+        log_probability : tensor, shape (R, N)
+            Summed over the decisions of a walk.
+        entropy : tensor, shape (R, N)
+            Mean over the decisions of a walk: a sum would favour long walks over short ones.
         """
-        paths = _Paths.of(self.space, walks)
-        memory = self._begin(len(walks[0]))
-        log_probability = torch.zeros(memory[0].shape[:2], device=self.device)
-        entropy = torch.zeros_like(log_probability)
-        for step in range(paths.actions.shape[2]):
-            going = self._tensor(paths.going[:, :, step])
-            log_chances, memory = self._step(
-                self._tensor(paths.states[:, :, step]),
-                self._tensor(paths.previous[:, :, step]),
-                memory,
-                self._tensor(paths.is_open(step)),
-            )
-            chosen = self._tensor(paths.actions[:, :, step, None])
-            log_probability = log_probability + going * log_chances.gather(2, chosen)[:, :, 0]
-            # 0 log 0 = 0, for closed actions.
-            terms = log_chances.exp() * log_chances.clamp(min=-1e4)
-            entropy = entropy - going * terms.sum(dim=2)
-        return log_probability, entropy
-
-    def _tensor(self, array: NDArray) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
-
-
-@dataclass(frozen=True)
-class _Paths:
-    """Walks of equal length as arrays of shape (R, N, T), ended ones padded with zeros."""
-
-    space: DecisionSpace
-    actions: NDArray[np.int64]
-    states: NDArray[np.int64]
-    going: NDArray[np.bool_]
-
-    @staticmethod
-    def of(space: DecisionSpace, walks: Sequence[Sequence[Walk]]) -> _Paths:
+        replicas, number = len(walks), len(walks[0])
         longest = max(len(walk) for of_replica in walks for walk in of_replica)
-        shape = (len(walks), len(walks[0]), longest)
+        shape = (replicas, longest, number)
         actions, states = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
         going = np.zeros(shape, dtype=bool)
         for replica, of_replica in enumerate(walks):
-            for number, walk in enumerate(of_replica):
-                place = (replica, number, slice(len(walk)))
-                actions[place], states[place], going[place] = walk, space.visited(walk), True
-        return _Paths(space, actions, states, going)
+            for place, walk in enumerate(of_replica):
+                index = (replica, slice(len(walk)), place)
+                actions[index], states[index], going[index] = walk, self.space.visited(walk), True
+        width = self._width
+        previous = np.full_like(actions, len(self.space.states) * width)
+        previous[:, 1:] = (states * width + actions)[:, :-1]
+        # Where a walk has ended nothing is asked, and so nothing is closed.
+        is_open = ~going[..., None] | np.stack(
+            [
+                self.space.open_actions(self.space.cap - step)[states[:, step]]
+                for step in range(longest)
+            ],
+            axis=1,
+        )
 
-    @cached_property
-    def previous(self) -> NDArray[np.int64]:
-        """Number of the action before each, among those of all states."""
-        states, width = self.space.targets.shape
-        before = np.full_like(self.actions, states * width)
-        before[:, :, 1:] = (self.states * width + self.actions)[:, :, :-1]
-        return before
+        def flat(array: NDArray) -> torch.Tensor:
+            return self._tensor(array.reshape(replicas, longest * number, *array.shape[3:]))
 
-    def is_open(self, step: int) -> NDArray[np.bool_]:
-        """Actions open in a step, shape (R, N, A)."""
-        is_open = self.space.open_actions(self.space.cap - step)[self.states[:, :, step]]
-        is_open[~self.going[:, :, step]] = True
-        return is_open
+        joint = self._joint(flat(states), flat(previous))
+        memory, outputs = self._begin(number), []
+        for step in joint.split(number, dim=1):
+            memory = self._recur(step, memory)
+            outputs.append(memory[0])
+        log_chances = self._log_chances(torch.cat(outputs, dim=1), flat(states), flat(is_open))
+        chosen = log_chances.gather(2, flat(actions)[:, :, None])[:, :, 0]
+        # 0 log 0 = 0, for closed actions.
+        entropy = -(log_chances.exp() * log_chances.clamp(min=-1e4)).sum(dim=2)
+        counted = self._tensor(going)
+        lengths = counted.sum(dim=1)
+        return (
+            (chosen.view(shape) * counted).sum(dim=1),
+            (entropy.view(shape) * counted).sum(dim=1) / lengths,
+        )
+
+    def _tensor(self, array: NDArray) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)

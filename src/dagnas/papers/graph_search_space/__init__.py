@@ -1,0 +1,1 @@
+"""Neural Architecture Search Over a Graph Search Space."""

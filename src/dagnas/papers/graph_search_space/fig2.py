@@ -1,0 +1,150 @@
+"""Figure 2: stack layers, as a graph and as a chain (section 4.1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dagnas.papers.core.inputs import Inputs
+from dagnas.papers.core.panels import between, number
+from dagnas.papers.core.result import Result
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+STUDIES = ("graph_search_space_stack_layers", "graph_search_space_stack_layers_linear")
+RESULT = Result(place="Figure 2", title="Stack layers", studies=STUDIES)
+#: Most points of a curve, about evenly apart on a logarithmic axis.
+_POINTS = 200
+#: Look of each formulation: label, colour.
+LOOKS = {"graph": ("graph", "#D55E00"), "linear": ("linear", "#0072B2")}
+
+
+def tabulate(inputs: Inputs) -> pd.DataFrame:
+    """Best reward so far.
+
+    Returns
+    -------
+    DataFrame
+        Those of `best_rewards`, of both formulations.
+    """
+    import pandas as pd
+
+    return pd.concat([best_rewards(inputs, study) for study in STUDIES], ignore_index=True)
+
+
+def best_rewards(inputs: Inputs, study: str) -> pd.DataFrame:
+    """Best reward so far of every method of a study.
+
+    Returns
+    -------
+    DataFrame
+        Columns task (the benchmark's name without its formulation), formulation ("graph",
+        "linear"), method, trial (rewards seen, "trials" in the paper), mean, min and max over
+        replicas, best (share of replicas that have seen the highest reward, 1) and n (replicas).
+    """
+    import pandas as pd
+
+    benchmark = inputs.config.studies[study].benchmark
+    frames = []
+    for method, traces in inputs.traces(study).groupby("method", sort=False):
+        replicas = [trace["signal"].to_numpy() for _, trace in traces.groupby("trial")]
+        best = np.maximum.accumulate(np.array(replicas), axis=1)
+        seen = np.unique(np.geomspace(1, best.shape[1], _POINTS).round().astype(int))
+        best = best[:, seen - 1]
+        frames.append(
+            pd.DataFrame(
+                {
+                    "task": benchmark.removesuffix("_linear"),
+                    "formulation": "linear" if benchmark.endswith("_linear") else "graph",
+                    "method": method,
+                    "trial": seen,
+                    "mean": best.mean(axis=0),
+                    "min": best.min(axis=0),
+                    "max": best.max(axis=0),
+                    "best": (best >= 1).mean(axis=0),
+                    "n": len(best),
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
+    """The space above, the curves below."""
+    from matplotlib.figure import Figure
+
+    from dagnas.benchmarks.core.toys import stack_layers_graph
+
+    figure = Figure(figsize=(7.2, 5.4), layout="constrained")
+    above, below = figure.subplots(2, 1, height_ratios=[1, 2.6])
+    stack_layers_graph().space.draw(above)
+    above.set(title="(a) The graph: as many layers as are added")
+    rewards_panel(below, table)
+    below.set(title="(b) Best reward", ylabel="best reward so far")
+    return figure
+
+
+def rewards_panel(ax: Axes, table: pd.DataFrame) -> None:
+    """Curves of one task: the mean over replicas, and all between the worst and the best."""
+    from dagnas.papers.core import style
+
+    ends = []
+    for (method, formulation), curve in table.groupby(["method", "formulation"], sort=False):
+        look = look_of(str(method), str(formulation))
+        line: dict[str, Any] = {"color": look.colour, "lw": look.width, "ls": look.dashes}
+        ax.plot(curve["trial"], curve["mean"], **line)
+        if look.width > 2:
+            ax.fill_between(
+                curve["trial"], curve["min"], curve["max"], color=look.colour, alpha=0.18, lw=0
+            )
+        ends.append((curve["mean"].iloc[-1], look))
+    ax.set(xlim=(1, table["trial"].max()), ylim=(0, 1.03), xlabel="trials")
+    if table["trial"].max() > 1000:
+        ax.set_xscale("log")
+    style.label_ends(ax, ends)
+
+
+def look_of(method: str, formulation: str) -> Any:
+    """Look of a method on a formulation: the controller's are thick, and have bands."""
+    from dagnas.papers.core.style import Look
+
+    label, colour = LOOKS[formulation]
+    if method == "random_search":
+        return Look(f"{label}, random", colour, 1.2, (0, (4, 2)))
+    if method == "controller_reinforce":
+        return Look(label, colour, 2.6)
+    return Look(f"{label}, {method.removeprefix('controller_')}", colour, 1.6, (0, (1, 1)))
+
+
+def caption(table: pd.DataFrame, inputs: Inputs) -> str:
+    """What the curves show, over how many replicas, and where they end."""
+    return " ".join(
+        [
+            "(a) The space as a graph; the linear one is a chain of twenty such decisions. (b) "
+            "The dynamic controller, trained by REINFORCE.",
+            rewards_caption(table),
+        ]
+    )
+
+
+def rewards_caption(table: pd.DataFrame) -> str:
+    """Sentences on curves of one task or several."""
+    found = []
+    for (task, formulation, method), curve in table.groupby(
+        ["task", "formulation", "method"], sort=False
+    ):
+        if share := curve["best"].iloc[-1]:
+            found.append(f"{task}, {formulation}, {method}: {share:.0%}")
+    return " ".join(
+        [
+            f"Best reward so far, mean over {between(table['n'])} replicas, up to trial "
+            f"{number(int(table['trial'].max()))}; bands from the worst replica to the best; "
+            "dashed: walks by chance.",
+            "Share of replicas that saw the highest reward, 1, by the end:",
+            "; ".join(found or ["none"]) + ".",
+        ]
+    )
