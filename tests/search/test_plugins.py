@@ -1,4 +1,4 @@
-"""Plug-ins from a named module and from an entry point: the tutorial page itself is run."""
+"""Plug-ins from a named module and from an entry point: the tutorial pages themselves are run."""
 
 import re
 import sys
@@ -15,13 +15,15 @@ from dagnas.registry import Registry
 from dagnas.search import METHODS
 from dagnas.search.core.method import Method
 
-PAGE = Path(__file__).parents[2] / "docs" / "tutorial_plugin.md"
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = [DOCS / "tutorial_plugin.md", DOCS / "tutorial_decisions.md"]
 
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
-    """A folder with the modules of the tutorial; registries and imports as before, afterwards."""
-    for name, code in re.findall(r"```python\n# (\w+)\.py\n(.*?)```", PAGE.read_text(), re.DOTALL):
+    """A folder with the modules of the tutorials; registries and imports as before, afterwards."""
+    text = "".join(page.read_text() for page in PAGES)
+    for name, code in re.findall(r"```python\n# (\w+)\.py\n(.*?)```", text, re.DOTALL):
         (tmp_path / f"{name}.py").write_text(code)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
@@ -46,6 +48,24 @@ def test_a_method_of_the_tutorial(workplace, data, capsys):
     first = trace[trace["trial"] == 0]
     # The second batch are the neighbours of the best of the first eight: 6 edges x 4 others.
     assert first["signal"][8:32].max() > first["signal"][:8].max()
+
+
+def test_a_space_of_decisions_of_the_tutorial(workplace, capsys):
+    command = ["search", "--plugin", "my_layers", "--benchmark", "my_layers", "--policy", "reward"]
+    command += ["--method", "controller_reinforce", "--set", "lr=0.01", "--trials", "0:3"]
+    assert main([*command, "--budget-evaluations", "40", "--out", "layers.parquet"]) == 0
+    trace = pq.read_table("layers.parquet").to_pandas()
+    assert trace.groupby("trial").size().tolist() == [40, 40, 40]
+    assert trace["signal"].between(0, 1).all()
+    assert trace["cell"].str.endswith(" > no").all()
+    assert main([*command, "--budget-seconds", "9", "--out", "layers.parquet"]) == 2
+    assert "not budget_seconds" in capsys.readouterr().err
+    (script,) = re.findall(r"In Python:\n\n```python\n(.*?)```", PAGES[1].read_text(), re.DOTALL)
+    sys.path.insert(0, str(workplace))
+    names = "from my_layers import SPACE, ObjectiveBenchmark, reward\n"
+    exec(names + script.replace("300", "20"), found := {})  # noqa: S102
+    assert [len(trace) for trace in found["traces"]] == [20] * 10
+    assert (workplace / "layers.svg").exists()
 
 
 def test_a_space_and_a_benchmark_of_the_tutorial(workplace, capsys):

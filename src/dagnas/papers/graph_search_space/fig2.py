@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 STUDIES = ("graph_search_space_stack_layers", "graph_search_space_stack_layers_linear")
 RESULT = Result(place="Figure 2", title="Stack layers", studies=STUDIES)
-#: Most points of a curve, about evenly apart on a logarithmic axis.
+#: Curves have a point for every trial up to this; then as many, evenly apart on a log axis.
 _POINTS = 200
 #: Look of each formulation: label, colour.
 LOOKS = {"graph": ("graph", "#D55E00"), "linear": ("linear", "#0072B2")}
@@ -53,7 +53,9 @@ def best_rewards(inputs: Inputs, study: str) -> pd.DataFrame:
     for method, traces in inputs.traces(study).groupby("method", sort=False):
         replicas = [trace["signal"].to_numpy() for _, trace in traces.groupby("trial")]
         best = np.maximum.accumulate(np.array(replicas), axis=1)
-        seen = np.unique(np.geomspace(1, best.shape[1], _POINTS).round().astype(int))
+        seen = np.arange(1, min(trials := best.shape[1], _POINTS) + 1)
+        if trials > _POINTS:
+            seen = np.union1d(seen, np.geomspace(_POINTS, trials, _POINTS).round().astype(int))
         best = best[:, seen - 1]
         frames.append(
             pd.DataFrame(

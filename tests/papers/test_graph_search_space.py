@@ -1,0 +1,118 @@
+"""NAS over a graph search space: curves by hand, results of a tiny scale, claims."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dagnas import config
+from dagnas.benchmarks import BENCHMARKS
+from dagnas.papers.core import Inputs, results
+from dagnas.papers.core.claims import Tables, ledger
+from dagnas.papers.core.make import make
+from dagnas.papers.graph_search_space.fig2 import best_rewards
+from dagnas.search import METHODS
+from dagnas.search.core.runner import Search, run
+
+SCALE = """
+scale: tiny
+trials: 2
+studies:
+  graph_search_space_stack_layers: &study
+    benchmark: stack_layers
+    policy: reward
+    methods: [random_search, controller_reinforce]
+    budget_evaluations: 250
+  graph_search_space_stack_layers_linear: {<<: *study, benchmark: stack_layers_linear}
+  graph_search_space_select_optimizer_2: {<<: *study, benchmark: select_optimizer_2}
+  graph_search_space_select_optimizer_2_linear: {<<: *study, benchmark: select_optimizer_2_linear}
+papers: [graph_search_space]
+"""
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """Root of a project with all traces: those of the controller are made by random search too."""
+    root = tmp_path_factory.mktemp("tiny")
+    (root / "tiny.yaml").write_text(SCALE)
+    for job in config.load(root / "tiny.yaml").search_jobs():
+        search = Search(
+            BENCHMARKS.get(job.benchmark).open(root),
+            METHODS.get("random_search"),
+            policy="reward",
+            budget_evaluations=250,
+            study=f"{job.study} {job.method}",
+        )
+        run(search, range(job.first, job.last), root / job.path, show=False)
+    return root
+
+
+@pytest.fixture
+def inputs_of(root):
+    scale = config.load(root / "tiny.yaml")
+    known = results(scale)
+    return lambda name: Inputs(scale, known[f"graph_search_space/{name}"], root)
+
+
+def test_curves_are_of_the_best_so_far(inputs_of):
+    inputs = inputs_of("fig2")
+    study = "graph_search_space_stack_layers"
+    table = best_rewards(inputs, study).query("method == 'random_search'").set_index("trial")
+    traces = inputs.traces(study).query("method == 'random_search'")
+    best = [t["signal"].to_numpy() for _, t in traces.groupby("trial")]
+    for trial in (1, 7, 200, 250):
+        ends = [replica[:trial].max() for replica in best]
+        row = table.loc[trial]
+        assert (row["mean"], row["min"], row["max"]) == (np.mean(ends), min(ends), max(ends))
+    assert list(table.index[:200]) == list(range(1, 201))
+    assert table.index[-1] == 250
+    assert set(table["n"]) == {2}
+
+
+@pytest.mark.parametrize("name", ["fig2", "fig3", "fig4"])
+def test_results_are_whole(name, inputs_of, tmp_path):
+    csv, *pictures, text = make(inputs_of(name), tmp_path)
+    assert len(pd.read_csv(csv)) > 0
+    assert all(picture.stat().st_size > 1000 for picture in pictures)
+    assert "Scale: tiny." in text.read_text()
+
+
+def test_the_spaces_of_figure_3_are_counted(inputs_of, tmp_path):
+    csv, *_ = make(inputs_of("fig3"), tmp_path)
+    table = pd.read_csv(csv, dtype={"walks": str}).set_index("space")
+    assert table.loc["stack_layers", "walks"] == "101"
+    assert table.loc["stack_layers_linear", "walks"] == str(2**20)
+    assert table.loc["select_optimizer_4_linear", "walks"] == str(4 * 100**16)
+
+
+def invented(folder, ends):
+    """Tables of figures 2 and 4 with the given means at the ends of curves."""
+    rows = [
+        {"task": task, "formulation": form, "method": "controller_reinforce", "mean": mean}
+        for (task, form), mean in ends.items()
+    ]
+    table = pd.DataFrame(rows).assign(n=10)
+    layers = table["task"] == "stack_layers"
+    trials = [table[layers].assign(trial=trial) for trial in (100, 200)]
+    (folder / "graph_search_space").mkdir()
+    pd.concat(trials).to_csv(folder / "graph_search_space/fig2.csv")
+    table[~layers].assign(trial=5000).to_csv(folder / "graph_search_space/fig4.csv")
+    names = ["graph_search_space/fig2", "graph_search_space/fig4"]
+    found = ledger(["graph_search_space"], Tables(folder, names))
+    return {entry.id: entry.status for entry in found}
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_claims_follow_the_curves(good, tmp_path):
+    ends = {
+        ("stack_layers", "graph"): 1.0 if good else 0.98,
+        ("stack_layers", "linear"): 0.96 if good else 1.0,
+        ("select_optimizer_2", "graph"): 0.7 if good else 0.5,
+        ("select_optimizer_2", "linear"): 0.6,
+        ("select_optimizer_4", "graph"): 0.8 if good else 0.3,
+        ("select_optimizer_4", "linear"): 0.6,
+    }
+    statuses = invented(tmp_path, ends)
+    toys = {name: status for name, status in statuses.items() if name[3] in "24"}
+    assert set(toys.values()) == {"reproduced" if good else "not reproduced"}
+    assert len(toys) == 6
+    assert {status for name, status in statuses.items() if name not in toys} == {"not run"}
