@@ -13,20 +13,20 @@ from dagnas.papers.graph_search_space.fig2 import best_rewards
 from dagnas.search import METHODS
 from dagnas.search.core.runner import Search, run
 
-SCALE = """
-scale: tiny
-trials: 2
-studies:
-  graph_search_space_stack_layers: &study
-    benchmark: stack_layers
+STUDY = """
+  graph_search_space_{0}:
+    benchmark: {0}
     policy: reward
     methods: [random_search, controller_reinforce]
-    budget_evaluations: 250
-  graph_search_space_stack_layers_linear: {<<: *study, benchmark: stack_layers_linear}
-  graph_search_space_select_optimizer_2: {<<: *study, benchmark: select_optimizer_2}
-  graph_search_space_select_optimizer_2_linear: {<<: *study, benchmark: select_optimizer_2_linear}
-papers: [graph_search_space]
-"""
+    budget_evaluations: 250"""
+NAMES = [
+    f"{task}{form}" for task in ("stack_layers", "select_optimizer_2") for form in ("", "_linear")
+]
+SCALE = (
+    "scale: tiny\ntrials: 2\npapers: [graph_search_space]\nstudies:"
+    + "".join(map(STUDY.format, NAMES))
+    + "\n"
+)
 
 
 @pytest.fixture(scope="module")

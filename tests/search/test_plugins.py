@@ -63,7 +63,7 @@ def test_a_space_of_decisions_of_the_tutorial(workplace, capsys):
     (script,) = re.findall(r"In Python:\n\n```python\n(.*?)```", PAGES[1].read_text(), re.DOTALL)
     sys.path.insert(0, str(workplace))
     names = "from my_layers import SPACE, ObjectiveBenchmark, reward\n"
-    exec(names + script.replace("300", "20"), found := {})  # noqa: S102
+    exec(names + script.replace("300", "20"), found := {})
     assert [len(trace) for trace in found["traces"]] == [20] * 10
     assert (workplace / "layers.svg").exists()
 
