@@ -14,6 +14,9 @@ import pyarrow.parquet as pq
 
 from dagnas.errors import DagnasError
 
+#: Version of the layout of tables; one of another version is refused.
+SCHEMA = "1"
+
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:

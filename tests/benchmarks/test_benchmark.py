@@ -9,8 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from dagnas.benchmarks import BENCHMARKS
-from dagnas.benchmarks.core.benchmark import find_policy
-from dagnas.benchmarks.core.objective import ObjectiveBenchmark
+from dagnas.benchmarks.core.benchmark import TabularBenchmark, find_policy
 from dagnas.benchmarks.core.table import Table
 from dagnas.errors import DagnasError
 from dagnas.files import write_parquet
@@ -26,9 +25,9 @@ def bench(data):
 def test_every_registered_benchmark_names_its_tables():
     names = BENCHMARKS.names()
     assert {"nasbench101", "nasbench201", "nasbench201_cifar100"} <= set(names)
-    # The table of digits201 is part of the package; objectives have none.
+    # The table of digits201 is part of the package; spaces of decisions have none.
     opened = {n: BENCHMARKS.get(n).open(Path("x")) for n in names if not BENCHMARKS.get(n).tables}
-    tabular = [name for name, one in opened.items() if not isinstance(one, ObjectiveBenchmark)]
+    tabular = [name for name, one in opened.items() if isinstance(one, TabularBenchmark)]
     assert tabular == ["digits201"]
 
 

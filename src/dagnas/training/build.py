@@ -16,9 +16,8 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from dagnas.benchmarks.core.table import SCHEMA
 from dagnas.errors import DagnasError, unknown
-from dagnas.files import read_parquet, write_parquet
+from dagnas.files import SCHEMA, read_parquet, write_parquet
 from dagnas.seeds import stream
 from dagnas.spaces import SPACES
 from dagnas.spaces.core import complexity

@@ -17,9 +17,8 @@ from tqdm import tqdm
 
 from dagnas.benchmarks.core.importers import import_table
 from dagnas.benchmarks.core.sources import SOURCES, Source, SourceFile
-from dagnas.benchmarks.core.table import SCHEMA
 from dagnas.errors import DagnasError, unknown
-from dagnas.files import write_parquet
+from dagnas.files import SCHEMA, write_parquet
 
 _ATTEMPTS = 5
 _PAUSE = 1.0

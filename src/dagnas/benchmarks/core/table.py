@@ -11,9 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from dagnas.errors import DagnasError
-from dagnas.files import read_parquet
-
-SCHEMA = "1"
+from dagnas.files import SCHEMA, read_parquet
 
 
 class Table:

@@ -117,7 +117,7 @@ def look_of(method: str, formulation: str) -> Any:
     label, colour = LOOKS[formulation]
     if method == "random_search":
         return Look(f"{label}, random", colour, 1.2, (0, (4, 2)))
-    if method == "controller_reinforce":
+    if method in ("controller_reinforce", "controller_pqt"):
         return Look(label, colour, 2.6)
     return Look(f"{label}, {method.removeprefix('controller_')}", colour, 1.6, (0, (1, 1)))
 

@@ -45,7 +45,7 @@ def draw_decisions(space: DecisionSpace, ax: Axes | None = None) -> Axes:
     x = {state: (width + _GAP) * number for state, number in column.items()}
     y = {state: _ROW * number for state, number in row.items()}
     sides = (min(x.values()) - width, max(x.values()) + width)
-    heights = (min(y.values()) - _ROW, max(y.values()) + _ROW)
+    heights = (min(y.values()) - _ROW, max(y.values()) + (1.6 if space.is_cyclic else 1) * _ROW)
     if ax is None:
         size = (INCHES * (sides[1] - sides[0]), INCHES * (heights[1] - heights[0]))
         ax = Figure(figsize=size, layout="constrained").add_subplot()
@@ -120,8 +120,9 @@ def _draw_arrow(
         corner = np.array([0.3, _HEIGHT / 2])
         start, stop, bend, ends = start + corner * [-1, 1], stop + corner, -1.5, {}
     else:
-        # An arrow back, or over other columns, goes around them.
-        bend = 0.0 if span == 1 else -0.3 if span > 1 else 0.3
+        # An arrow back, or over other columns, goes around them, within the picture's margin.
+        far = float(np.hypot(*(stop - start)))
+        bend = 0.0 if span == 1 else min(0.4, 3 * _ROW / far) * (-1 if span > 1 else 1)
     ax.add_patch(
         FancyArrowPatch(
             start,
