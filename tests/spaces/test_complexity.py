@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from dagnas.spaces import SPACES
 from dagnas.spaces.core import complexity
 from dagnas.spaces.core.cells import Cells
 
@@ -131,3 +132,79 @@ def test_nasbench201_multiply_adds_are_those_of_the_official_files(edges, madds)
         matrix[0, x, y] = edge
     size = complexity.nasbench201(Cells(np.zeros((1, 4), np.int8), matrix))
     assert size.total_madds().tolist() == [madds]
+
+
+# ENAS
+
+
+def test_enas_cells_by_hand():
+    space = SPACES.get("enas")
+    pools = "[[4], [5, 0], [4, 0, 0], [5, 0, 0, 0], [4, 0, 0, 0, 0], [5, 0, 0, 0, 0, 0]]"
+    # The same, but for a 5x5 convolution at 16x16 and a separable one of 3x3 at 8x8, and skips
+    # from the input to the last layer (two reductions more) and from vertex 1 to 3 (one more).
+    more = "[[4], [5, 0], [2, 0, 1], [5, 0, 0, 0], [4, 0, 0, 0, 0], [1, 1, 0, 0, 0, 0]]"
+    size = complexity.enas(space.from_str([pools, more]), channels=4)
+    # Stem 27 x 4 and head 4 x 10; six 1x1 convolutions of 4 x 4, five of skips, two reductions.
+    params = 108 + 8 + 40 + 6 * (16 + 8) + 5 * (16 + 8) + 2 * (16 + 8)
+    madds = 1024 * 108 + 40 + 16 * (2 * 1024 + 2 * 256 + 2 * 64)
+    madds += 16 * (1024 + 2 * 256 + 2 * 64) + 16 * (256 + 64)
+    convolutions = 25 * 16 + 8 + (9 * 4 + 16 + 8)
+    assert size.params.tolist() == [params, params + convolutions + 2 * 16 + 3 * (16 + 8)]
+    extra = 256 * 25 * 16 + 64 * (9 * 4 + 16) + 16 * (256 + 64) + 16 * (2 * 256 + 64)
+    assert size.total_madds().tolist() == [madds, madds + extra]
+
+
+def count_enas(cell: Cells, channels: int) -> dict[str, int]:
+    """Size of a network of torch modules, counted while it runs once."""
+    import torch
+    from torch import nn
+
+    count = {"params": 0, "madds": 0}
+
+    def conv(x, kernel, groups=1, stride=1, out=channels):
+        layer = nn.Conv2d(x.shape[1], out, kernel, stride, kernel // 2, groups=groups, bias=False)
+        x = layer(x)
+        count["params"] += layer.weight.numel()
+        count["madds"] += layer.weight.numel() * x[0, 0].numel()
+        return x
+
+    def norm(x):
+        layer = nn.BatchNorm2d(x.shape[1]).eval()
+        count["params"] += sum(p.numel() for p in layer.parameters())
+        return layer(x)
+
+    def operate(x, kind):
+        if kind.startswith("conv"):
+            return norm(conv(x, int(kind[-1])))
+        if kind.startswith("sep"):
+            return norm(conv(conv(x, int(kind[-1]), groups=channels), 1))
+        return nn.functional.max_pool2d(x, 3, 1, 1)
+
+    def reduce(x):
+        shifted = nn.functional.pad(x[:, :, 1:, 1:], (0, 1, 0, 1))
+        ways = [conv(way, 1, stride=2, out=channels // 2) for way in (x, shifted)]
+        return norm(torch.cat(ways, dim=1))
+
+    states = {0: norm(conv(torch.zeros(1, 3, 32, 32), 3))}
+    for v in range(1, 7):
+        kind = SPACES.get("enas").node_types[cell.nodes[0, v]]
+        x = operate(norm(conv(states[v - 1], 1)), kind)
+        if v > 1:
+            skipped = [states[u] for u in range(v - 1) if cell.edges[0, u, v]]
+            x = norm(conv(torch.cat([x, *skipped], dim=1), 1))
+        states[v] = x
+        if v in (2, 4):
+            read = [u for u in states if cell.edges[0, u, v + 1 :].any()]
+            states = {u: reduce(states[u]) for u in read}
+    assert states[6].shape[2:] == (8, 8)
+    head = nn.Linear(channels, 10, bias=False)
+    head(states[6].mean(dim=(2, 3)))
+    return {kind: number + head.weight.numel() for kind, number in count.items()}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_enas_sizes_are_those_of_a_torch_network(seed):
+    cell = SPACES.get("enas").sample(1, np.random.default_rng(seed))
+    size, counted = complexity.enas(cell), count_enas(cell, 36)
+    assert size.params.tolist() == [counted["params"]]
+    assert size.total_madds().tolist() == [counted["madds"]]

@@ -16,6 +16,7 @@ from dagnas.spaces.core import draw
 from dagnas.spaces.core.draw import ADDED, DELETED, KEPT, draw_cell, parts
 
 NAS101, NAS201 = SPACES.get("nasbench101"), SPACES.get("nasbench201")
+ENAS = SPACES.get("enas")
 BOX = (0.8, 0.56)
 
 
@@ -75,18 +76,23 @@ def test_parts_agree_with_the_space():
         assert set(parts(NAS101, cell).edges) == set(zip(*np.nonzero(pruned.edges[0]), strict=True))
 
 
-@pytest.mark.parametrize("prune", [True, False])
-@pytest.mark.parametrize("seed", range(12))
-def test_boxes_and_curves_do_not_overlap(seed, prune):
-    cells = cells_of(NAS101, seed, 2)
-    seen = parts(NAS101, cells[0], prune)
+@pytest.mark.parametrize(
+    ("space", "seed", "prune"),
+    [
+        *((NAS101, seed, prune) for seed in range(12) for prune in (True, False)),
+        *((ENAS, seed, True) for seed in range(6)),
+    ],
+)
+def test_boxes_and_curves_do_not_overlap(space, seed, prune):
+    cells = cells_of(space, seed, 2)
+    seen = parts(space, cells[0], prune)
     at = {
         item: np.array([breadth, -1.2 * depth])
         for item, (depth, breadth) in draw._layout(seen, BOX[0], 0.4).items()
     }
     for u, v in itertools.combinations(seen.nodes, 2):
         assert (np.abs(at[u] - at[v]) >= np.array(BOX) + 0.1).any()
-    ax = draw_cell(NAS101, cells[0], prune=prune)
+    ax = draw_cell(space, cells[0], prune=prune)
     curves = [
         patch.get_path()
         for patch in ax.get_children()
@@ -156,6 +162,16 @@ def test_a_changed_operation_says_what_it_was(shapes):
     draw_cell(NAS201, after, before=before)
     assert [text for _, text, *_ in shapes["text"]].count("was avg pool 3\u00d73") == 1
     assert "conv 3\u00d73" in [text for _, text, *_ in shapes["text"]]
+
+
+def test_enas_operations_have_short_names(shapes):
+    cell = ENAS.from_str(
+        ["[[0], [1, 0], [2, 0, 1], [3, 0, 0, 0], [4, 1, 0, 0, 0], [5, 0, 0, 0, 0, 1]]"]
+    )
+    draw_cell(ENAS, cell)
+    texts = [text for _, text, *_ in shapes["text"]]
+    assert sorted(texts) == sorted(["I", "C3", "S3", "C5", "S5", "AP", "MP", "O"])
+    assert len(shapes["arrow"]) == 7 + 3
 
 
 def test_a_cell_without_a_path_shows_input_and_output(shapes):

@@ -13,7 +13,7 @@ from dagnas.spaces.core.cells import Cells, Graphs, concatenate
 from dagnas.spaces.core.space import CellSpace
 from dagnas.spaces.nasbench101 import OPERATIONS, NASBench101Space
 
-NAMES = ["nasbench101", "nasbench201"]
+NAMES = ["nasbench101", "nasbench201", "enas"]
 seeds = st.integers(0, 2**32 - 1)
 
 
@@ -314,3 +314,67 @@ def test_a_space_of_one_size_has_no_projection():
     space = NASBench101Space(6)
     with pytest.raises(DagnasError, match="no projection to NAS-Bench-101 cells of 6 vertices"):
         space.project(space.to_graph(draw(space, 2)))
+
+
+# ENAS
+
+CELL = "[[1], [4, 0], [5, 0, 1], [0, 1, 1, 1], [2, 1, 0, 1, 1], [3, 0, 0, 0, 0, 1]]"
+
+
+def test_a_line_of_the_enas_file():
+    space = SPACES.get("enas")
+    cell = space.from_str([CELL])
+    names = [space.node_types[node] for node in cell.nodes[0]]
+    assert names == (
+        [
+            "input",
+            "sepconv3x3",
+            "avgpool3x3",
+            "maxpool3x3",
+            "conv3x3",
+            "conv5x5",
+            "sepconv5x5",
+            "output",
+        ]
+    )
+    edges = {f"{i}{j}" for i, j in zip(*np.nonzero(cell.edges[0]), strict=True)}
+    chain = {"01", "12", "23", "34", "45", "56", "67"}
+    assert edges == chain | {"13", "04", "14", "24", "05", "25", "35", "46"}
+    assert space.to_str(cell) == space.key(cell) == [CELL]
+
+
+def test_enas_is_too_large_to_list():
+    space = SPACES.get("enas")
+    with pytest.raises(DagnasError, match="enas has 1,528,823,808 cells"):
+        space.enumerate()
+    last = space.from_values(space.sizes[None] - 1)
+    assert space.pack(last) == 1_528_823_807
+    assert (space.canonical(draw(space)) == space.pack(draw(space))).all()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        (CELL, "", "expected lists of whole numbers"),
+        (CELL, "[" * 100_000, "expected lists of whole numbers"),
+        (CELL, '__import__("os")', "expected lists of whole numbers"),
+        (CELL, "{}", "no list; a cell has 6"),
+        ("[[1], ", "[", "5 rows; a cell has 6"),
+        ("[[1], ", "[[1], [1], ", "7 rows; a cell has 6"),
+        ("[1]", "[]", r"row 0 is \[\]; expected an operation and 0 flags"),
+        ("[1]", "1", "row 0 is 1; expected an operation and 0 flags"),
+        ("[[1]", "[[6]", r"row 0 has the operation 6; valid: 0 \(conv3x3\).*5 \(maxpool3x3\)"),
+        ("[[1]", "[[-1]", "row 0 has the operation -1; valid"),
+        ("[[1]", "[[true]", "row 0 has the operation True; valid"),
+        ("[[1]", "[[1.0]", "row 0 has the operation 1.0; valid"),
+        ("[4, 0]", "[4, 2]", "flag 0 of row 1 is 2; valid: 0, 1"),
+        ("[4, 0]", "[4]", "row 1 has 0 flags; valid: 1"),
+        ("[4, 0]", "[4, 0, 1]", "row 1 has 2 flags; valid: 1"),
+        ("[4, 0]", "[4, 0, 1, 1]", "edge back from vertex 2 to vertex 2; valid: .* below 2"),
+        ("[4, 0]", "[4, 0, 1, 0, 1]", "edge back from vertex 3 to vertex 2; valid: .* below 2"),
+    ],
+)
+def test_texts_that_are_no_enas_cell(old, new, why):
+    assert old in CELL
+    with pytest.raises(DagnasError, match=f"is no enas cell: .*{why}"):
+        SPACES.get("enas").from_str([CELL.replace(old, new, 1)])

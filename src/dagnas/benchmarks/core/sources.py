@@ -126,4 +126,11 @@ SOURCES: dict[str, tuple[Source, ...]] = {
             ),
         ),
     ),
+    "enas": (
+        _official(
+            "enas6_final_structures6.txt",
+            sha256="fea9a7dde1545e7d3bd58fd4b9c3db08a89c18e0351f770cde2fe530c4791725",
+            url="https://raw.githubusercontent.com/muhanzhang/D-VAE/master/data/final_structures6.txt",
+        ),
+    ),
 }

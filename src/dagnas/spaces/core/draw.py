@@ -33,6 +33,11 @@ LABELS = {
     "conv3x3-bn-relu": "C3",
     "conv1x1-bn-relu": "C1",
     "maxpool3x3": "MP",
+    "conv3x3": "C3",
+    "sepconv3x3": "S3",
+    "conv5x5": "C5",
+    "sepconv5x5": "S5",
+    "avgpool3x3": "AP",
     "skip_connect": "skip",
     "nor_conv_1x1": "conv 1\u00d71",
     "nor_conv_3x3": "conv 3\u00d73",
@@ -42,6 +47,11 @@ FILLS = {
     "conv3x3-bn-relu": "#cfe2f3",
     "conv1x1-bn-relu": "#fce5cd",
     "maxpool3x3": "#e6dcf0",
+    "conv3x3": "#cfe2f3",
+    "sepconv3x3": "#d9ead3",
+    "conv5x5": "#cfe2f3",
+    "sepconv5x5": "#d9ead3",
+    "avgpool3x3": "#e6dcf0",
 }
 PLAIN_FILL = "#eeeeee"
 LETTERS, SMALL_LETTERS = 0.34, 0.2

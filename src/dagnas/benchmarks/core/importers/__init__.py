@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from dagnas.errors import DagnasError
 
-#: Cells of each table.
-ROWS = {"nasbench201": 5**6, "nasbench101": 423_624}
+#: Rows of each table.
+ROWS = {"nasbench201": 5**6, "nasbench101": 423_624, "enas": 19_020}
 REPEATS = ("s0", "s1", "s2")
 #: Means of float32 values differ from the mean of their float32 roundings by less than this.
 _TOLERANCE = 1e-4
@@ -36,7 +36,7 @@ def import_table(name: str, paths: Sequence[Path]) -> Imported:
     Parameters
     ----------
     name : str
-        ``nasbench201`` or ``nasbench101``.
+        A key of `ROWS`.
     paths : sequence of Path
         The source: one official file or folder, or the compact Parquet file (of NAS-Bench-101
         followed by the Parquet file of the curves from which the rest is emulated).
@@ -44,7 +44,7 @@ def import_table(name: str, paths: Sequence[Path]) -> Imported:
     Returns
     -------
     Imported
-        One row a cell, all cells present (docs/data.md lists the columns).
+        All rows present (docs/data.md lists the columns).
 
     Raises
     ------
@@ -78,11 +78,16 @@ def import_table(name: str, paths: Sequence[Path]) -> Imported:
                 from dagnas.benchmarks.core.importers import tfrecord
 
                 return Imported(tfrecord.read(first))
+            case "enas", ".txt":
+                from dagnas.benchmarks.core.importers import enas
+
+                return enas.read(first)
     except OSError as error:
         raise DagnasError(f"cannot read {first}: {error.strerror or error}") from error
     valid = {
         "nasbench201": "a .pth file, a NATS-Bench folder of .pickle.pbz2 files or a .parquet file",
         "nasbench101": "a .tfrecord or a .parquet file",
+        "enas": "a .txt file",
     }
     raise DagnasError(f"{first} is no source of {name}, which is read from {valid[name]}")
 
@@ -102,7 +107,11 @@ def with_means(columns: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[
 
 
 def assemble(
-    source: Path, codes: NDArray[np.int64], columns: Mapping[str, NDArray[np.float64]], rows: int
+    source: Path,
+    codes: NDArray[np.int64],
+    columns: Mapping[str, NDArray[np.float64]],
+    rows: int,
+    distinct: bool = True,
 ) -> pa.Table:
     """Table of ``code`` and ``columns``, in sorted order of names, after checking every value.
 
@@ -115,6 +124,8 @@ def assemble(
     columns : mapping of str to ndarray, shape (B,) each
     rows : int
         How many rows there must be.
+    distinct : bool
+        Whether a cell may have one row only.
 
     Raises
     ------
@@ -126,7 +137,7 @@ def assemble(
     if len(codes) != rows:
         raise DagnasError(f"{source} holds {len(codes)} cells; expected {rows}")
     unique, first, count = np.unique(codes, return_index=True, return_counts=True)
-    if len(unique) != rows:
+    if distinct and len(unique) != rows:
         row = int(first[count.argmax()])
         raise DagnasError(f"{source}: the cell of row {row} occurs more than once")
     for name, values in columns.items():
