@@ -1,0 +1,256 @@
+"""Training a graph VAE with its predictors, from a checkpoint where there is one."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Callable, Collection
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from dagnas.errors import DagnasError
+from dagnas.files import atomic_path
+from dagnas.predictors.core.graph_vae.model import GraphVAE, Losses, Sizes
+from dagnas.predictors.core.graph_vae.passing import Batch
+from dagnas.predictors.core.predictor import drawing_from
+from dagnas.spaces.core.space import CellSpace
+
+#: Cells at a time where nothing is learnt.
+_CHUNK = 1024
+
+
+class Examples(NamedTuple):
+    """N cells with what predictors learn of them.
+
+    Attributes
+    ----------
+    batch : Batch
+    performance, complexity : float tensor, shape (N,)
+        In [0, 1].
+    """
+
+    batch: Batch
+    performance: torch.Tensor
+    complexity: torch.Tensor
+
+    def take(self, rows: torch.Tensor | slice) -> Examples:
+        """Some of the examples."""
+        return Examples(self.batch.take(rows), self.performance[rows], self.complexity[rows])
+
+    def to(self, device: torch.device | str) -> Examples:
+        """The same examples on ``device``."""
+        return Examples(*(part.to(device) for part in self))
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a graph VAE is trained; the defaults are D-VAE's (released code).
+
+    Attributes
+    ----------
+    batch_size : int
+    lr : float
+        Of Adam, at the beginning.
+    factor, patience : float and int
+        The rate is multiplied by ``factor`` when the epoch's objective has not fallen for more
+        than ``patience`` epochs.
+    divergence_weight : float
+        Of the Kullback-Leibler divergence; NGAE's equation 6 has 1.
+    noise : float
+        What the posterior's noise is multiplied by; 1 is the posterior itself.
+    """
+
+    batch_size: int = 32
+    lr: float = 1e-4
+    factor: float = 0.1
+    patience: int = 10
+    divergence_weight: float = 0.005
+    noise: float = 0.01
+
+
+class Record(NamedTuple):
+    """What an epoch of training gave: means over the cells, as they were met.
+
+    Attributes
+    ----------
+    epoch : int
+        From 1 on.
+    lr : float
+    nodes, edges, divergence, performance, complexity : float
+        See `Losses`.
+    train_performance, train_complexity, test_performance, test_complexity : float
+        Root mean squared error of the predictors at the posterior's mean, after the epoch; NaN
+        where it was not asked for.
+    """
+
+    epoch: int
+    lr: float
+    nodes: float
+    edges: float
+    divergence: float
+    performance: float
+    complexity: float
+    train_performance: float = float("nan")
+    train_complexity: float = float("nan")
+    test_performance: float = float("nan")
+    test_complexity: float = float("nan")
+
+
+def build(
+    space: CellSpace, sizes: Sizes, generator: torch.Generator, bidirectional: bool = False
+) -> GraphVAE:
+    """Graph VAE on the CPU with weights drawn from ``generator``."""
+    with drawing_from(generator):
+        return GraphVAE(space, sizes, bidirectional)
+
+
+def fit_graph_vae(
+    model: GraphVAE,
+    train: Examples,
+    test: Examples,
+    *,
+    epochs: int = 300,
+    schedule: Schedule = Schedule(),
+    generator: torch.Generator,
+    evaluate: Collection[int] = (),
+    checkpoint: Path | None = None,
+    every: int = 1,
+    progress: Callable[[Record], None] | None = None,
+) -> list[Record]:
+    """Train ``model`` in place on NGAE's objective (equation 6).
+
+    An epoch visits all cells once in a new order. With a checkpoint, an interrupted training goes
+    on where the last one was written and ends with the same bits as one without interruption; a
+    finished one goes on if more epochs are asked for.
+
+    Parameters
+    ----------
+    model : GraphVAE
+        On the device to train on.
+    train, test : Examples
+        Nothing is learnt from ``test``.
+    epochs : int
+    schedule : Schedule
+    generator : torch.Generator
+        Source of orders and noise, on the CPU; it ends where it would have without interruption.
+    evaluate : collection of int
+        Epochs after which predictors are evaluated.
+    checkpoint : Path, optional
+        Written atomically after every ``every`` epochs and after the last.
+    every : int
+    progress : callable, optional
+        Called with the record of each epoch.
+
+    Returns
+    -------
+    list of Record
+        One for each epoch.
+
+    Raises
+    ------
+    DagnasError
+        Training diverges; the checkpoint is damaged, is of another training or is further on than
+        ``epochs``.
+    """
+    device = next(model.parameters()).device
+    train, test = train.to(device), test.to(device)
+    optimizer = torch.optim.Adam(model.parameters(), lr=schedule.lr, fused=True)
+    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimizer, factor=schedule.factor, patience=schedule.patience
+    )
+    parts = {"model": model, "optimizer": optimizer, "plateau": plateau}
+    identity = _identity(model, train, schedule, generator)
+    records: list[Record] = []
+    if checkpoint is not None and checkpoint.exists():
+        stored = _read(checkpoint, identity, epochs)
+        for name, part in parts.items():
+            part.load_state_dict(stored[name])
+        generator.set_state(stored["generator"])
+        records = [Record(*values) for values in stored["records"]]
+    for epoch in range(len(records) + 1, epochs + 1):
+        lr = optimizer.param_groups[0]["lr"]
+        means = _epoch(model, train, optimizer, schedule, generator)
+        record = Record(epoch, lr, *means.tolist())
+        if not means.isfinite().all():
+            raise DagnasError(f"training diverges: losses of epoch {epoch} hold NaN or infinity")
+        plateau.step(float(Losses(*means).objective(schedule.divergence_weight)))
+        if epoch in evaluate:
+            record = Record(*record[:7], *errors(model, train), *errors(model, test))
+        records.append(record)
+        if checkpoint is not None and (epoch % every == 0 or epoch == epochs):
+            stored = {name: part.state_dict() for name, part in parts.items()}
+            stored |= {"generator": generator.get_state(), "identity": identity}
+            stored["records"] = [tuple(values) for values in records]
+            with atomic_path(checkpoint) as temporary:
+                torch.save(stored, temporary)
+        if progress is not None:
+            progress(record)
+    return records
+
+
+def _epoch(
+    model: GraphVAE,
+    train: Examples,
+    optimizer: torch.optim.Optimizer,
+    schedule: Schedule,
+    generator: torch.Generator,
+) -> torch.Tensor:
+    """One pass over all cells; means of all losses, in the order of `Losses`, on the CPU."""
+    device, count = train.performance.device, len(train.performance)
+    order = torch.randperm(count, generator=generator)
+    noise = schedule.noise * torch.randn(count, model.sizes.latent, generator=generator)
+    shuffled, noise = train.take(order.to(device)), noise.to(device)
+    totals = torch.zeros(len(Losses._fields), dtype=torch.float64, device=device)
+    for start in range(0, count, schedule.batch_size):
+        rows = slice(start, start + schedule.batch_size)
+        optimizer.zero_grad()
+        losses = model.losses(*shuffled.take(rows), noise[rows])
+        losses.objective(schedule.divergence_weight).backward()
+        optimizer.step()
+        totals += torch.stack(losses).detach().sum(dim=1)
+    return totals.cpu() / count
+
+
+@torch.no_grad()
+def errors(model: GraphVAE, examples: Examples) -> tuple[float, float]:
+    """Root mean squared errors of performance and complexity at the posterior's means."""
+    squares = []
+    for start in range(0, len(examples.performance), _CHUNK):
+        batch, performance, complexity = examples.take(slice(start, start + _CHUNK))
+        mean, _ = model.encode(batch)
+        guesses = torch.cat([model.performance(mean), model.complexity(mean)], dim=1)
+        squares.append((guesses - torch.stack([performance, complexity], dim=1)).square())
+    performance_error, complexity_error = torch.cat(squares).mean(dim=0).sqrt().tolist()
+    return performance_error, complexity_error
+
+
+def _identity(
+    model: GraphVAE, train: Examples, schedule: Schedule, generator: torch.Generator
+) -> str:
+    """Text that differs between trainings whose results may differ."""
+    digest = hashlib.sha256(generator.get_state().numpy().tobytes())
+    for values in (*train.batch, train.performance, train.complexity):
+        digest.update(values.contiguous().cpu().numpy().tobytes())
+    shape = {"space": model.space.name, **asdict(model.sizes)}
+    shape["bidirectional"] = model.bidirectional
+    return f"{shape} {asdict(schedule)} {digest.hexdigest()}"
+
+
+def _read(checkpoint: Path, identity: str, epochs: int) -> dict[str, Any]:
+    try:
+        # Plain data and tensors alone: a file from outside must not run anything.
+        stored: dict[str, Any] = torch.load(checkpoint, weights_only=True)
+        found, done = stored["identity"], len(stored["records"])
+    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError, KeyError, TypeError) as error:
+        raise DagnasError(f"{checkpoint} is no readable checkpoint: {error}") from error
+    if found != identity:
+        raise DagnasError(
+            f"{checkpoint} is of another training; remove it or choose another file. It is of "
+            f"{found}; expected {identity}"
+        )
+    if done > epochs:
+        raise DagnasError(f"{checkpoint} is after {done} epochs, more than the {epochs} asked for")
+    return stored
