@@ -186,12 +186,10 @@ class GraphVAE(nn.Module):
         inputs = self.generate.read(batch.nodes)
         states = self.generate(inputs, batch.weights, self.start(points))
         types = self.type_out(self.type_in(states[:-2]).relu())
-        of_nodes = F.cross_entropy(types.flatten(0, 1), batch.nodes[1:-1].flatten(), reduction="none")
         new = self.generate.update(inputs[1:], states[:-1])
         tails, heads = self.edge_tail(states[:-1]), self.edge_head(new, 1)
         kinds = Pairs.apply(tails, heads, self.edge_out.weight) + self.edge_out.bias
-        of_edges = F.cross_entropy(kinds.flatten(0, 1), batch.edges.flatten(), reduction="none")
-        return tuple(-part.view(-1, len(points)).sum(dim=0) for part in (of_nodes, of_edges))  # type: ignore[return-value]
+        return _score(types, batch.nodes[1:-1]), _score(kinds, batch.edges)
 
     @torch.no_grad()
     def decode(self, points: torch.Tensor, generator: torch.Generator | None = None) -> Decoded:
@@ -243,7 +241,7 @@ class GraphVAE(nn.Module):
         space, upper = self.space, np.triu_indices(self.space.num_nodes, 1)
         nodes = space.node_mask[np.arange(space.num_nodes), cells.nodes]
         edges = space.edge_mask[*upper, cells.edges[:, *upper]]
-        valid: NDArray[np.bool_] = nodes.all(axis=1) & edges.all(axis=1)
+        valid = np.logical_and(nodes.all(axis=1), edges.all(axis=1))
         valid[valid] = space.is_valid(cells[valid])
         return valid
 
@@ -291,6 +289,15 @@ def divergence(mean: torch.Tensor, log_variance: torch.Tensor) -> torch.Tensor:
     """
     terms = 1 + log_variance - mean.square() - log_variance.exp()
     return -0.5 * terms.sum(dim=1)
+
+
+def _score(logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """Log-probability of each graph's types, shape (B,), from logits (n, B, types)."""
+    return (
+        -F.cross_entropy(logits.flatten(0, 1), truth.flatten(), reduction="none")
+        .view(truth.shape)
+        .sum(dim=0)
+    )
 
 
 def _choose(

@@ -167,7 +167,15 @@ class Passing(nn.Module):
         carry = None if start is None else weights.sum(dim=1).eq(0).to(inputs.dtype)
         begin = inputs.new_zeros(inputs.shape[1], self.hidden) if start is None else start
         states: torch.Tensor = _Propagate.apply(
-            inputs, weights, carry, begin, self.unit.weight_hh, self.unit.bias_hh, state, place, kind
+            inputs,
+            weights,
+            carry,
+            begin,
+            self.unit.weight_hh,
+            self.unit.bias_hh,
+            state,
+            place,
+            kind,
         )
         return states
 
@@ -231,8 +239,7 @@ class _Propagate(torch.autograd.Function):
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         saved: Sequence[Any] = ctx.saved_tensors
         weights, carry, recurrent, send, kind, states, sums, hidden, both, new, sending = saved
-        vertices, batch, size = states.shape
-        kinds = sending.shape[1]
+        (vertices, _, size), kinds = states.shape, sending.shape[1]
         of_states, of_start = grads[0].clone(), torch.zeros_like(states[0])
         of_sent = torch.zeros_like(sending[..., :size])
         of_inputs, of_hidden = torch.empty_like(hidden), torch.empty_like(hidden)

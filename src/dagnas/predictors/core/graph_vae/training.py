@@ -42,7 +42,8 @@ class Examples(NamedTuple):
 
     def to(self, device: torch.device | str) -> Examples:
         """The same examples on ``device``."""
-        return Examples(*(part.to(device) for part in self))
+        batch, performance, complexity = self
+        return Examples(batch.to(device), performance.to(device), complexity.to(device))
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ def fit_graph_vae(
     plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
         optimizer, factor=schedule.factor, patience=schedule.patience
     )
-    parts = {"model": model, "optimizer": optimizer, "plateau": plateau}
+    parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "plateau": plateau}
     identity = _identity(model, train, schedule, generator)
     records: list[Record] = []
     if checkpoint is not None and checkpoint.exists():
