@@ -77,7 +77,7 @@ def bench_sizes(models: dict[str, GraphVAE]) -> None:
     print("size  batch  ms a step  graphs/s  s an epoch  h for 300")
     for name, model in models.items():
         for batch_size in BATCHES:
-            seconds = best(stepping(model, batch_size, False), 12 if name == "full" else 40)
+            seconds = best(stepping(model, batch_size, False), 4 if name == "full" else 30)
             epoch = seconds * -(-TRAINED // batch_size)
             print(
                 f"{name:5} {batch_size:5} {seconds * 1e3:10.1f} {batch_size / seconds:9.0f} "
@@ -91,8 +91,8 @@ def bench_graphs(models: dict[str, GraphVAE]) -> None:
     print("\nsize  batch  ms batched  ms on graphs  ratio")
     for name, model in models.items():
         for batch_size in BATCHES[:2]:
-            mine = best(stepping(model, batch_size, False), 20)
-            theirs = best(stepping(model, batch_size, True), 4)
+            mine = best(stepping(model, batch_size, False), 4 if name == "full" else 30)
+            theirs = best(stepping(model, batch_size, True), 3)
             print(
                 f"{name:5} {batch_size:5} {mine * 1e3:11.1f} {theirs * 1e3:13.1f} "
                 f"{theirs / mine:6.1f}",
@@ -113,7 +113,7 @@ def bench_gradient(model: GraphVAE) -> None:
         def plain() -> None:
             automatic(passing, passing.read(batch.nodes), batch.weights).sum().backward()  # noqa: B023
 
-        mine, theirs = best(written, 40), best(plain, 40)
+        mine, theirs = best(written, 30), best(plain, 30)
         print(f"{batch_size:5} {mine * 1e3:11.2f} {theirs * 1e3:13.2f} {theirs / mine:6.1f}")
 
 

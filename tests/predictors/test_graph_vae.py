@@ -13,7 +13,7 @@ from dagnas.predictors.core.graph_vae.model import SIZES, GraphVAE, Losses, Size
 from dagnas.predictors.core.graph_vae.passing import Pairs, prepare
 from dagnas.predictors.core.graph_vae.training import Examples, Schedule, build, fit_graph_vae
 from dagnas.spaces import SPACES
-from dagnas.spaces.core.cells import concatenate
+from dagnas.spaces.core.cells import Cells, concatenate
 from dagnas.spaces.nasbench101 import NASBench101Space
 from tests.predictors import reference_vae
 from tests.predictors.common import any_space, seeded
@@ -342,20 +342,25 @@ def test_divergence_of_training_is_an_error(tmp_path):
 )
 def test_a_handful_of_cells_is_learnt_by_heart(name):
     space = SPACES.get(name)
-    cells = cells_of(space, 8, seed=4)
+    cells = cells_of(space, 8, seed=11)
+    if (space.node_mask.sum(axis=1) > 1).any():
+        # Each cell has the edges of another one, so that only types tell the two apart.
+        edges = np.concatenate([cells.edges[:4], cells.edges[:4]])
+        cells = space.prune(Cells(cells.nodes, edges))
+    assert len(set(space.pack(cells))) == 8
     sizes = Sizes(hidden=32, latent=12, types=32, edges=32)
     values = torch.linspace(0.1, 0.9, 8)
     examples = Examples(prepare(space, cells), values, values.flip(0))
     model = build(space, sizes, seeded())
     before = measures.reconstruction(model, cells, generator=seeded(), decodings=1)
-    schedule = Schedule(batch_size=8, lr=1e-2, patience=1000)
+    schedule = Schedule(batch_size=8, lr=5e-3, patience=1000)
     records = fit_graph_vae(
-        model, examples, examples, epochs=200, schedule=schedule, generator=seeded(), evaluate=[200]
+        model, examples, examples, epochs=250, schedule=schedule, generator=seeded(), evaluate=[250]
     )
     assert before < 0.1
-    assert records[-1].nodes + records[-1].edges < 0.1
+    assert records[-1].nodes + records[-1].edges < 0.2
     assert max(records[-1].train_performance, records[-1].test_complexity) < 0.1
-    assert measures.reconstruction(model, cells, generator=seeded()) > 0.9
+    assert measures.reconstruction(model, cells, generator=seeded()) > 0.85
     likeliest = model.decode(model.encode(examples.batch)[0])
     assert likeliest.valid.all()
     assert space.prune(likeliest.cells).same(cells).all()
