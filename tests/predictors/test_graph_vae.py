@@ -256,7 +256,6 @@ def same_bits(one, two):
 @pytest.mark.parametrize("every", [1, 3])
 def test_an_interrupted_training_ends_with_the_same_bits(tmp_path, every):
     whole = trained(tmp_path, 7, path=None, evaluate=(2, 7))
-    assert whole[1][-1].lr < QUICK.lr or len({record.lr for record in whole[1]}) == 1
 
     def stop(record):
         if record.epoch == 5:
@@ -410,4 +409,4 @@ def test_measures_count_what_the_paper_says():
 def test_named_sizes():
     assert (SIZES["full"].hidden, SIZES["full"].latent) == (501, 56)
     assert Schedule() == Schedule(32, 1e-4, 0.1, 10, 0.005, 0.01)
-    assert training.Record(1, *[0.0] * 6).test_performance != 0
+    assert math.isnan(training.Record(1, *[0.0] * 6).test_performance)
