@@ -10,8 +10,10 @@ from dagnas.papers.core import Inputs, results
 from dagnas.papers.core.claims import Tables, ledger
 from dagnas.papers.core.make import make
 from dagnas.papers.graph_search_space.fig2 import best_rewards
+from dagnas.papers.graph_search_space.fig6 import moving, tabulate
 from dagnas.search import METHODS
 from dagnas.search.core.runner import Search, run
+from dagnas.training.layered import Accuracies
 
 STUDY = """
   graph_search_space_{0}:
@@ -20,7 +22,9 @@ STUDY = """
     methods: [random_search, controller_reinforce]
     budget_evaluations: 250"""
 NAMES = [
-    f"{task}{form}" for task in ("stack_layers", "select_optimizer_2") for form in ("", "_linear")
+    f"{task}{form}"
+    for task in ("stack_layers", "select_optimizer_2", "layers_digits")
+    for form in ("", "_linear")
 ]
 SCALE = (
     "scale: tiny\ntrials: 2\npapers: [graph_search_space]\nstudies:"
@@ -29,11 +33,23 @@ SCALE = (
 )
 
 
+def invented_training(layers, images, recipe, names, device="cpu"):
+    """Accuracies that grow with the number of layers, instead of a training."""
+    return Accuracies(len(layers) / 10, len(layers) / 20)
+
+
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     """Root of a project with all traces: those of the controller are made by random search too."""
     root = tmp_path_factory.mktemp("tiny")
     (root / "tiny.yaml").write_text(SCALE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dagnas.benchmarks.core.trained.train_layers", invented_training)
+        make_traces(root)
+    return root
+
+
+def make_traces(root):
     for job in config.load(root / "tiny.yaml").search_jobs():
         search = Search(
             BENCHMARKS.get(job.benchmark).open(root),
@@ -43,7 +59,6 @@ def root(tmp_path_factory):
             study=f"{job.study} {job.method}",
         )
         run(search, range(job.first, job.last), root / job.path, show=False)
-    return root
 
 
 @pytest.fixture
@@ -68,12 +83,24 @@ def test_curves_are_of_the_best_so_far(inputs_of):
     assert set(table["n"]) == {2}
 
 
-@pytest.mark.parametrize("name", ["fig2", "fig3", "fig4"])
+@pytest.mark.parametrize("name", ["fig2", "fig3", "fig4", "fig5", "fig6"])
 def test_results_are_whole(name, inputs_of, tmp_path):
     csv, *pictures, text = make(inputs_of(name), tmp_path)
     assert len(pd.read_csv(csv)) > 0
     assert all(picture.stat().st_size > 1000 for picture in pictures)
     assert "Scale: tiny." in text.read_text()
+
+
+def test_test_accuracies_of_figure_6_are_those_of_the_best_so_far(inputs_of):
+    # An invented test accuracy is half of the reward.
+    table = tabulate(inputs_of("fig6"))
+    assert table["test"].tolist() == pytest.approx((table["mean"] / 2).tolist())
+    assert set(table["formulation"]) == {"graph", "linear"}
+
+
+def test_the_moving_average_begins_with_the_first_reward():
+    found = moving(np.array([[1.0, 0.0, 0.0], [0.5, 0.5, 0.5]]))
+    assert found.tolist() == [pytest.approx([1, 0.95, 0.9025]), [0.5, 0.5, 0.5]]
 
 
 def test_the_spaces_of_figure_3_are_counted(inputs_of, tmp_path):

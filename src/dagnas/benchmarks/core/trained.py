@@ -88,7 +88,7 @@ class TrainedBenchmark:
     def _file(self) -> Path:
         """File of all trainings of this recipe, these images and this code."""
         assert self._set is not None
-        said = [self._set.digest(), asdict(self.recipe), digest([train_layers.__module__])]
+        said = [self._set.digest(), asdict(self.recipe), digest([LayeredRecipe.__module__])]
         key = hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
         return self.folder / f"layers-{self._set.name}-{key}.jsonl"
 
