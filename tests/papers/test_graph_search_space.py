@@ -71,7 +71,8 @@ def inputs_of(root):
 def test_curves_are_of_the_best_so_far(inputs_of):
     inputs = inputs_of("fig2")
     study = "graph_search_space_stack_layers"
-    table = best_rewards(inputs, study).query("method == 'random_search'").set_index("trial")
+    table = best_rewards(inputs, (study, f"{study}_linear"))
+    table = table.query("method == 'random_search' and formulation == 'graph'").set_index("trial")
     traces = inputs.traces(study).query("method == 'random_search'")
     best = [t["signal"].to_numpy() for _, t in traces.groupby("trial")]
     for trial in (1, 7, 200, 250):
@@ -81,6 +82,7 @@ def test_curves_are_of_the_best_so_far(inputs_of):
     assert list(table.index[:200]) == list(range(1, 201))
     assert table.index[-1] == 250
     assert set(table["n"]) == {2}
+    assert table["p"].between(0, 1).all()
 
 
 @pytest.mark.parametrize("name", ["fig2", "fig3", "fig4", "fig5", "fig6"])
@@ -112,12 +114,12 @@ def test_the_spaces_of_figure_3_are_counted(inputs_of, tmp_path):
 
 
 def invented(folder, ends):
-    """Tables of figures 2 and 4 with the given means at the ends of curves."""
+    """Tables of figures 2 and 4 with the given means, and chances of the graph's lead."""
     rows = [
-        {"task": task, "formulation": form, "method": "controller_reinforce", "mean": mean}
-        for (task, form), mean in ends.items()
+        {"task": task, "formulation": form, "method": "controller_reinforce", "mean": mean, "p": p}
+        for (task, form), (mean, p) in ends.items()
     ]
-    table = pd.DataFrame(rows).assign(n=10)
+    table = pd.DataFrame(rows).assign(n=10, se=0.01)
     layers = table["task"] == "stack_layers"
     trials = [table[layers].assign(trial=trial) for trial in (100, 200)]
     (folder / "graph_search_space").mkdir()
@@ -130,13 +132,15 @@ def invented(folder, ends):
 
 @pytest.mark.parametrize("good", [True, False])
 def test_claims_follow_the_curves(good, tmp_path):
+    p = 0.01 if good else 0.2
     ends = {
-        ("stack_layers", "graph"): 1.0 if good else 0.98,
-        ("stack_layers", "linear"): 0.96 if good else 1.0,
-        ("select_optimizer_2", "graph"): 0.7 if good else 0.5,
-        ("select_optimizer_2", "linear"): 0.6,
-        ("select_optimizer_4", "graph"): 0.8 if good else 0.3,
-        ("select_optimizer_4", "linear"): 0.6,
+        ("stack_layers", "graph"): (1.0 if good else 0.98, p),
+        ("stack_layers", "linear"): (0.96 if good else 1.0, np.nan),
+        ("select_optimizer_2", "graph"): (0.7, p),
+        ("select_optimizer_2", "linear"): (0.6, np.nan),
+        # A lead that is larger by less than the errors of the means is none.
+        ("select_optimizer_4", "graph"): (0.8 if good else 0.73, p),
+        ("select_optimizer_4", "linear"): (0.6, np.nan),
     }
     statuses = invented(tmp_path, ends)
     toys = {name: status for name, status in statuses.items() if name[3] in "24"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dagnas.papers.core.inputs import Inputs
 from dagnas.papers.core.panels import between, number
@@ -31,48 +32,79 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     DataFrame
         Those of `best_rewards`, of both formulations.
     """
-    import pandas as pd
-
-    return pd.concat([best_rewards(inputs, study) for study in STUDIES], ignore_index=True)
+    return best_rewards(inputs, STUDIES)
 
 
-def best_rewards(inputs: Inputs, study: str) -> pd.DataFrame:
-    """Best reward so far of every method of a study.
+def best_rewards(inputs: Inputs, studies: tuple[str, ...]) -> pd.DataFrame:
+    """Best reward so far of every method on a task, as a graph and as a chain.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    studies : tuple of str
+        The graph's study, and the chain's.
 
     Returns
     -------
     DataFrame
         Columns task (the benchmark's name without its formulation), formulation ("graph",
-        "linear"), method, trial (rewards seen, "trials" in the paper), mean, min and max over
-        replicas, best (share of replicas that have seen the highest reward, 1) and n (replicas).
+        "linear"), method, trial (rewards seen, "trials" in the paper), mean, se (standard error of
+        the mean), min and max over replicas, best (share of replicas that have seen the highest
+        reward, 1), p (on the graph's rows: chance that replicas of the chain are as much below,
+        were both alike; one-sided Mann-Whitney test) and n (replicas).
     """
     import pandas as pd
+    from scipy.stats import mannwhitneyu
 
-    benchmark = inputs.config.studies[study].benchmark
+    graph, chain = (best_so_far(inputs, study) for study in studies)
     frames = []
-    for method, traces in inputs.traces(study).groupby("method", sort=False):
-        replicas = [trace["signal"].to_numpy() for _, trace in traces.groupby("trial")]
-        best = np.maximum.accumulate(np.array(replicas), axis=1)
-        seen = np.arange(1, min(trials := best.shape[1], _POINTS) + 1)
-        if trials > _POINTS:
-            seen = np.union1d(seen, np.geomspace(_POINTS, trials, _POINTS).round().astype(int))
-        best = best[:, seen - 1]
-        frames.append(
-            pd.DataFrame(
-                {
-                    "task": benchmark.removesuffix("_linear"),
-                    "formulation": "linear" if benchmark.endswith("_linear") else "graph",
-                    "method": method,
-                    "trial": seen,
-                    "mean": best.mean(axis=0),
-                    "min": best.min(axis=0),
-                    "max": best.max(axis=0),
-                    "best": (best >= 1).mean(axis=0),
-                    "n": len(best),
-                }
+    for study, runs in zip(studies, (graph, chain), strict=True):
+        benchmark = inputs.config.studies[study].benchmark
+        for method, whole in runs.items():
+            seen = _seen(whole.shape[1])
+            best = whole[:, seen - 1]
+            rival = chain.get(method) if runs is graph else None
+            p = np.nan
+            if rival is not None and rival.shape[1] == whole.shape[1]:
+                p = mannwhitneyu(best, rival[:, seen - 1], alternative="greater", axis=0).pvalue
+            frames.append(
+                pd.DataFrame(
+                    {
+                        "task": benchmark.removesuffix("_linear"),
+                        "formulation": "graph" if runs is graph else "linear",
+                        "method": method,
+                        "trial": seen,
+                        "mean": best.mean(axis=0),
+                        "se": best.std(axis=0, ddof=1) / len(best) ** 0.5
+                        if len(best) > 1
+                        else np.nan,
+                        "min": best.min(axis=0),
+                        "max": best.max(axis=0),
+                        "best": (best >= 1).mean(axis=0),
+                        "p": p,
+                        "n": len(best),
+                    }
+                )
             )
-        )
     return pd.concat(frames, ignore_index=True)
+
+
+def best_so_far(inputs: Inputs, study: str) -> dict[str, NDArray[np.float64]]:
+    """Best reward up to each trial of all replicas, shape (replicas, trials), by method."""
+    return {
+        str(method): np.maximum.accumulate(
+            [replica["signal"].to_numpy() for _, replica in traces.groupby("trial")], axis=1
+        )
+        for method, traces in inputs.traces(study).groupby("method", sort=False)
+    }
+
+
+def _seen(trials: int) -> NDArray[np.int64]:
+    """Trials that curves have points at."""
+    seen = np.arange(1, min(trials, _POINTS) + 1)
+    if trials <= _POINTS:
+        return seen
+    return np.union1d(seen, np.geomspace(_POINTS, trials, _POINTS).round().astype(np.int64))
 
 
 def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:

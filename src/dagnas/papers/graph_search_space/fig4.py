@@ -37,8 +37,8 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     """
     import pandas as pd
 
-    frames = [best_rewards(inputs, study) for study in inputs.result.studies]
-    return pd.concat(frames, ignore_index=True)
+    present = [pair for pair in STUDIES.values() if set(pair) <= set(inputs.result.studies)]
+    return pd.concat([best_rewards(inputs, pair) for pair in present], ignore_index=True)
 
 
 def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dagnas.papers.core.incumbents import incumbent
 from dagnas.papers.core.inputs import Inputs
 from dagnas.papers.core.panels import between, number
 from dagnas.papers.core.result import Result
@@ -38,29 +39,26 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     """
     import pandas as pd
 
-    frames = []
-    for study in inputs.result.studies:
-        table = best_rewards(inputs, study)
-        columns = []
+    columns = []
+    for study, formulation in zip(inputs.result.studies, ("graph", "linear"), strict=True):
         for method, traces in inputs.traces(study).groupby("method", sort=False):
             replicas = [trace for _, trace in traces.groupby("trial")]
             rewards = np.array([replica["signal"] for replica in replicas])
             tests = np.array([replica["test"] for replica in replicas])
-            reached = np.maximum.accumulate(rewards, axis=1)
-            fresh = np.diff(reached, axis=1, prepend=-1.0) > 0
-            first = np.maximum.accumulate(np.where(fresh, np.arange(rewards.shape[1]), 0), axis=1)
+            best = np.array([incumbent(reward) for reward in rewards])
             columns.append(
                 pd.DataFrame(
                     {
+                        "formulation": formulation,
                         "method": method,
                         "trial": np.arange(1, rewards.shape[1] + 1),
                         "moving": moving(rewards).mean(axis=0),
-                        "test": np.take_along_axis(tests, first, axis=1).mean(axis=0),
+                        "test": np.take_along_axis(tests, best, axis=1).mean(axis=0),
                     }
                 )
             )
-        frames.append(table.merge(pd.concat(columns), on=["method", "trial"]))
-    return pd.concat(frames, ignore_index=True)
+    table = best_rewards(inputs, inputs.result.studies)
+    return table.merge(pd.concat(columns), on=["formulation", "method", "trial"])
 
 
 def moving(rewards: np.ndarray) -> np.ndarray:
