@@ -116,7 +116,7 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     figure = Figure(figsize=(7.2, 5.4), layout="constrained")
     above, below = figure.subplots(2, 1, height_ratios=[1, 2.6])
     stack_layers_graph().space.draw(above)
-    above.set(title="(a) The graph: as many layers as are added")
+    above.set(title="(a) The graph: as many layers as are added", aspect="auto")
     rewards_panel(below, table)
     below.set(title="(b) Best reward", ylabel="best reward so far")
     return figure
@@ -151,7 +151,8 @@ def look_of(method: str, formulation: str) -> Any:
         return Look(f"{label}, random", colour, 1.2, (0, (4, 2)))
     if method in ("controller_reinforce", "controller_pqt"):
         return Look(label, colour, 2.6)
-    return Look(f"{label}, {method.removeprefix('controller_')}", colour, 1.6, (0, (1, 1)))
+    name = method.removeprefix("controller_").replace("_", " ")
+    return Look(f"{label}, {name}", colour, 1.8, (0, (1, 1)))
 
 
 def caption(table: pd.DataFrame, inputs: Inputs) -> str:
