@@ -183,6 +183,12 @@ def test_comparison_with_a_stopped_reference_gives_what_both_were_given():
     assert (found.sooner, found.later) == (0, 1)
 
 
+def test_who_is_sooner_is_not_known_while_nobody_is_there():
+    found = survival.comparison(waited(-100, -100), waited(-50, 70), 100, 50)
+    assert (found.upto, found.finished_upto, found.reference_finished_upto) == (50, 0, 0)
+    assert np.isnan([found.ratio_upto, found.logrank_p]).all()
+
+
 def traces():
     rows = [
         # method, trial, step, signal; improvements and the last one

@@ -96,7 +96,7 @@ class Comparison(NamedTuple):
     finished_upto, reference_finished_upto : float
         Trials that finished by then, %.
     ratio_upto : float
-        Ratio of the means restricted to then.
+        Ratio of the means restricted to then; NaN if no trial of either finished by then.
     logrank_p : float
         See `log_rank`.
     sooner, later, sign_p : int, int, float
@@ -238,12 +238,13 @@ def comparison(of: Waits, reference: Waits, cap: int, reference_cap: int) -> Com
     mine, other = summary(of, cap), summary(reference, reference_cap)
     upto = min(of.followed(cap), reference.followed(reference_cap))
     one, two = of.until(upto), reference.until(upto)
+    anyone = one.found.any() or two.found.any()
     reached = of.followed(cap) if np.isnan(mine.median) else mine.median
     return Comparison(
         upto,
         float(100 * one.found.mean()),
         float(100 * two.found.mean()),
-        float(one.samples.mean() / two.samples.mean()),
+        float(one.samples.mean() / two.samples.mean()) if anyone else np.nan,
         log_rank(one, two),
         *sign_test(one, two),
         mine.mean / other.mean,
