@@ -3,11 +3,12 @@
     python -m benchmarks.bonas_best_cell
 
 First, the cells that differ from it in one variable, as regularized evolution changes them, and how
-many cells of the table are better than the best of these. Then where the network puts it, trained
-on a few hundred cells. For each choice of the network: rank correlation of its predictions with the accuracies of 30,000
-cells drawn uniformly, and the share of them whose expected improvement is above the best cell's,
-over draws of the training cells. A search finds the best cell only if few of its candidates are
-above it.
+many cells of the table are better than the best of these.
+
+Then where the network puts it, trained on a few hundred cells: for each choice of the network, the
+rank correlation of its predictions with the accuracies of 30,000 cells drawn uniformly, and the
+share of them whose expected improvement is above the best cell's, over draws of the training cells.
+A search finds the best cell only if few of its candidates are above it.
 """
 
 from pathlib import Path
@@ -17,12 +18,14 @@ import torch
 from scipy.stats import spearmanr
 
 from dagnas.benchmarks import BENCHMARKS
+from dagnas.benchmarks.core.benchmark import TabularBenchmark
 from dagnas.predictors.core.bayes import BayesianLinear
 from dagnas.predictors.core.fit import as_tensors
 from dagnas.predictors.core.predictor import drawing_from
 from dagnas.predictors.gcn import GCN, fit_square
 from dagnas.search.core.acquisition import expected_improvement
 from dagnas.seeds import stream, torch_generator
+from dagnas.spaces.core.cells import Graphs
 
 CELLS, DRAWS = 400, 6
 CHOICES = {
@@ -36,6 +39,7 @@ CHOICES = {
 def main() -> None:
     """Print what neighbours there are, then a line for each choice."""
     bench = BENCHMARKS.get("nasbench101").open(Path("data"))
+    assert isinstance(bench, TabularBenchmark)
     space, cells = bench.space, bench.cells
     accuracy = bench.values("cifar10/test/108") / 100
     best = int(accuracy.argmax())
@@ -58,7 +62,7 @@ def main() -> None:
             with drawing_from(generator):
                 model = GCN(space, layers=4, hidden=64, normalized=normalized)
 
-            def encoded(chosen: np.ndarray, model: GCN = model) -> torch.Tensor:
+            def encoded(chosen: np.ndarray, model: GCN = model) -> Graphs:
                 graphs = space.to_graph(space.prune(cells[chosen]))
                 return model.encode(as_tensors(graphs, "cpu"))
 
