@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dagnas.papers.core.inputs import Inputs
-from dagnas.papers.core.panels import between, number
 from dagnas.papers.core.result import Result
 
 if TYPE_CHECKING:
@@ -168,6 +167,8 @@ def caption(table: pd.DataFrame, inputs: Inputs) -> str:
 
 def rewards_caption(table: pd.DataFrame) -> str:
     """Sentences on curves of one task or several."""
+    from dagnas.papers.core.panels import between, number
+
     found = []
     for (task, formulation, method), curve in table.groupby(
         ["task", "formulation", "method"], sort=False

@@ -8,7 +8,6 @@ import numpy as np
 
 from dagnas.papers.core.incumbents import incumbent
 from dagnas.papers.core.inputs import Inputs
-from dagnas.papers.core.panels import between, number
 from dagnas.papers.core.result import Result
 from dagnas.papers.graph_search_space.fig2 import best_rewards, look_of, rewards_panel
 
@@ -95,6 +94,8 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
 
 def caption(table: pd.DataFrame, inputs: Inputs) -> str:
     """What was trained, how often, and what came out."""
+    from dagnas.papers.core.panels import between, number
+
     ends = table[table["trial"] == table["trial"].max()]
     tests = "; ".join(
         f"{row['formulation']}, {row['method']}: {row['mean']:.2%} ({row['test']:.2%})"
