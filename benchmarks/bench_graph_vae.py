@@ -52,7 +52,7 @@ def stepping(model: GraphVAE, batch_size: int, on_graphs: bool) -> Callable[[], 
 
     def step() -> None:
         optimizer.zero_grad()
-        losses().objective(Schedule().divergence_weight).backward()
+        losses().objective().backward()
         optimizer.step()
 
     return step

@@ -10,6 +10,7 @@ import torch
 from dagnas.errors import DagnasError
 from dagnas.predictors.core.graph_vae.model import GraphVAE
 from dagnas.predictors.core.graph_vae.passing import Batch, prepare
+from dagnas.predictors.core.graph_vae.training import Examples
 from dagnas.spaces.core.cells import Cells
 
 #: Cells encoded or decoded at a time.
@@ -43,6 +44,23 @@ def posterior(model: GraphVAE, batch: Batch) -> tuple[torch.Tensor, torch.Tensor
     ]
     mean, log_variance = (torch.cat(values) for values in zip(*parts, strict=True))
     return mean, torch.exp(0.5 * log_variance)
+
+
+@torch.no_grad()
+def guesses(model: GraphVAE, batch: Batch) -> torch.Tensor:
+    """Performance and complexity that the predictors give to many cells, shape (B, 2).
+
+    At the means of the posteriors.
+    """
+    mean, _ = posterior(model, batch)
+    return torch.cat([model.performance(mean), model.complexity(mean)], dim=1)
+
+
+def errors(model: GraphVAE, examples: Examples) -> tuple[float, float]:
+    """Root mean squared errors of performance and complexity (NGAE, section 5.2)."""
+    truth = torch.stack([examples.performance, examples.complexity], dim=1)
+    performance, complexity = (guesses(model, examples.batch) - truth).square().mean(dim=0).sqrt()
+    return float(performance), float(complexity)
 
 
 def reconstruction(

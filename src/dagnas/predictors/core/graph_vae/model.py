@@ -18,6 +18,24 @@ from dagnas.spaces.core.space import CellSpace
 
 
 @dataclass(frozen=True)
+class Weights:
+    """Weights of the parts of the objective.
+
+    Attributes
+    ----------
+    divergence : float
+        Of the Kullback-Leibler divergence: D-VAE's by default; NGAE's equation 6 has 1.
+    performance, complexity : float
+        Of the squared errors of the predictors. NGAE without complexity predictor has no weight on
+        the second, D-VAE none on either.
+    """
+
+    divergence: float = 0.005
+    performance: float = 1.0
+    complexity: float = 1.0
+
+
+@dataclass(frozen=True)
 class Sizes:
     """Widths of the networks; the paper states none.
 
@@ -52,7 +70,7 @@ class Losses(NamedTuple):
     divergence : tensor
         Kullback-Leibler divergence of the posterior from the prior, equation 3.
     performance, complexity : tensor
-        Squared errors of the predictors, equation 4.
+        Squared errors of the predictors, equation 4; 0 where the truth is not known.
     """
 
     nodes: torch.Tensor
@@ -61,9 +79,15 @@ class Losses(NamedTuple):
     performance: torch.Tensor
     complexity: torch.Tensor
 
-    def objective(self, divergence_weight: float) -> torch.Tensor:
-        """Sum over cells of all parts, the divergence weighted; a number."""
-        parts = self._replace(divergence=divergence_weight * self.divergence)
+    def objective(self, weights: Weights = Weights()) -> torch.Tensor:
+        """Weighted sum of all parts over all cells; a number."""
+        parts = (
+            self.nodes,
+            self.edges,
+            weights.divergence * self.divergence,
+            weights.performance * self.performance,
+            weights.complexity * self.complexity,
+        )
         return torch.stack(parts).sum()
 
 
@@ -261,7 +285,7 @@ class GraphVAE(nn.Module):
         ----------
         batch : Batch
         performance, complexity : tensor, shape (B,)
-            True values, in [0, 1].
+            True values, in [0, 1]; NaN where a cell's is not known.
         noise : tensor, shape (B, J)
             Normal; D-VAE multiplies it by 0.01.
         """
@@ -272,8 +296,8 @@ class GraphVAE(nn.Module):
             -of_nodes,
             -of_edges,
             divergence(mean, log_variance),
-            (self.performance(points)[:, 0] - performance).square(),
-            (self.complexity(points)[:, 0] - complexity).square(),
+            _squares(self.performance(points)[:, 0], performance),
+            _squares(self.complexity(points)[:, 0], complexity),
         )
 
 
@@ -290,6 +314,11 @@ def divergence(mean: torch.Tensor, log_variance: torch.Tensor) -> torch.Tensor:
     """
     terms = 1 + log_variance - mean.square() - log_variance.exp()
     return -0.5 * terms.sum(dim=1)
+
+
+def _squares(guesses: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    # Zero errors, not masked ones: NaN times zero is NaN, in gradients too.
+    return (guesses - torch.where(truth.isnan(), guesses.detach(), truth)).square()
 
 
 def _score(logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:

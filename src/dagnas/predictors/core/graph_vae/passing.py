@@ -21,6 +21,9 @@ from dagnas.spaces.core.space import CellSpace
 _sigmoid_backward: Any = torch.ops.aten.sigmoid_backward
 _tanh_backward: Any = torch.ops.aten.tanh_backward
 
+#: What gates begin with: nine tenths open.
+_OPEN = 2.0
+
 
 class Batch(NamedTuple):
     """Cells of one space in the form that the graph VAE reads.
@@ -120,6 +123,22 @@ class Passing(nn.Module):
         self.unit = nn.GRUCell(types, hidden)
         #: Gates, then maps.
         self.send = Placed(hidden, vertices, 2 * hidden, kinds if kinds > 1 else 0)
+        self._let_pass()
+
+    @torch.no_grad()
+    def _let_pass(self) -> None:
+        """Begin with messages that are nearly the states, and with types that are seen in them.
+
+        The paper says nothing of initial weights. With torch's, a type changes a state by
+        hundredths and a message is a fraction of the state it comes from, so that what a cell
+        begins with is lost on its way: after two epochs of 17,118 ENAS cells, types would still be
+        guessed no better than by chance.
+        """
+        nn.init.normal_(self.unit.weight_ih)
+        for gate in self.unit.weight_hh.chunk(3):
+            nn.init.orthogonal_(gate)
+        nn.init.eye_(self.send.weight[self.hidden :, : self.hidden])
+        self.send.bias[: self.hidden] += _OPEN
 
     def read(self, nodes: torch.Tensor) -> torch.Tensor:
         """What types contribute to the unit's gates: (..., 3 H) of types of shape (...)."""

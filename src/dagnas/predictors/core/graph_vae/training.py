@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-from collections.abc import Callable, Collection
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,13 +13,10 @@ import torch
 
 from dagnas.errors import DagnasError
 from dagnas.files import atomic_path
-from dagnas.predictors.core.graph_vae.model import GraphVAE, Losses, Sizes
+from dagnas.predictors.core.graph_vae.model import GraphVAE, Losses, Sizes, Weights
 from dagnas.predictors.core.graph_vae.passing import Batch
 from dagnas.predictors.core.predictor import drawing_from
 from dagnas.spaces.core.space import CellSpace
-
-#: Cells at a time where nothing is learnt.
-_CHUNK = 1024
 
 
 class Examples(NamedTuple):
@@ -29,7 +26,7 @@ class Examples(NamedTuple):
     ----------
     batch : Batch
     performance, complexity : float tensor, shape (N,)
-        In [0, 1].
+        In [0, 1], or NaN where not known.
     """
 
     batch: Batch
@@ -58,8 +55,8 @@ class Schedule:
     factor, patience : float and int
         The rate is multiplied by ``factor`` when the epoch's objective has not fallen for more
         than ``patience`` epochs.
-    divergence_weight : float
-        Of the Kullback-Leibler divergence; NGAE's equation 6 has 1.
+    weights : Weights
+        Of the parts of the objective.
     noise : float
         What the posterior's noise is multiplied by; 1 is the posterior itself.
     """
@@ -68,7 +65,7 @@ class Schedule:
     lr: float = 1e-4
     factor: float = 0.1
     patience: int = 10
-    divergence_weight: float = 0.005
+    weights: Weights = field(default_factory=Weights)
     noise: float = 0.01
 
 
@@ -82,9 +79,6 @@ class Record(NamedTuple):
     lr : float
     nodes, edges, divergence, performance, complexity : float
         See `Losses`.
-    train_performance, train_complexity, test_performance, test_complexity : float
-        Root mean squared error of the predictors at the posterior's mean, after the epoch; NaN
-        where it was not asked for.
     """
 
     epoch: int
@@ -94,10 +88,6 @@ class Record(NamedTuple):
     divergence: float
     performance: float
     complexity: float
-    train_performance: float = float("nan")
-    train_complexity: float = float("nan")
-    test_performance: float = float("nan")
-    test_complexity: float = float("nan")
 
 
 def build(
@@ -111,12 +101,10 @@ def build(
 def fit_graph_vae(
     model: GraphVAE,
     train: Examples,
-    test: Examples,
     *,
     epochs: int = 300,
     schedule: Schedule = Schedule(),
     generator: torch.Generator,
-    evaluate: Collection[int] = (),
     checkpoint: Path | None = None,
     every: int = 1,
     progress: Callable[[Record], None] | None = None,
@@ -131,19 +119,16 @@ def fit_graph_vae(
     ----------
     model : GraphVAE
         On the device to train on.
-    train, test : Examples
-        Nothing is learnt from ``test``.
+    train : Examples
     epochs : int
     schedule : Schedule
     generator : torch.Generator
         Source of orders and noise, on the CPU; it ends where it would have without interruption.
-    evaluate : collection of int
-        Epochs after which predictors are evaluated.
     checkpoint : Path, optional
         Written atomically after every ``every`` epochs and after the last.
     every : int
     progress : callable, optional
-        Called with the record of each epoch.
+        Called with the record of each epoch, before a checkpoint says that it is done.
 
     Returns
     -------
@@ -157,7 +142,7 @@ def fit_graph_vae(
         ``epochs``.
     """
     device = next(model.parameters()).device
-    train, test = train.to(device), test.to(device)
+    train = train.to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=schedule.lr, fused=True)
     plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
         optimizer, factor=schedule.factor, patience=schedule.patience
@@ -177,18 +162,16 @@ def fit_graph_vae(
         record = Record(epoch, lr, *means.tolist())
         if not means.isfinite().all():
             raise DagnasError(f"training diverges: losses of epoch {epoch} hold NaN or infinity")
-        plateau.step(float(Losses(*means).objective(schedule.divergence_weight)))
-        if epoch in evaluate:
-            record = Record(*record[:7], *errors(model, train), *errors(model, test))
+        plateau.step(float(Losses(*means).objective(schedule.weights)))
         records.append(record)
+        if progress is not None:
+            progress(record)
         if checkpoint is not None and (epoch % every == 0 or epoch == epochs):
             stored = {name: part.state_dict() for name, part in parts.items()}
             stored |= {"generator": generator.get_state(), "identity": identity}
             stored["records"] = [tuple(values) for values in records]
             with atomic_path(checkpoint) as temporary:
                 torch.save(stored, temporary)
-        if progress is not None:
-            progress(record)
     return records
 
 
@@ -209,23 +192,10 @@ def _epoch(
         rows = slice(start, start + schedule.batch_size)
         optimizer.zero_grad()
         losses = model.losses(*shuffled.take(rows), noise[rows])
-        losses.objective(schedule.divergence_weight).backward()
+        losses.objective(schedule.weights).backward()
         optimizer.step()
         totals += torch.stack(losses).detach().sum(dim=1)
     return totals.cpu() / count
-
-
-@torch.no_grad()
-def errors(model: GraphVAE, examples: Examples) -> tuple[float, float]:
-    """Root mean squared errors of performance and complexity at the posterior's means."""
-    squares = []
-    for start in range(0, len(examples.performance), _CHUNK):
-        batch, performance, complexity = examples.take(slice(start, start + _CHUNK))
-        mean, _ = model.encode(batch)
-        guesses = torch.cat([model.performance(mean), model.complexity(mean)], dim=1)
-        squares.append((guesses - torch.stack([performance, complexity], dim=1)).square())
-    performance_error, complexity_error = torch.cat(squares).mean(dim=0).sqrt().tolist()
-    return performance_error, complexity_error
 
 
 def _identity(
