@@ -1,14 +1,11 @@
 """ENAS macro cells: the file of D-VAE, its table and its split."""
 
-import random
-
 import numpy as np
 import pytest
 
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.benchmarks.core.fetch import fetch
 from dagnas.benchmarks.core.importers import enas, import_table
-from dagnas.benchmarks.enas import complexity_target, dvae_split
 from dagnas.errors import DagnasError
 from dagnas.files import write_parquet
 from dagnas.spaces import SPACES
@@ -87,20 +84,6 @@ def test_a_cell_that_stands_twice_is_looked_up_in_its_first_row(tmp_path):
     assert bench.fidelities(policy) == (0,)
 
 
-def test_split_is_that_of_a_shuffled_list():
-    rows = list("abcdefghijklmnopqrstuvwxyz")
-    split = dvae_split(len(rows))
-    random.Random(0).shuffle(rows)
-    assert [chr(ord("a") + row) for row in [*split.train, *split.test]] == rows
-    assert len(split.train) == 23
-    assert dvae_split(26, seed=1).train.tolist() != split.train.tolist()
-
-
-def test_complexities_are_brought_to_the_unit_interval():
-    assert complexity_target(np.array([3, 1, 2])).tolist() == [1, 0, 0.5]
-    assert complexity_target(np.array([3, 3])).tolist() == [0, 0]
-
-
 def test_real_file(mirror, tmp_path):
     assert "19,020 cells" in fetch("enas", tmp_path, [str(mirror)])
     bench = BENCHMARKS.get("enas").open(tmp_path)
@@ -109,6 +92,3 @@ def test_real_file(mirror, tmp_path):
     assert (values.min(), values.max()) == pytest.approx((70.2, 75.02))
     # Cells that stand twice have the same accuracy in both rows, so which is looked up is the same.
     assert (values[bench.rows(bench.cells)] == values).all()
-    split = dvae_split(len(bench))
-    assert (len(split.train), len(split.test)) == (17_118, 1_902)
-    assert set(split.train) | set(split.test) == set(range(19_020))

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from dagnas.errors import DagnasError
-from dagnas.predictors.core.graph_vae import measures, training
+from dagnas.predictors.core.graph_vae import measures
 from dagnas.predictors.core.graph_vae.model import (
     SIZES,
     GraphVAE,
@@ -286,36 +286,45 @@ def trained(tmp_path, epochs, *, progress=None, seed=1, schedule=QUICK, path="x.
     space = SPACES.get("enas")
     model = build(space, SMALL, seeded())
     generator = seeded(seed)
-    records = fit_graph_vae(
+    training = fit_graph_vae(
         model, examples_of(space, 20), epochs=epochs, schedule=schedule, generator=generator,
         checkpoint=tmp_path / path if path else None, progress=progress, **more,
     )  # fmt: skip
-    return model, records, generator.get_state()
+    return model, training, generator.get_state()
 
 
 def same_bits(one, two):
-    records = [[repr(record) for record in part[1]] for part in (one, two)]
-    assert records[0] == records[1]
+    assert repr(one[1]) == repr(two[1])
     assert torch.equal(weights_of(one[0]), weights_of(two[0]))
     assert torch.equal(one[2], two[2])
 
 
 @pytest.mark.parametrize("every", [1, 3])
 def test_an_interrupted_training_ends_with_the_same_bits(tmp_path, every):
-    whole = trained(tmp_path, 7, path=None)
+    whole = trained(tmp_path, 7, path=None, keep=(2, 6))
 
     def stop(record):
         if record.epoch == 5:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        trained(tmp_path, 7, progress=stop, every=every)
+        trained(tmp_path, 7, progress=stop, every=every, keep=(2, 6))
     seen = []
-    again = trained(tmp_path, 7, progress=seen.append, every=every)
-    assert [record.epoch for record in seen] == ([5, 6, 7] if every == 1 else [4, 5, 6, 7])
+    again = trained(tmp_path, 7, progress=seen.append, every=every, keep=(2, 6))
+    assert [record.epoch for record in seen] == ([6, 7] if every == 1 else [4, 5, 6, 7])
     same_bits(whole, again)
     # Done already: nothing is trained, and all is as it was.
-    same_bits(whole, trained(tmp_path, 7, progress=pytest.fail))
+    same_bits(whole, trained(tmp_path, 7, progress=pytest.fail, keep=(2, 6)))
+
+
+def test_weights_of_an_epoch_are_those_of_a_training_that_ends_there(tmp_path):
+    _, training, _ = trained(tmp_path, 4, keep=(2, 4))
+    for epoch in (2, 4):
+        alone, *_ = trained(tmp_path, epoch, path=None)
+        kept = training.states[epoch]
+        assert all(torch.equal(kept[name], w) for name, w in alone.state_dict().items())
+    with pytest.raises(DagnasError, match=r"x\.pt is beyond epoch 3, whose weights are to be kept"):
+        trained(tmp_path, 5, keep=(2, 3, 5))
 
 
 def test_more_epochs_go_on_and_fewer_are_refused(tmp_path):
@@ -354,7 +363,7 @@ def test_records_are_means_over_the_cells(tmp_path):
     model = build(space, SMALL, seeded())
     # With a rate of zero the model stays as it is.
     still = Schedule(batch_size=8, lr=0.0, noise=0.0)
-    (record,) = fit_graph_vae(model, train, epochs=1, schedule=still, generator=seeded())
+    ((record,), _) = fit_graph_vae(model, train, epochs=1, schedule=still, generator=seeded())
     means = torch.stack(model.losses(*train, torch.zeros(20, 4))).mean(dim=1).tolist()
     assert record[2:] == pytest.approx(means, rel=1e-5)
     assert measures.errors(model, train) == pytest.approx([m**0.5 for m in means[3:]], rel=1e-5)
@@ -445,4 +454,3 @@ def test_measures_count_what_the_paper_says():
 def test_named_sizes():
     assert (SIZES["full"].hidden, SIZES["full"].latent) == (501, 56)
     assert Schedule() == Schedule(32, 1e-4, 0.1, 10, Weights(0.005, 1, 1), 0.01)
-    assert math.isnan(training.Record(1, *[0.0] * 6).test_performance)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dagnas.errors import DagnasError
+from dagnas.spaces.core import complexity
 from dagnas.spaces.core.cells import Cells
 from dagnas.spaces.core.space import CellSpace
 
@@ -60,6 +61,10 @@ class ENASSpace(CellSpace):
         """
         count = int(np.prod(self.sizes, dtype=np.int64))
         raise DagnasError(f"enas has {count:,} cells, too many to list; sample them instead")
+
+    def madds(self, cells: Cells) -> NDArray[np.int64]:
+        """Multiply-adds of each cell's network, shape (B,); see `complexity.enas`."""
+        return complexity.enas(cells).total_madds()
 
     def to_str(self, cells: Cells) -> list[str]:
         """Lists as D-VAE's file writes them, such as ``[[1], [4, 0], [5, 0, 1], ...]``."""

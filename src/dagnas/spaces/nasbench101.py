@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dagnas.errors import DagnasError
+from dagnas.spaces.core import complexity
 from dagnas.spaces.core.cells import Cells, Graphs, concatenate
 from dagnas.spaces.core.space import CellSpace
 
@@ -333,6 +334,10 @@ class NASBench101Space(CellSpace):
         if not self.is_valid(cell)[0]:
             raise self._refuse(text, "more than nine edges, or no path from input to output")
         return cell
+
+    def madds(self, cells: Cells) -> NDArray[np.int64]:
+        """Multiply-adds of each cell's network, shape (B,); see `complexity.nasbench101`."""
+        return complexity.nasbench101(cells).total_madds()
 
     def to_str(self, cells: Cells) -> list[str]:
         """Rows of the upper triangle and operations: ``"11|0:conv3x3-bn-relu"`` has 3 vertices.

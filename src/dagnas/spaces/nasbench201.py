@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from dagnas.spaces.core import complexity
 from dagnas.spaces.core.cells import Cells
 from dagnas.spaces.core.space import CellSpace
 
@@ -34,6 +35,10 @@ class NASBench201Space(CellSpace):
             np.eye(3, dtype=bool)[[0, 1, 1, 2]],
             np.repeat(upper[:, :, None], len(OPERATIONS), axis=2),
         )
+
+    def madds(self, cells: Cells) -> NDArray[np.int64]:
+        """Multiply-adds of each cell's network, shape (B,); see `complexity.nasbench201`."""
+        return complexity.nasbench201(cells).total_madds()
 
     def to_str(self, cells: Cells) -> list[str]:
         """Official strings, such as ``|nor_conv_3x3~0|+|none~0|skip_connect~1|+|...|``."""

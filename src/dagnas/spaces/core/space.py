@@ -177,6 +177,16 @@ class CellSpace(Space[Cells]):
         """Cells without the parts that have no effect; here all parts have one."""
         return cells
 
+    def madds(self, cells: Cells) -> NDArray[np.int64]:
+        """Multiply-adds of each cell's network on one CIFAR image, shape (B,).
+
+        Raises
+        ------
+        DagnasError
+            The space's networks are not known.
+        """
+        raise DagnasError(f"the size of networks of {self.name} is not known: it has no `madds`")
+
     def draw(self, cell: Cells, ax: Axes | None = None, *, before: Cells | None = None) -> Axes:
         """Picture of one cell (a batch of one); see `dagnas.spaces.core.draw.draw_cell`."""
         from dagnas.spaces.core.draw import draw_cell

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -90,6 +90,21 @@ class Record(NamedTuple):
     complexity: float
 
 
+class Training(NamedTuple):
+    """A training, finished.
+
+    Attributes
+    ----------
+    records : list of Record
+        One for each epoch.
+    states : dict of int to dict
+        Weights after those epochs that were to be kept, as `torch.nn.Module.state_dict` gives them.
+    """
+
+    records: list[Record]
+    states: dict[int, dict[str, torch.Tensor]]
+
+
 def build(
     space: CellSpace, sizes: Sizes, generator: torch.Generator, bidirectional: bool = False
 ) -> GraphVAE:
@@ -105,10 +120,11 @@ def fit_graph_vae(
     epochs: int = 300,
     schedule: Schedule = Schedule(),
     generator: torch.Generator,
+    keep: Collection[int] = (),
     checkpoint: Path | None = None,
     every: int = 1,
     progress: Callable[[Record], None] | None = None,
-) -> list[Record]:
+) -> Training:
     """Train ``model`` in place on NGAE's objective (equation 6).
 
     An epoch visits all cells once in a new order. With a checkpoint, an interrupted training goes
@@ -124,16 +140,17 @@ def fit_graph_vae(
     schedule : Schedule
     generator : torch.Generator
         Source of orders and noise, on the CPU; it ends where it would have without interruption.
+    keep : collection of int
+        Epochs whose weights are kept beside the last ones, which `model` has.
     checkpoint : Path, optional
         Written atomically after every ``every`` epochs and after the last.
     every : int
     progress : callable, optional
-        Called with the record of each epoch, before a checkpoint says that it is done.
+        Called with the record of each epoch.
 
     Returns
     -------
-    list of Record
-        One for each epoch.
+    Training
 
     Raises
     ------
@@ -150,12 +167,18 @@ def fit_graph_vae(
     parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "plateau": plateau}
     identity = _identity(model, train, schedule, generator)
     records: list[Record] = []
+    states: dict[int, dict[str, torch.Tensor]] = {}
     if checkpoint is not None and checkpoint.exists():
         stored = _read(checkpoint, identity, epochs)
         for name, part in parts.items():
             part.load_state_dict(stored[name])
         generator.set_state(stored["generator"])
         records = [Record(*values) for values in stored["records"]]
+        states = stored["states"]
+        if lost := sorted(epoch for epoch in keep if epoch <= len(records) and epoch not in states):
+            raise DagnasError(
+                f"{checkpoint} is beyond epoch {lost[0]}, whose weights are to be kept"
+            )
     for epoch in range(len(records) + 1, epochs + 1):
         lr = optimizer.param_groups[0]["lr"]
         means = _epoch(model, train, optimizer, schedule, generator)
@@ -164,15 +187,17 @@ def fit_graph_vae(
             raise DagnasError(f"training diverges: losses of epoch {epoch} hold NaN or infinity")
         plateau.step(float(Losses(*means).objective(schedule.weights)))
         records.append(record)
-        if progress is not None:
-            progress(record)
+        if epoch in keep:
+            states[epoch] = {name: w.cpu().clone() for name, w in model.state_dict().items()}
         if checkpoint is not None and (epoch % every == 0 or epoch == epochs):
             stored = {name: part.state_dict() for name, part in parts.items()}
             stored |= {"generator": generator.get_state(), "identity": identity}
-            stored["records"] = [tuple(values) for values in records]
+            stored |= {"records": [tuple(values) for values in records], "states": states}
             with atomic_path(checkpoint) as temporary:
                 torch.save(stored, temporary)
-    return records
+        if progress is not None:
+            progress(record)
+    return Training(records, states)
 
 
 def _epoch(
