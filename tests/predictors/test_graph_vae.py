@@ -400,7 +400,7 @@ def test_a_handful_of_cells_is_learnt_by_heart(name):
     model = build(space, sizes, seeded())
     before = measures.reconstruction(model, cells, generator=seeded(), decodings=1)
     schedule = Schedule(batch_size=8, lr=5e-3, patience=1000)
-    records = fit_graph_vae(model, examples, epochs=250, schedule=schedule, generator=seeded())
+    records, _ = fit_graph_vae(model, examples, epochs=250, schedule=schedule, generator=seeded())
     assert before < 0.1
     assert records[-1].nodes + records[-1].edges < 0.2
     assert max(measures.errors(model, examples)) < 0.1
