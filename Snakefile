@@ -25,6 +25,7 @@ wildcard_constraints:
     method=r"\w+",
     trials=r"\d{4}-\d{4}",
     ranking=r"\w+",
+    autoencoder=r"\w+",
     result=r"\w+",
 
 
@@ -37,6 +38,7 @@ rule all:
         result_files(),
         trace_files(),
         ranking_files(),
+        autoencoder_files(),
         table_files(SCALE.tables),
         ledger_files(),
 
@@ -44,6 +46,7 @@ rule all:
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/search.smk"
 include: "workflow/rules/rankings.smk"
+include: "workflow/rules/autoencoders.smk"
 include: "workflow/rules/results.smk"
 
 

@@ -15,7 +15,8 @@ import torch
 
 from dagnas.predictors.core.graph_vae.model import SIZES, GraphVAE, Losses
 from dagnas.predictors.core.graph_vae.passing import Passing, prepare
-from dagnas.predictors.core.graph_vae.training import Schedule, build
+from dagnas.predictors.core.graph_vae.schedule import Schedule, Weights
+from dagnas.predictors.core.graph_vae.training import build
 from dagnas.seeds import stream, torch_generator
 from dagnas.spaces import SPACES
 from tests.predictors import reference_vae
@@ -52,7 +53,7 @@ def stepping(model: GraphVAE, batch_size: int, on_graphs: bool) -> Callable[[], 
 
     def step() -> None:
         optimizer.zero_grad()
-        losses().objective().backward()
+        losses().objective(Weights()).backward()
         optimizer.step()
 
     return step

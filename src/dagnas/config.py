@@ -33,6 +33,7 @@ from dagnas.benchmarks import BENCHMARKS
 from dagnas.benchmarks.core.built import built_entry
 from dagnas.errors import DagnasError, unknown
 from dagnas.predictors import PREDICTORS
+from dagnas.predictors.core.graph_vae.schedule import Schedule, Weights
 from dagnas.search import METHODS
 from dagnas.spaces import SPACES
 from dagnas.training.recipe import parse_recipe
@@ -234,6 +235,51 @@ class SearchRanking(_Part):
     """Searches of the study to take, from the first on, if not all."""
 
 
+class Autoencoder(_Part):
+    """A graph VAE, trained on most cells of a benchmark (NGAE)."""
+
+    benchmark: BenchmarkName
+    """Benchmark whose cells are encoded."""
+    target: str
+    """Accuracy that the performance predictor learns: dataset/split/epochs."""
+    predictors: list[Literal["performance", "complexity"]] = ["performance", "complexity"]
+    """Predictors that are trained along; D-VAE has none."""
+    sizes: Literal["desk", "full"] = "desk"
+    """Widths of the networks: 128 and 56 for two cores, or D-VAE's 501 and 56."""
+    bidirectional: bool = False
+    """Whether cells are encoded from output to input also, as D-VAE does."""
+    share: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    """Share of the table to train on; the rest is for tests."""
+    epochs: PositiveInt = 300
+    """Passes over the training cells."""
+    keep: list[PositiveInt] = []
+    """Epochs, beside the last, whose weights are kept."""
+    batch_size: PositiveInt = 32
+    """Cells of one training step."""
+    lr: PositiveFloat = 1e-4
+    """Step size of Adam at the beginning; a tenth whenever the objective stops falling."""
+    divergence_weight: NonNegativeFloat = 0.005
+    """Weight of the Kullback-Leibler divergence; 1 in NGAE's equation 6."""
+    noise: NonNegativeFloat = 0.01
+    """What the noise of the posterior is multiplied by; 1 is the posterior itself."""
+
+    @model_validator(mode="after")
+    def _within(self) -> Autoencoder:
+        if late := [epoch for epoch in self.keep if epoch > self.epochs]:
+            raise ValueError(f"keep: epoch {late[0]} is after the last, {self.epochs}")
+        return self
+
+    def schedule(self) -> Schedule:
+        """How it is trained."""
+        on = {name: float(name in self.predictors) for name in ("performance", "complexity")}
+        return Schedule(
+            batch_size=self.batch_size,
+            lr=self.lr,
+            weights=Weights(self.divergence_weight, **on),
+            noise=self.noise,
+        )
+
+
 # Pydantic puts these into the places of faults; with a blank they are no name of a ranking.
 TAGS = ("uniform ranking", "search ranking")
 
@@ -354,6 +400,8 @@ class Config(_Part):
     """Variants by name; usable as methods in studies."""
     rankings: dict[Name, Ranking] = {}
     """Rankings of predictors by name."""
+    autoencoders: dict[Name, Autoencoder] = {}
+    """Graph VAEs by name."""
     papers: list[PaperName]
     """Papers whose results are made."""
 
@@ -462,13 +510,23 @@ class Config(_Part):
             return self.studies[ranking.study].benchmark
         return ranking.benchmark
 
+    def autoencoder_path(self, name: str) -> Path:
+        """File of a graph VAE, from the root of the project."""
+        return self.results / "autoencoders" / f"{name}.pt"
+
+    def autoencoder_modules(self, name: str) -> list[str]:
+        """Roots of the code that trains a graph VAE; see `dagnas.closure`."""
+        benchmark = BENCHMARKS.module(self.autoencoders[name].benchmark)
+        return ["dagnas.cli.autoencode", benchmark, *self.plugins]
+
     def part(
         self,
         studies: Iterable[str] = (),
         rankings: Iterable[str] = (),
+        autoencoders: Iterable[str] = (),
         missing: Iterable[str] = (),
     ) -> str:
-        """What the scale says of some studies and rankings, or lacks, as one line of text."""
+        """What the scale says of some of its parts, or lacks, as one line of text."""
         said = {
             "missing": list(missing),
             "device": self.device,
@@ -478,6 +536,9 @@ class Config(_Part):
                 for name in rankings
             },
         }
+        # Results without graph VAEs are as they were before there were any.
+        if trained := {name: self.autoencoders[name].model_dump() for name in autoencoders}:
+            said["autoencoders"] = trained
         return json.dumps(said)
 
 

@@ -14,11 +14,11 @@ from dagnas.predictors.core.graph_vae.model import (
     GraphVAE,
     Losses,
     Sizes,
-    Weights,
     divergence,
 )
 from dagnas.predictors.core.graph_vae.passing import Pairs, prepare
-from dagnas.predictors.core.graph_vae.training import Examples, Schedule, build, fit_graph_vae
+from dagnas.predictors.core.graph_vae.schedule import Schedule, Weights
+from dagnas.predictors.core.graph_vae.training import Examples, build, fit_graph_vae
 from dagnas.spaces import SPACES
 from dagnas.spaces.core.cells import Cells, concatenate
 from dagnas.spaces.nasbench101 import NASBench101Space
@@ -156,8 +156,8 @@ def test_what_is_not_known_of_a_cell_is_not_learnt():
     known = model.losses(batch.take(slice(1)), truth[:1], truth[:1], noise[:1])
     predictor = list(model.performance.parameters())
     for mine, alone in zip(
-        torch.autograd.grad(losses.objective(), predictor),
-        torch.autograd.grad(known.objective(), predictor),
+        torch.autograd.grad(losses.objective(Weights()), predictor),
+        torch.autograd.grad(known.objective(Weights()), predictor),
         strict=True,
     ):
         assert mine.isfinite().all()

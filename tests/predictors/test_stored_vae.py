@@ -5,6 +5,7 @@ import torch
 
 from dagnas.errors import DagnasError
 from dagnas.predictors.core.graph_vae.model import Sizes
+from dagnas.predictors.core.graph_vae.schedule import Schedule
 from dagnas.predictors.core.graph_vae.stored import Stored
 from dagnas.predictors.core.graph_vae.training import build, fit_graph_vae
 from dagnas.spaces import SPACES
@@ -19,7 +20,10 @@ def stored():
     model = build(SPACE, Sizes(6, 4, 5, 7), seeded(), bidirectional=True)
     examples = examples_of(SPACE, 12)
     return Stored.of(
-        model, fit_graph_vae(model, examples, epochs=3, generator=seeded(), keep=(1, 3))
+        model,
+        fit_graph_vae(
+            model, examples, epochs=3, schedule=Schedule(), generator=seeded(), keep=(1, 3)
+        ),
     )
 
 

@@ -74,6 +74,11 @@ def ranking_files(prefix=""):
     return [str(SCALE.ranking_path(name)) for name in names]
 
 
+def autoencoder_files(prefix=""):
+    names = [name for name in SCALE.autoencoders if name.startswith(prefix)]
+    return [str(SCALE.autoencoder_path(name)) for name in names]
+
+
 def result_files(prefix="", formats=("csv", "svg", "png", "md")):
     names = [name for name in RESULTS if name.startswith(prefix)]
     return [f"{SCALE.results}/{name}.{format}" for name in names for format in formats]
@@ -102,12 +107,15 @@ def result_inputs(wildcards):
     # The rule that makes a trace makes its wall-clock times as well.
     walls = [str(JOBS[path].wall) for path in traces if result.walls]
     rankings = [str(SCALE.ranking_path(name)) for name in result.rankings]
-    return table_files(result.benchmarks) + traces + walls + rankings
+    trained = [str(SCALE.autoencoder_path(name)) for name in result.autoencoders]
+    return table_files(result.benchmarks) + traces + walls + rankings + trained
 
 
 def result_settings(wildcards):
     result = result_of(wildcards)
-    return SCALE.part(result.studies, result.rankings, result.missing)
+    return SCALE.part(
+        result.studies, result.rankings, result.autoencoders, result.missing
+    )
 
 
 def result_modules(wildcards):

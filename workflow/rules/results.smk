@@ -76,7 +76,7 @@ for name in RESULTS:
             result_files(name),
 
 
-# Studies and rankings belong to the paper that their names begin with.
+# Studies, rankings and graph VAEs belong to the paper that their names begin with.
 for paper in SCALE.papers:
 
     rule:
@@ -86,3 +86,4 @@ for paper in SCALE.papers:
             result_files(paper),
             trace_files(paper),
             ranking_files(paper),
+            autoencoder_files(paper),

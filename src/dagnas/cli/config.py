@@ -46,7 +46,8 @@ def run(options: argparse.Namespace) -> None:
             scale = config.load(file)
             print(
                 f"{file}: scale {scale.scale}, {len(scale.studies)} studies in "
-                f"{len(scale.search_jobs())} search jobs, {len(scale.rankings)} rankings"
+                f"{len(scale.search_jobs())} search jobs, {len(scale.rankings)} rankings, "
+                f"{len(scale.autoencoders)} autoencoders"
             )
     else:
         print(config.schema() if options.action == "schema" else keys(), end="")
@@ -55,6 +56,7 @@ def run(options: argparse.Namespace) -> None:
 def keys() -> str:
     """All keys of scale files, as a page of Markdown."""
     from dagnas.config import (
+        Autoencoder,
         BuiltTable,
         Config,
         SearchRanking,
@@ -63,7 +65,7 @@ def keys() -> str:
         Variant,
     )
 
-    parts = (Config, BuiltTable, Study, Variant, UniformRanking, SearchRanking)
+    parts = (Config, BuiltTable, Study, Variant, UniformRanking, SearchRanking, Autoencoder)
     return "# Keys of scale files\n\n" + (
         "Written by `dagnas config keys`. Keys that are not required may be left out.\n\n"
         + "\n".join(_table(part) for part in parts)

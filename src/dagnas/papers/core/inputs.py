@@ -1,4 +1,4 @@
-"""What results are made from: traces, rankings and tables of one scale."""
+"""What results are made from: traces, rankings, graph VAEs and tables of one scale."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ from dagnas.papers.core.result import Result
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from dagnas.predictors.core.graph_vae.labelled import Labelled
+    from dagnas.predictors.core.graph_vae.stored import Stored
 
 
 class Job(Protocol):
@@ -55,6 +58,10 @@ class Scale(Protocol):
     def rankings(self) -> Mapping[str, Any]:
         """Rankings of predictors by name."""
 
+    @property
+    def autoencoders(self) -> Mapping[str, Any]:
+        """Graph VAEs by name, each with ``benchmark``, ``target`` and ``share``."""
+
     def search_jobs(self, study: str | None = None, method: str | None = None) -> Sequence[Job]:
         """Search jobs of a study."""
 
@@ -64,9 +71,12 @@ class Scale(Protocol):
     def ranking_benchmark(self, name: str) -> str:
         """Benchmark whose cells are ranked."""
 
+    def autoencoder_path(self, name: str) -> Path:
+        """File of a graph VAE, from the root of the project."""
+
 
 class Inputs:
-    """Traces, rankings and tables that one result declares, read when first asked for.
+    """Traces, rankings, graph VAEs and tables that one result declares, read when first asked for.
 
     Parameters
     ----------
@@ -182,6 +192,33 @@ class Inputs:
             .assign(benchmark=self.config.ranking_benchmark(name), emulated=" ".join(emulated))
         )
 
+    def autoencoder(self, name: str) -> Stored:
+        """A graph VAE.
+
+        Raises
+        ------
+        DagnasError
+            The file is missing or damaged.
+        """
+        from dagnas.predictors.core.graph_vae.stored import Stored
+
+        self._declared("graph VAE", name, self.result.autoencoders)
+        return Stored.read(self.root / self.config.autoencoder_path(name))
+
+    def labelled(self, name: str) -> Labelled:
+        """Cells that a graph VAE was trained on, and those held out, with their labels.
+
+        Raises
+        ------
+        DagnasError
+            The result does not declare its benchmark, or the table is missing or damaged.
+        """
+        from dagnas.predictors.core.graph_vae.labelled import label_benchmark
+
+        self._declared("graph VAE", name, self.result.autoencoders)
+        asked = self.config.autoencoders[name]
+        return label_benchmark(self.benchmark(asked.benchmark), asked.target, asked.share)
+
     def benchmark(self, name: str) -> TabularBenchmark:
         """Open a benchmark that the result declares.
 
@@ -207,8 +244,8 @@ class Inputs:
     def note(self) -> str:
         """What of the result's inputs this scale lacks, as a sentence; "" if nothing."""
         missing = list(self.result.missing)
-        if self.result.studies or self.result.rankings:
-            # Benchmarks come with studies and rankings; what is said of those is enough.
+        if self.result.studies or self.result.rankings or self.result.autoencoders:
+            # Benchmarks come with the others; what is said of those is enough.
             missing = [name for name in missing if name not in BENCHMARKS.names()]
         return f"The scale {self.config.scale} lacks {', '.join(missing)}." if missing else ""
 

@@ -29,11 +29,12 @@ class Result:
         Where it stands in the paper, such as "Figure 4".
     title : str
         What it shows, in a few words.
-    studies, rankings : tuple of str
-        Names in the scale file of the searches and the rankings of predictors that it reads.
-        ``goal_{benchmark}`` stands for every study that is named so after its benchmark.
+    studies, rankings, autoencoders : tuple of str
+        Names in the scale file of the searches, the rankings of predictors and the graph VAEs that
+        it reads. ``goal_{benchmark}`` stands for every study, or graph VAE, that is named so after
+        its benchmark.
     benchmarks : tuple of str
-        Benchmarks whose tables it opens; ``{benchmark}`` stands for those of the studies above.
+        Benchmarks whose tables it opens; ``{benchmark}`` stands for those of the above.
     optional : tuple of str
         Those of the above that a scale may lack; the result then shows what there is.
     walls : bool
@@ -49,6 +50,7 @@ class Result:
     title: str
     studies: tuple[str, ...] = ()
     rankings: tuple[str, ...] = ()
+    autoencoders: tuple[str, ...] = ()
     benchmarks: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     walls: bool = False
@@ -92,34 +94,42 @@ def results(config: Scale) -> dict[str, Result]:
     """Results of the scale's papers for which it has inputs, each with those it has.
 
     A result is shown if nothing is missing that is not optional, and if at least one of its
-    studies or rankings is there (of its benchmarks, if it names neither).
+    studies, rankings or graph VAEs is there (of its benchmarks, if it names none of these).
     """
     chosen = {}
     for name, general in all_results().items():
         if name.partition("/")[0] not in config.papers:
             continue
         declared = _filled(general, config)
-        present = {*config.studies, *config.rankings, *benchmarks_of(config)}
-        wanted = (declared.studies, declared.rankings, declared.benchmarks)
-        studies, rankings, benchmarks = (
+        present = {*config.studies, *config.rankings, *config.autoencoders, *benchmarks_of(config)}
+        made = (declared.studies, declared.rankings, declared.autoencoders)
+        wanted = (*made, declared.benchmarks)
+        studies, rankings, autoencoders, benchmarks = (
             tuple(item for item in items if item in present) for items in wanted
         )
         missing = tuple(item for items in wanted for item in items if item not in present)
-        basis = studies + rankings if declared.studies + declared.rankings else benchmarks
+        basis = studies + rankings + autoencoders if any(made) else benchmarks
         if basis and set(missing) <= set(declared.optional):
             chosen[name] = replace(
-                declared, studies=studies, rankings=rankings, benchmarks=benchmarks, missing=missing
+                declared,
+                studies=studies,
+                rankings=rankings,
+                autoencoders=autoencoders,
+                benchmarks=benchmarks,
+                missing=missing,
             )
     return chosen
 
 
 def _filled(declared: Result, config: Scale) -> Result:
     """Declaration with the names that the scale has where it says ``{benchmark}``."""
-    benchmarks = [
-        study.benchmark
-        for name, study in config.studies.items()
-        if name in [pattern.format(benchmark=study.benchmark) for pattern in declared.studies]
-    ]
+    named = [*config.studies.items(), *config.autoencoders.items()]
+    patterns = (*declared.studies, *declared.autoencoders)
+    benchmarks = dict.fromkeys(
+        part.benchmark
+        for name, part in named
+        if name in [pattern.format(benchmark=part.benchmark) for pattern in patterns]
+    )
 
     def fill(patterns: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(
@@ -128,13 +138,19 @@ def _filled(declared: Result, config: Scale) -> Result:
             for benchmark in (benchmarks if "{" in pattern else [""])
         )
 
-    return replace(declared, studies=fill(declared.studies), benchmarks=fill(declared.benchmarks))
+    return replace(
+        declared,
+        studies=fill(declared.studies),
+        autoencoders=fill(declared.autoencoders),
+        benchmarks=fill(declared.benchmarks),
+    )
 
 
 def benchmarks_of(config: Scale) -> set[str]:
-    """Benchmarks that the scale's studies and rankings use."""
+    """Benchmarks that the scale's studies, rankings and graph VAEs use."""
     rankings = (getattr(ranking, "benchmark", None) for ranking in config.rankings.values())
-    return {*(study.benchmark for study in config.studies.values()), *filter(None, rankings)}
+    named = (*config.studies.values(), *config.autoencoders.values())
+    return {*(part.benchmark for part in named), *filter(None, rankings)}
 
 
 def find(name: str, known: Mapping[str, Result]) -> Result:
@@ -149,7 +165,7 @@ def find(name: str, known: Mapping[str, Result]) -> Result:
         return known[name]
     if name in (everything := all_results()):
         declared = everything[name]
-        inputs = declared.studies + declared.rankings + declared.benchmarks
+        inputs = declared.studies + declared.rankings + declared.autoencoders + declared.benchmarks
         raise DagnasError(f"this scale lacks the inputs of {name}: {', '.join(inputs)}")
     raise unknown("result", name, everything)
 

@@ -13,26 +13,9 @@ from torch.nn import functional as F
 
 from dagnas.errors import DagnasError
 from dagnas.predictors.core.graph_vae.passing import Batch, Pairs, Passing, Placed, silent
+from dagnas.predictors.core.graph_vae.schedule import Weights
 from dagnas.spaces.core.cells import Cells
 from dagnas.spaces.core.space import CellSpace
-
-
-@dataclass(frozen=True)
-class Weights:
-    """Weights of the parts of the objective.
-
-    Attributes
-    ----------
-    divergence : float
-        Of the Kullback-Leibler divergence: D-VAE's by default; NGAE's equation 6 has 1.
-    performance, complexity : float
-        Of the squared errors of the predictors. NGAE without complexity predictor has no weight on
-        the second, D-VAE none on either.
-    """
-
-    divergence: float = 0.005
-    performance: float = 1.0
-    complexity: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -79,7 +62,7 @@ class Losses(NamedTuple):
     performance: torch.Tensor
     complexity: torch.Tensor
 
-    def objective(self, weights: Weights = Weights()) -> torch.Tensor:
+    def objective(self, weights: Weights) -> torch.Tensor:
         """Weighted sum of all parts over all cells; a number."""
         parts = (
             self.nodes,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 from collections.abc import Callable, Collection
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,8 +13,9 @@ import torch
 
 from dagnas.errors import DagnasError
 from dagnas.files import atomic_path
-from dagnas.predictors.core.graph_vae.model import GraphVAE, Losses, Sizes, Weights
+from dagnas.predictors.core.graph_vae.model import GraphVAE, Losses, Sizes
 from dagnas.predictors.core.graph_vae.passing import Batch
+from dagnas.predictors.core.graph_vae.schedule import Schedule
 from dagnas.predictors.core.predictor import drawing_from
 from dagnas.spaces.core.space import CellSpace
 
@@ -41,32 +42,6 @@ class Examples(NamedTuple):
         """The same examples on ``device``."""
         batch, performance, complexity = self
         return Examples(batch.to(device), performance.to(device), complexity.to(device))
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How a graph VAE is trained; the defaults are D-VAE's (released code).
-
-    Attributes
-    ----------
-    batch_size : int
-    lr : float
-        Of Adam, at the beginning.
-    factor, patience : float and int
-        The rate is multiplied by ``factor`` when the epoch's objective has not fallen for more
-        than ``patience`` epochs.
-    weights : Weights
-        Of the parts of the objective.
-    noise : float
-        What the posterior's noise is multiplied by; 1 is the posterior itself.
-    """
-
-    batch_size: int = 32
-    lr: float = 1e-4
-    factor: float = 0.1
-    patience: int = 10
-    weights: Weights = field(default_factory=Weights)
-    noise: float = 0.01
 
 
 class Record(NamedTuple):
@@ -118,7 +93,7 @@ def fit_graph_vae(
     train: Examples,
     *,
     epochs: int = 300,
-    schedule: Schedule = Schedule(),
+    schedule: Schedule,
     generator: torch.Generator,
     keep: Collection[int] = (),
     checkpoint: Path | None = None,
