@@ -9,7 +9,7 @@ from dagnas.benchmarks.core.trained import TrainedBenchmark
 from dagnas.search import METHODS
 from dagnas.search.core.runner import Search, run_side_by_side
 from dagnas.spaces.core.layers import Layer, chain_of_layers, graph_of_layers
-from dagnas.training.images import ImageSet
+from dagnas.training.images import ImageSet, split_thirds
 from dagnas.training.layered import LayeredNetwork, LayeredRecipe, train_layers
 
 PLAIN = Layer("convolution", 1, 3, 0.0, False, 16, 1, "relu")
@@ -66,11 +66,11 @@ def test_skips_add_the_input_where_shapes_allow():
 @pytest.mark.parametrize("operation", ["convolution", "separable", "inverted"])
 def test_a_network_learns_and_repeats(operation):
     layer = PLAIN._replace(operation=operation, squeeze=0.5, activation="swish")
-    found = train_layers([layer], stripes(), ENOUGH, ("a",))
+    found = train_layers([layer], stripes(), split_thirds(stripes()), ENOUGH, ("a",))
     assert min(found) > 0.9
-    assert train_layers([layer], stripes(), ENOUGH, ("a",)) == found
+    assert train_layers([layer], stripes(), split_thirds(stripes()), ENOUGH, ("a",)) == found
     state = torch.get_rng_state()
-    train_layers([layer], stripes(), FAST, ("b",))
+    train_layers([layer], stripes(), split_thirds(stripes()), FAST, ("b",))
     assert torch.equal(torch.get_rng_state(), state)
 
 

@@ -7,11 +7,12 @@ import os
 from pathlib import Path
 
 EXAMPLES = """examples:
-  dagnas fetch                                  all tables, from DAGNAS_MIRROR or their addresses
+  dagnas fetch                                  tables of cells, from DAGNAS_MIRROR or addresses
   dagnas fetch nasbench201 --mirror /data/nas   a folder that holds one of its source files
   dagnas fetch nasbench101 --mirror https://example.org/nas --mirror /data/nas
   dagnas fetch nasbench101 --source official    only108 from its official address, nothing emulated
   dagnas fetch nasbench201 --source NAS-Bench-201-v1_1-096897.pth
+  dagnas fetch cifar10                          images, 170 MB
 
 Mirrors are searched in order: those given, then those of DAGNAS_MIRROR (folders or addresses,
 separated as in PATH). An interrupted download goes on where it ended.
@@ -27,7 +28,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="tables (default: all)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="tables (default: all of cells)")
     parser.add_argument(
         "--data",
         type=Path,
@@ -53,10 +54,10 @@ def run(args: argparse.Namespace) -> None:
     """Make the tables and say what was done."""
     from dagnas.benchmarks.core.fetch import fetch, split_mirrors
     from dagnas.benchmarks.core.place import data_folder
-    from dagnas.benchmarks.core.sources import SOURCES
+    from dagnas.benchmarks.core.sources import IMAGES, SOURCES
     from dagnas.errors import DagnasError
 
-    names = args.names or list(SOURCES)
+    names = args.names or [name for name in SOURCES if name not in IMAGES]
     if args.source not in (None, "official", "compact") and len(names) != 1:
         raise DagnasError(f"--source {args.source} needs the name of one table")
     mirrors = [*args.mirror, *split_mirrors(os.environ.get("DAGNAS_MIRROR", ""))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import tokenize
 import zipfile
 import zlib
@@ -14,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dagnas.errors import DagnasError
+from dagnas.files import read_parquet
+from dagnas.seeds import stream
 
 _SPLITS = 3
 
@@ -128,6 +131,21 @@ def read_npz(path: Path) -> ImageSet:
     return ImageSet(path.stem, images, labels)
 
 
+def read_table(path: Path) -> ImageSet:
+    """Image set from the columns ``pixels`` and ``label`` of a table of square colour images.
+
+    Raises
+    ------
+    DagnasError
+        The file is missing or damaged, or its columns are no image set.
+    """
+    table = read_parquet(path, ["pixels", "label"]).combine_chunks()
+    pixels = table["pixels"].combine_chunks()
+    side = math.isqrt(pixels.type.byte_width // 3)
+    images = np.frombuffer(pixels.buffers()[1], np.uint8).reshape(-1, side, side, 3)
+    return ImageSet(path.stem, images, table["label"].to_numpy().astype(np.int64))
+
+
 def digits() -> ImageSet:
     """1,797 handwritten digits of 8x8 pixels, grey levels 0 to 16, that scikit-learn bundles."""
     from sklearn.datasets import load_digits
@@ -183,6 +201,23 @@ def split(images: ImageSet, sizes: tuple[int, int, int], rng: np.random.Generato
     # In this order every stretch holds every class in its share.
     parts = np.split(np.argsort(place, kind="stable"), np.cumsum(sizes))
     return Split(*(np.sort(part) for part in parts[:3]))
+
+
+def split_thirds(images: ImageSet) -> Split:
+    """A third of the images each for training, validation and test, every class in its share."""
+    third = len(images.labels) // 3
+    return split(images, (third, third, third), stream(images.name, "thirds"))
+
+
+def split_before_test(images: ImageSet, train: int, valid: int, test: int) -> Split:
+    """Split where the last ``test`` images are the set's own test images.
+
+    Those to train and to validate on are drawn from the others, every class in its share.
+    """
+    known = len(images.labels) - test
+    others = ImageSet(images.name, images.images[:known], images.labels[:known])
+    drawn = split(others, (train, valid, images.classes), stream(images.name, "before test"))
+    return drawn._replace(test=np.arange(known, known + test))
 
 
 def shift(images: NDArray[np.uint8], most: int, rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -12,7 +12,7 @@ from torch import nn
 
 from dagnas.seeds import stream, torch_generator
 from dagnas.spaces.core.layers import Layer
-from dagnas.training.images import ImageSet, shift, split
+from dagnas.training.images import ImageSet, Split, shift
 
 #: Layers that begin with a stride of 2.
 REDUCTIONS = (3, 5)
@@ -22,7 +22,7 @@ _ACTIVATIONS = {"relu": nn.ReLU, "swish": nn.SiLU}
 
 @dataclass(frozen=True, kw_only=True)
 class LayeredRecipe:
-    """Split and training of a network.
+    """Training of a network.
 
     Attributes
     ----------
@@ -129,6 +129,7 @@ class _Squeeze(nn.Module):
 def train_layers(
     layers: Sequence[Layer],
     images: ImageSet,
+    parts: Split,
     recipe: LayeredRecipe,
     names: Sequence[str | int],
     device: str = "cpu",
@@ -139,14 +140,13 @@ def train_layers(
     ----------
     layers : sequence of Layer
     images : ImageSet
-        A third each for training, validation and test; the split depends on the set alone.
+    parts : Split
+        Images to train, validate and test on.
     recipe : LayeredRecipe
     names : sequence of str or int
         Name the random stream of weights and batches.
     device : str
     """
-    third = len(images.labels) // 3
-    parts = split(images, (third, third, third), stream(images.name, "thirds"))
     rng = stream(images.name, *names)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(rng.integers(2**63)))

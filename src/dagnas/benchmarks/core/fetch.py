@@ -16,7 +16,7 @@ import requests
 from tqdm import tqdm
 
 from dagnas.benchmarks.core.importers import import_table
-from dagnas.benchmarks.core.sources import SOURCES, Source, SourceFile
+from dagnas.benchmarks.core.sources import IMAGES, SOURCES, Source, SourceFile
 from dagnas.errors import DagnasError, unknown
 from dagnas.files import SCHEMA, write_parquet
 
@@ -87,7 +87,8 @@ def fetch(
     table, emulated = import_table(name, paths)
     write_parquet(table, target, {**metadata, "dagnas.emulated": json.dumps(sorted(emulated))})
     note = f", {len(emulated)} columns emulated" if emulated else ""
-    return f"{target}: {table.num_rows:,} cells from {paths[0]}{note}"
+    kind = "images" if name in IMAGES else "cells"
+    return f"{target}: {table.num_rows:,} {kind} from {paths[0]}{note}"
 
 
 def _stored(target: Path) -> dict[str, str]:

@@ -133,4 +133,23 @@ SOURCES: dict[str, tuple[Source, ...]] = {
             url="https://raw.githubusercontent.com/muhanzhang/D-VAE/master/data/final_structures6.txt",
         ),
     ),
+    "cifar10": (
+        _official(
+            "cifar-10-binary.tar.gz",
+            sha256="c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+            url="https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+        ),
+        Source(
+            "compact",
+            (
+                SourceFile(
+                    "cifar10_webp.npz",
+                    "379853c5e2b08ebdf22db28b42293b7e3a89e181a65adde59bc6d53f2c999be9",
+                ),
+            ),
+        ),
+    ),
 }
+
+#: Tables of images, not of cells: fetched only by name.
+IMAGES = ("cifar10",)

@@ -10,13 +10,20 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from dagnas.benchmarks.core.benchmark import Evaluations
 from dagnas.benchmarks.core.policy import Policy
 from dagnas.closure import digest
 from dagnas.spaces.core.decisions import DecisionSpace, Walk
 from dagnas.spaces.core.layers import Layer, read_layers
-from dagnas.training.images import ImageSet
+from dagnas.training.images import (
+    ImageSet,
+    Split,
+    read_table,
+    split_before_test,
+    split_thirds,
+)
 from dagnas.training.layered import Accuracies, LayeredRecipe, train_layers
 
 
@@ -42,6 +49,10 @@ class TrainedBenchmark:
     folder : Path
         Where trainings are noted.
     recipe : LayeredRecipe
+    parts : callable
+        Gives the images to train, validate and test on.
+    on_gpu : bool
+        Whether networks are trained on a GPU where torch sees one.
     """
 
     name: str
@@ -49,8 +60,11 @@ class TrainedBenchmark:
     images: Callable[[], ImageSet]
     folder: Path
     recipe: LayeredRecipe = field(default_factory=LayeredRecipe)
+    parts: Callable[[ImageSet], Split] = split_thirds
+    on_gpu: bool = False
     policies: dict[str, Policy] = field(init=False)
     _set: ImageSet | None = field(init=False, default=None)
+    _parts: Split | None = field(init=False, default=None)
     _known: dict[str, Accuracies] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -77,19 +91,29 @@ class TrainedBenchmark:
 
     def _accuracies(self, layers: list[Layer]) -> Accuracies:
         text = json.dumps(layers)
-        if self._set is None or self._known is None:
+        if self._set is None or self._parts is None or self._known is None:
             self._set = self.images()
+            self._parts = self.parts(self._set)
             self._known = self._noted(self._file())
         if text not in self._known:
-            self._known[text] = train_layers(layers, self._set, self.recipe, (text,))
+            self._known[text] = train_layers(
+                layers, self._set, self._parts, self.recipe, (text,), self._device()
+            )
             self._note(text, self._known[text])
         return self._known[text]
 
+    def _device(self) -> str:
+        return "cuda" if self.on_gpu and torch.cuda.is_available() else "cpu"
+
     def _file(self) -> Path:
-        """File of all trainings of this recipe, these images and this code."""
+        """File of all trainings of this recipe, these images, this code and kind of device."""
         assert self._set is not None
-        said = [self._set.digest(), asdict(self.recipe), digest([LayeredRecipe.__module__])]
-        key = hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
+        assert self._parts is not None
+        code = digest([LayeredRecipe.__module__])
+        said = [self._set.digest(), asdict(self.recipe), code, torch.__version__, self._device()]
+        hashed = hashlib.sha256(json.dumps(said).encode())
+        hashed.update(b"".join(rows.tobytes() for rows in self._parts))
+        key = hashed.hexdigest()[:16]
         return self.folder / f"layers-{self._set.name}-{key}.jsonl"
 
     @staticmethod
@@ -118,3 +142,27 @@ class TrainedBenchmark:
     def digest(self) -> str:
         """Recipe and name: images are read only where something is trained."""
         return json.dumps([self.name, asdict(self.recipe)])
+
+
+def on_cifar10(name: str, space: DecisionSpace, data: Path) -> TrainedBenchmark:
+    """Benchmark on CIFAR-10, 25,000 images of which train a network and 10,000 validate it.
+
+    "A significantly smaller training set" is all that the paper says (section 4.3). Batches are
+    larger than those of digits, and images move by up to four pixels, as is usual.
+
+    Parameters
+    ----------
+    name : str
+    space : DecisionSpace
+    data : Path
+        Folder of tables.
+    """
+    return TrainedBenchmark(
+        name,
+        space,
+        lambda: read_table(data / "cifar10.parquet"),
+        data,
+        LayeredRecipe(batch_size=128, learning_rate=0.1, shift=4),
+        lambda images: split_before_test(images, 25_000, 10_000, 10_000),
+        on_gpu=True,
+    )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dagnas.errors import DagnasError
 
 #: Rows of each table.
-ROWS = {"nasbench201": 5**6, "nasbench101": 423_624, "enas": 19_020}
+ROWS = {"nasbench201": 5**6, "nasbench101": 423_624, "enas": 19_020, "cifar10": 60_000}
 REPEATS = ("s0", "s1", "s2")
 #: Means of float32 values differ from the mean of their float32 roundings by less than this.
 _TOLERANCE = 1e-4
@@ -82,12 +82,17 @@ def import_table(name: str, paths: Sequence[Path]) -> Imported:
                 from dagnas.benchmarks.core.importers import enas
 
                 return enas.read(first)
+            case "cifar10", ".gz" | ".npz":
+                from dagnas.benchmarks.core.importers import cifar10
+
+                return Imported(cifar10.read(first))
     except OSError as error:
         raise DagnasError(f"cannot read {first}: {error.strerror or error}") from error
     valid = {
         "nasbench201": "a .pth file, a NATS-Bench folder of .pickle.pbz2 files or a .parquet file",
         "nasbench101": "a .tfrecord or a .parquet file",
         "enas": "a .txt file",
+        "cifar10": "a .tar.gz or an .npz file",
     }
     raise DagnasError(f"{first} is no source of {name}, which is read from {valid[name]}")
 
