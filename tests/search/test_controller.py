@@ -9,6 +9,7 @@ from dagnas.benchmarks.core.objective import ObjectiveBenchmark
 from dagnas.errors import DagnasError
 from dagnas.search import METHODS
 from dagnas.search.core.controller import Controller
+from dagnas.search.core.method import method
 from dagnas.search.core.runner import Search, run, run_side_by_side, run_trial
 from dagnas.spaces.core.decisions import DecisionSpace
 
@@ -165,3 +166,14 @@ def test_kinds_of_space_are_told_apart():
         Search(cells, METHODS.get("controller_pqt"))
     with pytest.raises(DagnasError, match="give budget_evaluations, not budget_seconds"):
         Search(layers, METHODS.get("controller_pqt"), policy="reward", budget_seconds=3)
+
+
+def test_replicas_end_when_the_method_does():
+    @method(space=DecisionSpace, batched=True)
+    def three_walks(space, rngs):
+        for _ in range(3):
+            yield [space.sample(1, rng)[0] for rng in rngs]
+
+    bench = BENCHMARKS.get("stack_layers").open(None)
+    chosen = Search(bench, three_walks, policy="reward", budget_evaluations=10, study="s")
+    assert [table.num_rows for table in run_side_by_side(chosen, [0, 1])] == [3, 3]

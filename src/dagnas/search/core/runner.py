@@ -224,8 +224,12 @@ def run_side_by_side(
         search.settings,
         device=search.device,
     )
-    batch = next(proposals)
+    signals: NDArray[np.float64] | None = None
     while True:
+        try:
+            batch = proposals.send(signals)
+        except StopIteration:  # It has no more to propose.
+            break
         answers = [
             evaluator.evaluate(batch[number : number + 1])
             for number, evaluator in enumerate(evaluators)
@@ -234,7 +238,7 @@ def run_side_by_side(
         going = [answer for answer in answers if answer is not None]
         if len(going) < len(answers):
             break
-        batch = proposals.send(np.concatenate(going))
+        signals = np.concatenate(going)
     proposals.close()
     return [evaluator.table() for evaluator in evaluators]
 
