@@ -55,7 +55,7 @@ bench: $(READY)
 	for file in benchmarks/bench_*.py; do python -m benchmarks.$$(basename $$file .py) || exit; done
 
 verify: smoke
-	bash workflow/scripts/verify.sh
+	bash workflow/scripts/verify.sh smoke $(JOBS)
 
 report: $(READY)
 	snakemake --report results/$(SCALE)/report.html --config scale=$(SCALE)

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Build a scale (smoke) anew in another folder, with one core, and compare all files with those here.
+# Build a scale (smoke) anew in another folder, with one job more at a time than make has (so in
+# another order), and compare all files with those here.
 set -euo pipefail
 
 scale=${1:-smoke}
+jobs=$((${2:-2} + 1))
 work=$(mktemp -d)
 
 # Wall-clock times differ, and so do what is made of them and what Snakemake notes.
@@ -15,8 +17,8 @@ digests() {
 git ls-files -z --cached --others --exclude-standard |
     tar --create --null --files-from=- --ignore-failed-read | tar --extract --directory "$work"
 rm -rf "$work/results/$scale"
-echo "building $scale in $work with one core"
-(cd "$work" && PYTHONPATH=$work/src snakemake --quiet all --cores 1 --config "scale=$scale")
+echo "building $scale in $work, $jobs jobs at a time"
+(cd "$work" && PYTHONPATH=$work/src snakemake --quiet all --cores "$jobs" --config "scale=$scale")
 
 if diff <(digests "$PWD") <(digests "$work"); then
     echo "equal: $(digests "$work" | wc -l) files"
