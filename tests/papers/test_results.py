@@ -18,6 +18,7 @@ NAMES = [
     *(f"graph_search_space/fig{number}" for number in range(2, 7)),
     "graph_search_space/fig6_digits",
     *("leaderboard/rank", "leaderboard/speed"),
+    *(f"ngae/{name}" for name in ("fig3", "fig4", "fig5", "table1")),
 ]
 #: Figure 2 opens the table of NAS-Bench-101, which the made-up scale has not.
 TOY = [f"goal/{name}" for name in ("fig3", "fig4", "fig5", "fig6", "fig7", "search_table")]

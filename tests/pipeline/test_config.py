@@ -229,6 +229,7 @@ def test_dvc_keeps_all_that_the_scales_make():
         }
         made = {f"results/{name}/traces/{study}" for study in scale.studies}
         made |= {str(scale.ranking_path(ranking)) for ranking in scale.rankings}
+        made |= {str(scale.autoencoder_path(vae).parent) for vae in scale.autoencoders}
         made |= {f"results/{name}/{paper}" for paper in scale.papers}
         ledger = ("claims.csv", "claims.md", "metrics.json", "provenance.json")
         assert kept == made | {f"results/{name}/{file}" for file in ledger}

@@ -42,6 +42,9 @@ METHODS = {
     "bonas_random": Look("BONAS(RS)", "#EE3377", 2.4),
     "lanas": Look("LaNAS", "#228833"),
     "nasbot": Look("NASBOT", "#66CCEE"),
+    "ngae": Look("NGAE", "#CC3311", 3.0),
+    "ngae_performance": Look("NGAE w/o complexity", "#EE8866", 2.4),
+    "dvae_bo": Look("D-VAE+BO", "#4477AA"),
     "random_distinct": Look("Random", "#777777"),
 }
 SPARE = ("#44AA99", "#AA4499", "#661100", "#6699CC", "#888888", "#117733")

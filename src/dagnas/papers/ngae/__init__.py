@@ -1,0 +1,1 @@
+"""Neural Architecture Optimization with Graph VAE."""

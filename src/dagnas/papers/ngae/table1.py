@@ -1,0 +1,182 @@
+"""Table 1: the graph VAE as an autoencoder, after several epochs (section 5.1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dagnas.papers.core.inputs import Inputs
+from dagnas.papers.core.result import Result
+from dagnas.papers.ngae.fig3 import emulated
+from dagnas.seeds import stream, torch_generator
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from dagnas.predictors.core.graph_vae.measures import Prior
+    from dagnas.predictors.core.graph_vae.model import GraphVAE
+    from dagnas.spaces.core.cells import Cells
+
+RESULT = Result(
+    place="Table 1",
+    title="Reconstruction accuracy, validity, uniqueness and novelty",
+    autoencoders=("ngae_{benchmark}",),
+    benchmarks=("{benchmark}",),
+)
+#: Encodings of a test cell and decodings of each; points of the prior and decodings of each.
+ENCODINGS, POINTS, DECODINGS = 10, 1000, 10
+#: Test cells at most: all of the paper's 1,902, and not many times that of another benchmark.
+CELLS = 2000
+#: Columns: label, colour.
+MEASURES = {
+    "accuracy": ("Reconstruction", "#D55E00"),
+    "validity": ("Validity", "#0072B2"),
+    "uniqueness": ("Uniqueness", "#009E73"),
+    "novelty": ("Novelty", "#CC79A7"),
+}
+#: The paper's numbers (%), by benchmark, measure and epoch.
+PAPER = {
+    "enas": {
+        "accuracy": {100: 82.83, 200: 99.97, 300: 99.99},
+        "validity": {100: 99.98, 200: 100.0, 300: 100.0},
+        "uniqueness": {100: 51.55, 200: 42.05, 300: 38.56},
+        "novelty": {100: 100.0, 200: 100.0, 300: 100.0},
+    }
+}
+
+
+def tabulate(inputs: Inputs) -> pd.DataFrame:
+    """The four measures with the weights of every epoch that was kept.
+
+    Returns
+    -------
+    DataFrame
+        Columns benchmark, epoch, measure (accuracy, validity, uniqueness, novelty), value, paper
+        (both %; NaN where the paper has no number, and uniqueness and novelty are NaN where
+        nothing is valid), to_paper (value less that), of (decodings that the value is a share of)
+        and emulated. Accuracy is the share of the decodings of test cells that are the cell
+        encoded; the other three are of points drawn from the prior (section 5.1).
+    """
+    import pandas as pd
+
+    from dagnas.predictors.core.graph_vae.measures import reconstruction
+
+    rows = []
+    for name in inputs.result.autoencoders:
+        asked = inputs.config.autoencoders[name]
+        stored, labelled = inputs.autoencoder(name), inputs.labelled(name)
+        space = inputs.benchmark(asked.benchmark).space
+        train, test = (labelled.cells[part] for part in labelled.split)
+        drawn = stream("ngae/table1", name).permutation(len(test))[:CELLS]
+        chosen = test[np.sort(drawn)]
+        for epoch in sorted(stored.training.states):
+            model = stored.model(space, epoch)
+            found = {
+                "accuracy": reconstruction(
+                    model,
+                    chosen,
+                    generator=torch_generator(stream("ngae/table1", name, epoch)),
+                    noise=asked.noise,
+                    encodings=ENCODINGS,
+                    decodings=DECODINGS,
+                )
+            }
+            found |= _prior(model, train, name, epoch)._asdict()
+            points = POINTS * DECODINGS
+            valid = round(found["validity"] * points)
+            of = {"accuracy": len(chosen) * ENCODINGS * DECODINGS, "validity": points}
+            for measure in MEASURES:
+                row = {"benchmark": asked.benchmark, "epoch": epoch, "measure": measure}
+                row |= {"value": 100 * found[measure], "of": of.get(measure, valid)}
+                paper = PAPER.get(asked.benchmark, {}).get(measure, {})
+                row |= {"paper": paper.get(epoch, np.nan), "emulated": emulated(inputs, name)}
+                rows.append(row)
+    table = pd.DataFrame(rows)
+    table.insert(5, "to_paper", table["value"] - table["paper"])
+    heads = ["benchmark", "epoch", "measure", "value", "paper", "to_paper", "of", "emulated"]
+    return table[heads]
+
+
+def _prior(model: GraphVAE, train: Cells, name: str, epoch: int) -> Prior:
+    """Measures of the prior; if no decoding is valid, there is nothing to be unique or novel."""
+    from dagnas.errors import DagnasError
+    from dagnas.predictors.core.graph_vae.measures import Prior, prior
+
+    generator = torch_generator(stream("ngae/table1", name, epoch, "prior"))
+    try:
+        return prior(model, train, generator=generator, points=POINTS, decodings=DECODINGS)
+    except DagnasError:
+        return Prior(0.0, np.nan, np.nan)
+
+
+def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
+    """A row a benchmark, a panel a measure: dots are ours, open diamonds the paper's."""
+    from matplotlib.figure import Figure
+
+    from dagnas.papers.core import style
+
+    benchmarks = list(table["benchmark"].unique())
+    figure = Figure(figsize=(13, 2.7 * len(benchmarks)), layout="constrained")
+    grid = figure.subplots(len(benchmarks), len(MEASURES), squeeze=False, sharey="row")
+    for axes, benchmark in zip(grid, benchmarks, strict=True):
+        rows = table[table["benchmark"] == benchmark]
+        for ax, (measure, (label, colour)) in zip(axes, MEASURES.items(), strict=True):
+            _panel(ax, rows[rows["measure"] == measure], colour)
+            ax.set(title=label, xlabel="%")
+            style.stamp(ax, rows["emulated"].iloc[0])
+        axes[0].set_ylabel(style.benchmark_label(benchmark))
+    return figure
+
+
+def _panel(ax: Axes, rows: pd.DataFrame, colour: str) -> None:
+    for place, (_, row) in enumerate(rows.iterrows()):
+        words = ["none valid" if np.isnan(row["value"]) else f"{row['value']:.2f}"]
+        ax.plot(row["value"], place, "o", color=colour, ms=9)
+        if not np.isnan(row["paper"]):
+            ax.plot(row["paper"], place, "D", mec="#222222", mfc="none", ms=9)
+            words.append(f"paper {row['paper']:.2f}")
+        ends = [end for end in (row["value"], row["paper"]) if not np.isnan(end)] or [0.0]
+        # Above the marks, and away from the nearer edge.
+        left = float(np.mean(ends)) < 50
+        ax.annotate(
+            ", ".join(words),
+            (min(ends) if left else max(ends), place),
+            xytext=(0, 8),
+            textcoords="offset points",
+            ha="left" if left else "right",
+            fontsize=9,
+        )
+    ax.set(xlim=(-4, 104), ylim=(len(rows) - 0.6, -0.7))
+    ax.set_yticks(range(len(rows)), [f"{epoch} epochs" for epoch in rows["epoch"]])
+    ax.grid(visible=False, axis="y")
+
+
+def caption(table: pd.DataFrame, inputs: Inputs) -> str:
+    """What each number is a share of, and what a decoding by chance means for uniqueness."""
+    from dagnas.papers.core.panels import emulated_sentence, own_sentence
+
+    sentences = [
+        f"Reconstruction: share of exact decodings of the test cells, {ENCODINGS} points of each "
+        f"cell's posterior times {DECODINGS} decodings; the posterior's noise is that of the "
+        f"training. The others: {POINTS:,} points of the prior, scaled to training cells' codes, "
+        f"times {DECODINGS} decodings; share of valid cells, and of these the share of "
+        "different ones and of those that are not in the training set. Were all decodings of a "
+        f"point the same, uniqueness could not be above {100 // DECODINGS} %. Dots are ours, "
+        "diamonds the paper's.",
+        *(_cells_sentence(inputs, name) for name in inputs.result.autoencoders),
+        own_sentence(table["benchmark"]),
+        emulated_sentence(table["emulated"]),
+    ]
+    return " ".join(filter(None, sentences))
+
+
+def _cells_sentence(inputs: Inputs, name: str) -> str:
+    from dagnas.papers.core import style
+
+    split = inputs.labelled(name).split
+    few = f", of which {CELLS:,} drawn at random" if len(split.test) > CELLS else ""
+    label = style.benchmark_label(inputs.config.autoencoders[name].benchmark)
+    return f"{label}: {len(split.train):,} training and {len(split.test):,} test cells{few}."

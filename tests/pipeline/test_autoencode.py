@@ -1,0 +1,79 @@
+"""Graph VAEs of scale files: their settings, and the command that trains them."""
+
+import pytest
+
+from dagnas import config
+from dagnas.cli import main
+from dagnas.errors import DagnasError
+from dagnas.predictors.core.graph_vae import training
+from dagnas.predictors.core.graph_vae.schedule import Schedule, Weights
+from dagnas.predictors.core.graph_vae.stored import Stored
+
+SCALE = """
+scale: tiny
+trials: 1
+papers: [ngae]
+autoencoders:
+  whole: {benchmark: digits201, target: digits/valid/12, share: 0.01, epochs: 3, keep: [2]}
+  none: {benchmark: digits201, target: digits/valid/12, predictors: [], lr: 1e-3, batch_size: 8}
+"""
+
+
+@pytest.fixture
+def scale(tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(SCALE)
+    return path
+
+
+def test_settings_become_a_schedule(scale):
+    found = config.load(scale).autoencoders
+    assert found["whole"].schedule() == Schedule()
+    assert found["none"].schedule() == Schedule(batch_size=8, lr=1e-3, weights=Weights(0.005, 0, 0))
+    assert str(config.load(scale).autoencoder_path("none")) == "results/tiny/autoencoders/none.pt"
+
+
+def test_faults_are_named(scale):
+    for change, message in (
+        (("keep: [2]", "keep: [2, 4]"), "keep: epoch 4 is after the last, 3"),
+        (("share: 0.01", "share: 1"), "share"),
+        (("benchmark: digits201", "benchmark: digits202"), "did you mean 'digits201'"),
+        (("predictors: []", "predictors: [speed]"), "'performance' or 'complexity'"),
+    ):
+        scale.write_text(SCALE.replace(*change, 1))
+        with pytest.raises(DagnasError, match=f"autoencoders.*{message}"):
+            config.load(scale)
+
+
+def train(scale, out, name="whole"):
+    return main(["autoencode", "--config", str(scale), "--autoencoder", name, "--out", str(out)])
+
+
+def test_an_interrupted_command_goes_on_and_ends_with_the_same_bytes(scale, tmp_path, monkeypatch):
+    assert train(scale, tmp_path / "a.pt") == 0
+    stored = Stored.read(tmp_path / "a.pt")
+    assert list(stored.training.states) == [2, 3]
+    assert [record.epoch for record in stored.training.records] == [1, 2, 3]
+    whole, calls = training._epoch, []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return whole(*arguments)
+
+    monkeypatch.setattr(training, "_epoch", interrupted)
+    assert train(scale, tmp_path / "b.pt") == 130
+    assert (tmp_path / "b.pt.part").exists()
+    assert not (tmp_path / "b.pt").exists()
+    assert train(scale, tmp_path / "b.pt") == 0
+    # Two epochs before, one after.
+    assert len(calls) == 4
+    assert not (tmp_path / "b.pt.part").exists()
+    assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
+
+
+def test_unknown_names_are_told(scale, tmp_path, capsys):
+    assert train(scale, tmp_path / "a.pt", "hole") == 2
+    assert "unknown autoencoder" in (error := capsys.readouterr().err)
+    assert "did you mean 'whole'" in error
