@@ -121,7 +121,8 @@ def evaluated():
     return SPACE.sample(20, np.random.default_rng(1))
 
 
-def test_a_round_proposes_the_cells_that_promise_most(trained, evaluated, monkeypatch):
+@pytest.mark.parametrize("at", ["points", "codes"])
+def test_a_round_proposes_the_cells_that_promise_most(trained, evaluated, monkeypatch, at):
     drawn, processes = [], []
 
     def decode(model, points):
@@ -136,7 +137,7 @@ def test_a_round_proposes_the_cells_that_promise_most(trained, evaluated, monkey
     decode_valid = module.decode_valid
     monkeypatch.setattr(module, "decode_valid", decode)
     monkeypatch.setattr(module, "LatentProcess", SimpleNamespace(fitted=fitted))
-    new = next(rounds(trained, evaluated))
+    new = next(rounds(trained, evaluated, at=at))
     ((process, codes, targets, inducing),) = processes
     signals = worth(SPACE, evaluated)
     with torch.no_grad():
@@ -146,8 +147,12 @@ def test_a_round_proposes_the_cells_that_promise_most(trained, evaluated, monkey
     assert inducing == 12
     ((points, found, rows),) = drawn
     assert len(points) == 300
+    places = points[rows].double().numpy()
+    if at == "codes":
+        with torch.no_grad():
+            places = trained.encode(module.prepare(SPACE, found))[0].double().numpy()
     # Of each new cell, the point that promises most; of these the best one, and so on.
-    beliefs = process.at(points[rows].double().numpy())
+    beliefs = process.at(places)
     gains = expected_improvement(beliefs.mean, beliefs.sd, targets.max())
     known = np.isin(SPACE.canonical(found), SPACE.canonical(evaluated))
     gains[known] = -np.inf
@@ -159,7 +164,7 @@ def test_a_round_proposes_the_cells_that_promise_most(trained, evaluated, monkey
         ]
         for cell in np.unique(cells)
     ]
-    chosen = choose(process.at(points[rows[standing]].double().numpy()), targets.max(), 6)
+    chosen = choose(process.at(places[standing]), targets.max(), 6)
     assert SPACE.canonical(new).tolist() == np.unique(cells)[chosen].tolist()
 
 
@@ -240,10 +245,11 @@ def test_rounds_leave_the_model_alone_and_note_what_they_propose(trained, evalua
     assert all(torch.equal(weights, before[name]) for name, weights in trained.state_dict().items())
 
 
-def test_chance_helps_where_points_lead_nowhere(trained, evaluated, monkeypatch):
+@pytest.mark.parametrize("at", ["points", "codes"])
+def test_chance_helps_where_points_lead_nowhere(trained, evaluated, monkeypatch, at):
     nothing = evaluated[:0], np.arange(0)
     monkeypatch.setattr(module, "decode_valid", lambda model, points: nothing)
-    trial = rounds(trained, evaluated)
+    trial = rounds(trained, evaluated, at=at)
     batches = [next(trial)]
     batches.append(trial.send(worth(SPACE, batches[-1])))
     assert [len(cells) for cells in batches] == [6, 6]
@@ -271,13 +277,15 @@ def test_signals_without_spread_are_no_harm(trained, evaluated):
 
 def test_the_released_settings_are_the_defaults():
     settings = METHODS.get("dvae_bo").settings("nasbench201")
-    assert (settings["batch"], settings["inducing"]) == (50, 500)
+    assert [settings[key] for key in ("batch", "inducing", "candidates")] == [50, 500, 10_000]
+    assert settings["at"] == "points"
 
 
 @pytest.mark.parametrize("name", ["nasbench101", "nasbench201"])
-def test_every_round_proposes_new_valid_cells(name):
+@pytest.mark.parametrize("at", ["points", "codes"])
+def test_every_round_proposes_new_valid_cells(name, at):
     space = SPACES.get(name)
-    batches = run(begin(space), space, 3)
+    batches = run(begin(space, at=at), space, 3)
     assert [len(cells) for cells in batches] == [20, 6, 6, 6]
     assert all(space.is_valid(cells).all() for cells in batches)
     codes = np.concatenate([space.canonical(cells) for cells in batches])
@@ -299,6 +307,20 @@ def test_the_model_is_trained_once_and_without_labels(monkeypatch):
     assert examples.complexity.isnan().all()
     assert given["epochs"] == 2
     assert given["schedule"].weights == Weights(performance=0, complexity=0)
+
+
+def test_the_rounds_have_the_methods_settings(monkeypatch):
+    told = {}
+
+    def rounds_of(model, cells, signals, **given):
+        told.update(given)
+        yield cells
+
+    monkeypatch.setattr(module, "bayesian_rounds", rounds_of)
+    run(begin(batch=7, inducing=9, candidates=11, at="codes", sameness="cell"), SPACE, 1)
+    assert told.pop("seen").sameness == "cell"
+    assert isinstance(told.pop("rng"), np.random.Generator)
+    assert told == {"batch": 7, "inducing": 9, "candidates": 11, "at": "codes"}
 
 
 def test_any_space_is_searched_to_its_end():

@@ -7,7 +7,7 @@ points to decode and evaluate (Zhang et al., NeurIPS 2019, section 4.3).
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -28,6 +28,9 @@ from dagnas.seeds import torch_generator
 from dagnas.spaces.core.cells import Cells, concatenate
 from dagnas.spaces.core.space import CellSpace
 
+#: Where improvement is expected: at drawn points, or at the codes of their cells.
+At = Literal["points", "codes"]
+
 
 @method()
 def dvae_bo(
@@ -42,6 +45,7 @@ def dvae_bo(
     batch: PositiveInt = 50,
     inducing: PositiveInt = 500,
     candidates: PositiveInt = 10_000,
+    at: At = "points",
     sameness: Sameness = "class",
 ) -> Trial:
     """Bayesian optimisation in the latent space of a graph VAE that knows no accuracies.
@@ -66,6 +70,10 @@ def dvae_bo(
     candidates : int
         Points of the latent space that each round chooses from; D-VAE's released code draws as
         many, uniformly in a box, and then climbs from the best one.
+    at : {"points", "codes"}
+        Where improvement is expected: at a point, as in D-VAE, or at the code of the cell that it
+        decodes to. The process learns from codes of cells, and a drawn point can be far from all
+        of these, its own cell's among them.
     sameness : {"cell", "class"}
         Whether a cell is skipped if this very cell was evaluated, or also if a cell isomorphic
         to it was.
@@ -92,6 +100,7 @@ def dvae_bo(
         batch=batch,
         inducing=inducing,
         candidates=candidates,
+        at=at,
         rng=rng,
         seen=seen,
     )
@@ -105,6 +114,7 @@ def bayesian_rounds(
     batch: int,
     inducing: int,
     candidates: int,
+    at: At = "points",
     rng: np.random.Generator,
     seen: Seen,
 ) -> Generator[Cells, NDArray[np.float64], None]:
@@ -123,7 +133,7 @@ def bayesian_rounds(
         At least two, evaluated.
     signals : ndarray, shape (B,)
         Their accuracies, in %.
-    batch, inducing, candidates : int
+    batch, inducing, candidates, at : int, int, int and str
         See `dvae_bo`.
     rng : numpy Generator
     seen : Seen
@@ -143,7 +153,7 @@ def bayesian_rounds(
         process = LatentProcess.fitted(known, targets, inducing, rng)
         points = region.draw(candidates, generator)
         found, rows = decode_valid(model, points)
-        places = _as_array(points)[rows]
+        places = _as_array(points[rows] if at == "points" else _encode(model, found))
         # Of points with the same cell, the one that promises most now stands for it.
         beliefs, best = process.at(places), targets.max()
         order = np.argsort(-expected_improvement(beliefs.mean, beliefs.sd, best), kind="stable")
@@ -192,6 +202,8 @@ def choose(beliefs: Beliefs, best: float, count: int) -> NDArray[np.int64]:
 def _encode(model: GraphVAE, cells: Cells) -> torch.Tensor:
     """Means of the cells' posteriors, shape (B, J), on the model's device."""
     device = next(model.parameters()).device
+    if not len(cells):
+        return torch.empty(0, model.sizes.latent, device=device)
     return posterior(model, prepare(model.space, cells).to(device))[0]
 
 

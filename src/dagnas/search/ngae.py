@@ -23,6 +23,7 @@ from dagnas.seeds import torch_generator
 from dagnas.spaces.core.cells import Cells, concatenate
 from dagnas.spaces.core.space import CellSpace
 
+#: What performance is predicted as: a share of 1, or a quantile of the normal distribution.
 Target = Literal["share", "standardised"]
 
 

@@ -85,7 +85,9 @@ def _rows(inputs: Inputs, name: str) -> list[dict[str, Any]]:
     records, states = stored.training.records, sorted(stored.training.states)
     model = stored.model(benchmark.space)
     codes = benchmark.space.pack(labelled.cells[labelled.split.test])
+    last = {"epoch": len(records)}
     rows = _test_rows(model, labelled, codes, stream("ngae/fig4", name, "cells"))
+    rows = [row | last for row in rows]
     best = 100 * float(max(part.performance.max() for part in (labelled.train, labelled.test)))
     rows.append({"quantity": "best", "of": "table", "value": best})
     rows += [
@@ -106,6 +108,7 @@ def _rows(inputs: Inputs, name: str) -> list[dict[str, Any]]:
                 {
                     "quantity": quantity,
                     "of": objective,
+                    **last,
                     "step": step,
                     "value": float(path[step].mean()),
                     "low": low[step],

@@ -115,12 +115,13 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns benchmark, method ("ngae", "ngae_performance", "ngae_dvae" or "training"), rank
-        (from 1 on), cell (text), code, accuracy (%, of the table or else emulated), regression
-        (%, what the emulator gives to the cell, whether it is in the table or not), predicted (%,
-        of the method's own predictor; NaN without one), madds (multiply-adds, millions), complexity
-        (madds between the table's least, 0, and greatest, 1), found (different cells that the best
-        are chosen from) and emulated.
+        Columns benchmark, method ("ngae", "ngae_performance", "ngae_dvae" or "training"), epoch
+        (whose weights the method's graph VAE has; NA of training cells), rank (from 1 on), cell
+        (text), code, accuracy (%, of the table or else emulated), regression (%, what the emulator
+        gives to the cell, whether it is in the table or not), predicted (%, of the method's own
+        predictor; NaN without one), madds (multiply-adds, millions), complexity (madds between the
+        table's least, 0, and greatest, 1), found (different cells that the best are chosen from)
+        and emulated.
     """
     import pandas as pd
 
@@ -137,20 +138,24 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
             "ngae_dvae": by_bayesian_rounds(inputs, f"ngae_dvae_{benchmark}", known),
             "training": trained_on(inputs, first, known),
         }
-        scale = inputs.labelled(first).scale
+        space, scale = known.benchmark.space, inputs.labelled(first).scale
         mark = emulated(inputs, first)
         for method, (cells, predicted) in found.items():
             best = cells[:TOP]
+            epoch: int | None = None
+            if method in METHODS:
+                epoch = len(inputs.autoencoder(f"{method}_{benchmark}").training.records)
             accuracies, guessed = known.of(best)
-            madds = inputs.benchmark(benchmark).space.madds(best)
+            madds = space.madds(best)
             frames.append(
                 pd.DataFrame(
                     {
                         "benchmark": benchmark,
                         "method": method,
+                        "epoch": epoch,
                         "rank": np.arange(1, len(best) + 1),
-                        "cell": inputs.benchmark(benchmark).space.to_str(best),
-                        "code": inputs.benchmark(benchmark).space.pack(best),
+                        "cell": space.to_str(best),
+                        "code": space.pack(best),
                         "accuracy": accuracies,
                         "regression": known.emulator.predict(best) if len(best) else accuracies,
                         "predicted": predicted[:TOP],
@@ -161,7 +166,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
                     }
                 )
             )
-    return pd.concat(frames, ignore_index=True)
+    return pd.concat(frames, ignore_index=True).astype({"epoch": "Int64"})
 
 
 def by_ascent(inputs: Inputs, name: str, *, complexity: bool) -> Found:
