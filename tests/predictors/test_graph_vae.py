@@ -119,8 +119,8 @@ def test_what_a_cell_begins_with_reaches_its_end():
         other = Cells(cells.nodes.copy(), cells.edges)
         other.nodes[:, v] = 1 + cells.nodes[:, v] % 6
         reached.append((end_of(model, space, other) - end).norm(dim=1).mean())
-    # With torch's own initial weights the ratio is 0.006.
-    assert reached[1] > 0.1 * reached[0]
+    # The ratio is 2.1; with torch's own initial weights it is 0.1.
+    assert reached[1] > 0.5 * reached[0]
 
 
 def end_of(model, space, cells):
