@@ -64,6 +64,7 @@ def _loaded(modules: list[str]) -> list[str]:
 
 Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(gt=0, lt=1)]
 BenchmarkName = Annotated[str, _one_of("benchmark", BENCHMARKS.names)]
 MethodName = Annotated[str, _one_of("method", METHODS.names)]
 PredictorName = Annotated[str, _one_of("predictor", PREDICTORS.names)]
@@ -200,7 +201,7 @@ class UniformRanking(_Part):
     """Step size of Adam."""
     weight_decay: NonNegativeFloat = 5e-4
     """L2 penalty of Adam."""
-    shares: list[Annotated[float, Field(gt=0, lt=1)]] = Field(default=[], max_length=2)
+    shares: list[Share] = Field(default=[], max_length=2)
     """Shares of the table for training and for the choice of the epoch; the rest is for tests."""
 
     @model_validator(mode="after")
@@ -248,8 +249,8 @@ class Autoencoder(_Part):
     """Widths of the networks: 128 and 56 for two cores, or D-VAE's 501 and 56."""
     bidirectional: bool = False
     """Whether cells are encoded from output to input also, as D-VAE does."""
-    share: Annotated[float, Field(gt=0, lt=1)] = 0.9
-    """Share of the table to train on; the rest is for tests."""
+    shares: list[Share] = Field(default=[0.9, 0.1], min_length=2, max_length=2)
+    """Shares of the table to train on and to test on."""
     epochs: PositiveInt = 300
     """Passes over the training cells."""
     keep: list[PositiveInt] = []
@@ -267,6 +268,8 @@ class Autoencoder(_Part):
     def _within(self) -> Autoencoder:
         if late := [epoch for epoch in self.keep if epoch > self.epochs]:
             raise ValueError(f"keep: epoch {late[0]} is after the last, {self.epochs}")
+        if sum(self.shares) > 1:
+            raise ValueError(f"shares: {self.shares} are more than the whole table")
         return self
 
     def schedule(self) -> Schedule:

@@ -37,8 +37,8 @@ PREDICTORS = {
     "ngae_dvae": "[]",
 }
 SCALE = "scale: tiny\ntrials: 1\nstudies: {}\npapers: [ngae]\nautoencoders:\n" + "".join(
-    f"  {method}_{BENCHMARK}: {{benchmark: {BENCHMARK}, target: {TARGET}, share: 0.8, epochs: 3, "
-    f"keep: [1, 2], lr: 0.01, batch_size: 8, predictors: {predictors}}}\n"
+    f"  {method}_{BENCHMARK}: {{benchmark: {BENCHMARK}, target: {TARGET}, shares: [0.8, 0.2], "
+    f"epochs: 3, keep: [1, 2], lr: 0.01, batch_size: 8, predictors: {predictors}}}\n"
     for method, predictors in PREDICTORS.items()
 )
 
@@ -62,7 +62,7 @@ def root(tmp_path_factory):
     write_table(root / "data")
     scale = config.load(root / "tiny.yaml")
     bench = BENCHMARKS.get(BENCHMARK).open(root / "data")
-    train = label_benchmark(bench, TARGET, 0.8).train
+    train = label_benchmark(bench, TARGET, (0.8, 0.2)).train
     for name, asked in scale.autoencoders.items():
         generator = torch_generator(stream(name))
         model = build(bench.space, Sizes(24, 8, 24, 24), generator)

@@ -14,7 +14,7 @@ scale: tiny
 trials: 1
 papers: [ngae]
 autoencoders:
-  whole: {benchmark: digits201, target: digits/valid/12, share: 0.01, epochs: 3, keep: [2]}
+  whole: {benchmark: digits201, target: digits/valid/12, shares: [0.01, 0.01], epochs: 3, keep: [2]}
   none: {benchmark: digits201, target: digits/valid/12, predictors: [], lr: 1e-3, batch_size: 8}
 """
 
@@ -36,7 +36,8 @@ def test_settings_become_a_schedule(scale):
 def test_faults_are_named(scale):
     for change, message in (
         (("keep: [2]", "keep: [2, 4]"), "keep: epoch 4 is after the last, 3"),
-        (("share: 0.01", "share: 1"), "share"),
+        (("shares: [0.01, 0.01]", "shares: [0.01]"), "shares"),
+        (("shares: [0.01, 0.01]", "shares: [0.6, 0.5]"), "shares: .0.6, 0.5. are more than"),
         (("benchmark: digits201", "benchmark: digits202"), "did you mean 'digits201'"),
         (("predictors: []", "predictors: [speed]"), "'performance' or 'complexity'"),
     ):

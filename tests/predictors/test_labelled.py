@@ -22,6 +22,14 @@ def test_split_is_that_of_a_shuffled_list():
     assert [chr(ord("a") + row) for row in [*split.train, *split.test]] == rows
     assert len(split.train) == 23
     assert dvae_split(26, seed=1).train.tolist() != split.train.tolist()
+    part = dvae_split(len(rows), shares=(0.5, 0.25))
+    whole = [*split.train, *split.test]
+    assert (part.train.tolist(), part.test.tolist()) == (whole[:13], whole[13:20])
+
+
+def test_split_of_enas_has_the_sizes_of_the_paper():
+    split = dvae_split(19_020)
+    assert (len(split.train), len(split.test)) == (17_118, 1_902)
 
 
 def test_complexities_are_brought_to_the_unit_interval():
@@ -48,7 +56,7 @@ def test_a_space_without_networks_says_so():
 
 def test_benchmarks_rows_are_divided():
     bench = BENCHMARKS.get("digits201").open(None)
-    found = label_benchmark(bench, "digits/valid/12", share=0.75)
+    found = label_benchmark(bench, "digits/valid/12", shares=(0.75, 0.25))
     rows = np.concatenate([found.split.train, found.split.test])
     assert sorted(rows) == list(range(len(bench)))
     assert len(found.split.train) == int(0.75 * len(bench))

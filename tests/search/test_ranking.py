@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dagnas.benchmarks import BENCHMARKS
+from dagnas.cli import main
 from dagnas.config import UniformRanking
 from dagnas.errors import DagnasError
 from dagnas.search import METHODS
@@ -97,6 +98,44 @@ def test_a_table_is_split_into_three_parts(bench, monkeypatch):
     truth = dict(zip(bench.space.pack(bench.cells), bench.values("cifar10/test/200"), strict=True))
     assert (frame["code"].map(truth) == frame["target"]).all()
     assert (frame["train_size"] == 312).all()
+
+
+def test_an_interrupted_command_goes_on_and_ends_with_the_same_bytes(tmp_path, monkeypatch):
+    scale = tmp_path / "tiny.yaml"
+    shares = "shares: [0.02, 0.01], loss: mse, epochs: 1"
+    names = {"divided": shares, "sized": "train_sizes: [20, 40], test_size: 100, epochs: 1"}
+    scale.write_text(
+        "scale: tiny\ntrials: 2\npapers: [goal]\nrankings:\n"
+        + "".join(
+            f"  {name}: {{benchmark: digits201, target: digits/valid/12, predictors: [gcn, mlp], "
+            f"{rest}}}\n"
+            for name, rest in names.items()
+        )
+    )
+    score, calls = ranking._Model.score, []
+
+    def interrupted(self, inputs):
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return score(self, inputs)
+
+    for name in names:
+        asked = ["rank", "--config", str(scale), "--ranking", name, "--out"]
+        assert main([*asked, str(tmp_path / f"{name}.parquet")]) == 0
+        again = tmp_path / f"{name}-again.parquet"
+        calls.clear()
+        with monkeypatch.context() as patched:
+            patched.setattr(ranking._Model, "score", interrupted)
+            assert main([*asked, str(again)]) == 130
+            assert not again.exists()
+            assert main([*asked, str(again)]) == 0
+        # Divided, a predictor is asked twice: after its epoch, and in the end. So one of four was
+        # done before the interruption, and of the others three of four.
+        assert len(calls) - 4 == {"divided": 2 * 3, "sized": 8 - 3}[name]
+        whole = (tmp_path / f"{name}.parquet").read_bytes()
+        assert again.read_bytes() == whole
+        assert not list(tmp_path.glob(".*.partial"))
 
 
 def test_weights_of_the_epoch_that_validates_best_are_kept(bench, monkeypatch):

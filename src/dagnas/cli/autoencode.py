@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> None:
     benchmark = BENCHMARKS.get(asked.benchmark).open(data_folder(options.data))
     if not isinstance(benchmark, TabularBenchmark):
         raise DagnasError(f"autoencoder {name!r}: benchmark {benchmark.name!r} is no table")
-    train = label_benchmark(benchmark, asked.target, asked.share).train
+    train = label_benchmark(benchmark, asked.target, asked.shares).train
     generator = torch_generator(stream(name))
     model = build(benchmark.space, SIZES[asked.sizes], generator, asked.bidirectional)
     model.to(choose_device(config.device))

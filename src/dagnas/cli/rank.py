@@ -23,7 +23,8 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "rank",
         help="train predictors and score cells held out",
-        description="Run a ranking of a scale file: train predictors, score cells.",
+        description="Run a ranking of a scale file: train predictors, score cells. What was done "
+        "before an interruption is not done again.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -38,23 +39,26 @@ def run(options: argparse.Namespace) -> None:
     from dagnas.benchmarks import BENCHMARKS
     from dagnas.benchmarks.core.benchmark import TabularBenchmark, find_policy
     from dagnas.benchmarks.core.place import data_folder
+    from dagnas.closure import digest
     from dagnas.config import UniformRanking, load
-    from dagnas.files import atomic_path, write_parquet
+    from dagnas.files import write_parquet
     from dagnas.search import METHODS
     from dagnas.search.core.device import choose_device
+    from dagnas.search.core.parts import Parts
     from dagnas.search.core.ranking import Training, rank_after_search, rank_shares, rank_uniform
     from dagnas.search.core.runner import Search
 
     config = load(options.config)
     if options.ranking not in config.rankings:
         raise unknown(f"ranking of {options.config}", options.ranking, config.rankings)
-    # A folder that cannot be written is told of now, not after the work.
-    with atomic_path(options.out.with_suffix(".started")) as probe:
-        probe.write_text("")
-    options.out.with_suffix(".started").unlink()
     ranking, name = config.rankings[options.ranking], options.ranking
     data, device = data_folder(options.data), choose_device(config.device)
     trials = ranking.trials or config.trials
+    identity = {
+        "dagnas.ranking": ranking.model_dump_json(exclude={"trials"}),
+        "dagnas.code": digest(config.ranking_modules(name)),
+        "dagnas.device": device,
+    }
     if isinstance(ranking, UniformRanking):
         benchmark = BENCHMARKS.get(ranking.benchmark).open(data)
         if not isinstance(benchmark, TabularBenchmark):
@@ -62,12 +66,13 @@ def run(options: argparse.Namespace) -> None:
         training = Training(
             ranking.epochs, ranking.loss, ranking.batch_size, ranking.lr, ranking.weight_decay
         )
+        parts = Parts(options.out, identity | {"dagnas.table": benchmark.digest()})
         asked = (name, benchmark, ranking.target, ranking.predictors)
         if ranking.shares:
-            table = rank_shares(*asked, ranking.shares, training, trials, device)
+            table = rank_shares(*asked, ranking.shares, training, trials, device, parts)
         else:
             sizes = (ranking.train_sizes, ranking.test_size)
-            table = rank_uniform(*asked, *sizes, training, trials, device)
+            table = rank_uniform(*asked, *sizes, training, trials, device, parts)
         modelled = benchmark.table.emulated.intersection([f"{ranking.target}/mean"])
         emulated = ["target"] if modelled else []
     else:
@@ -82,7 +87,9 @@ def run(options: argparse.Namespace) -> None:
             device=device,
             study=job.study,
         )
-        table = rank_after_search(name, search, ranking.trials or config.trials_of(job.study))
+        parts = Parts(options.out, identity | search.metadata())
+        trials = ranking.trials or config.trials_of(job.study)
+        table = rank_after_search(name, search, trials, parts)
         rules = find_policy(search.benchmark, search.policy)
         emulated = list(search.benchmark.emulated(rules))
     about = {
@@ -90,3 +97,4 @@ def run(options: argparse.Namespace) -> None:
         "dagnas.emulated": json.dumps(emulated),
     }
     write_parquet(table, options.out, about)
+    parts.remove()

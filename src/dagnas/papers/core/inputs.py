@@ -217,7 +217,7 @@ class Inputs:
 
         self._declared("graph VAE", name, self.result.autoencoders)
         asked = self.config.autoencoders[name]
-        return label_benchmark(self.benchmark(asked.benchmark), asked.target, asked.share)
+        return label_benchmark(self.benchmark(asked.benchmark), asked.target, asked.shares)
 
     def benchmark(self, name: str) -> TabularBenchmark:
         """Open a benchmark that the result declares.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,7 @@ from dagnas.predictors import PREDICTORS
 from dagnas.predictors.core.fit import as_tensors, fit, predict
 from dagnas.predictors.core.losses import pairwise_ranking, weighted_square
 from dagnas.predictors.gcn import GCN
+from dagnas.search.core.parts import Parts
 from dagnas.search.core.runner import Search, run_trial
 from dagnas.search.core.surrogate import Surrogate
 from dagnas.seeds import stream, torch_generator
@@ -35,6 +37,9 @@ RANKING = pa.schema(
         ("score", pa.float32()),
     ]
 )
+
+#: Told of steps that are done.
+Advance = Callable[[], object]
 
 _CHUNK = 8192
 
@@ -81,6 +86,7 @@ def rank_uniform(
     training: Training,
     trials: int,
     device: str = "cpu",
+    parts: Parts | None = None,
 ) -> pa.Table:
     """Train predictors on uniform samples and score cells held out (GOAL, section 6.2).
 
@@ -101,6 +107,8 @@ def rank_uniform(
     training : Training
     trials : int
     device : str
+    parts : Parts, optional
+        What was done before an interruption, and what is.
 
     Returns
     -------
@@ -120,9 +128,8 @@ def rank_uniform(
             f"{len(rows)} classes of {benchmark.name}"
         )
     truth, cells = benchmark.values(target), benchmark.cells
-    parts = []
-    runs = [(t, p, n) for t in range(trials) for p in predictors for n in train_sizes]
-    for trial, predictor, size in tqdm(runs, desc=f"ranking {name}", disable=None):
+
+    def run(advance: Advance, trial: int, predictor: str, size: int) -> pa.Table:
         shuffled = stream(name, trial).permutation(rows)
         test, train = np.sort(shuffled[:test_size]), shuffled[test_size : test_size + size]
         model = _Model(
@@ -130,8 +137,10 @@ def rank_uniform(
         )
         model.fit(model.inputs(cells[train]), truth[train], training.epochs_of(predictor))
         scores = model.score(model.inputs(cells[test]))
-        parts.append(_part(benchmark, predictor, "uniform", size, trial, test, truth[test], scores))
-    return pa.concat_tables(parts)
+        return _part(benchmark, predictor, "uniform", size, trial, test, truth[test], scores)
+
+    runs = [(t, p, n) for t in range(trials) for p in predictors for n in train_sizes]
+    return _concat(name, dict.fromkeys(runs, 1), run, parts)
 
 
 def rank_shares(
@@ -143,6 +152,7 @@ def rank_shares(
     training: Training,
     trials: int,
     device: str = "cpu",
+    parts: Parts | None = None,
 ) -> pa.Table:
     """Train predictors on a share of a table and score what is left (BONAS, section 4.1).
 
@@ -164,6 +174,8 @@ def rank_shares(
     training : Training
     trials : int
     device : str
+    parts : Parts, optional
+        What was done before an interruption, and what is.
 
     Returns
     -------
@@ -180,30 +192,29 @@ def rank_shares(
     sizes = [round(share * len(cells)) for share in shares]
     if min(*sizes, len(cells) - sum(sizes)) < 1:
         raise DagnasError(f"shares {list(shares)} of {len(cells)} cells leave a part without any")
-    parts = []
-    steps = trials * sum(map(training.epochs_of, predictors))
-    with tqdm(total=steps, desc=f"ranking {name}", unit="epoch", disable=None) as bar:
-        for trial in range(trials):
-            shuffled = stream(name, trial).permutation(len(cells))
-            train, valid, test = np.split(shuffled, np.cumsum(sizes))
-            test = np.sort(test)
-            for predictor in predictors:
-                rng = stream(name, predictor, sizes[0], trial)
-                model = _Model(benchmark.space, predictor, rng, training, device)
-                known, held = model.inputs(cells[train]), model.inputs(cells[valid])
-                best, weights = -np.inf, model.weights()
-                for _ in range(training.epochs_of(predictor)):
-                    model.fit(known, truth[train], 1)
-                    found = _correlation(-model.score(held), truth[valid])
-                    if found > best:
-                        best, weights = found, model.weights()
-                    bar.update()
-                model.net.load_state_dict(weights)
-                del known, held
-                scores = model.score(model.inputs(cells[test]))
-                labels = (predictor, "uniform", sizes[0], trial)
-                parts.append(_part(benchmark, *labels, test, truth[test], scores))
-    return pa.concat_tables(parts)
+
+    def run(advance: Advance, trial: int, predictor: str) -> pa.Table:
+        shuffled = stream(name, trial).permutation(len(cells))
+        train, valid, test = np.split(shuffled, np.cumsum(sizes))
+        test = np.sort(test)
+        rng = stream(name, predictor, sizes[0], trial)
+        model = _Model(benchmark.space, predictor, rng, training, device)
+        known, held = model.inputs(cells[train]), model.inputs(cells[valid])
+        best, weights = -np.inf, model.weights()
+        for _ in range(training.epochs_of(predictor)):
+            model.fit(known, truth[train], 1)
+            found = _correlation(-model.score(held), truth[valid])
+            if found > best:
+                best, weights = found, model.weights()
+            advance()
+        model.net.load_state_dict(weights)
+        del known, held
+        scores = model.score(model.inputs(cells[test]))
+        labels = (predictor, "uniform", sizes[0], trial)
+        return _part(benchmark, *labels, test, truth[test], scores)
+
+    steps = {(t, p): training.epochs_of(p) for t in range(trials) for p in predictors}
+    return _concat(name, steps, run, parts)
 
 
 class _Model:
@@ -264,7 +275,9 @@ def _correlation(scores: NDArray[np.floating], truth: NDArray[np.floating]) -> f
     return float(a @ b / size) if size else 0.0
 
 
-def rank_after_search(name: str, search: Search, trials: int) -> pa.Table:
+def rank_after_search(
+    name: str, search: Search, trials: int, parts: Parts | None = None
+) -> pa.Table:
     """Score all classes by the surrogate of a search, and by one of a uniform sample.
 
     The second has as many training cells, with the same signal, and is shown as many cells in
@@ -277,6 +290,8 @@ def rank_after_search(name: str, search: Search, trials: int) -> pa.Table:
     search : Search
         On a tabular benchmark, by a method whose surrogate can be observed.
     trials : int
+    parts : Parts, optional
+        What was done before an interruption, and what is.
 
     Returns
     -------
@@ -297,8 +312,8 @@ def rank_after_search(name: str, search: Search, trials: int) -> pa.Table:
     rows, cells = unique_rows(benchmark), benchmark.cells
     truth = benchmark.values(rules.signal)[rows]
     predictor = search.settings["predictor"]
-    parts = []
-    for trial in tqdm(range(trials), desc=f"ranking {name}", disable=None):
+
+    def run(advance: Advance, trial: int) -> pa.Table:
         observed: list[Surrogate] = []
         run_trial(search, trial, observe=observed.append)
         (keep,) = observed
@@ -312,10 +327,46 @@ def rank_after_search(name: str, search: Search, trials: int) -> pa.Table:
         signals = benchmark.look_up(train, rules, chance).signal
         uniform = Surrogate(benchmark.space, predictor, chance, search.device)
         uniform.fit(cells[train], signals, max(1, round(keep.visits / keep.size)))
+        found = []
         for source, surrogate in (("search", keep), ("uniform", uniform)):
             labels = (predictor, source, surrogate.size, trial)
-            parts.append(_part(benchmark, *labels, rows, truth, surrogate.score(cells[rows])))
-    return pa.concat_tables(parts)
+            found.append(_part(benchmark, *labels, rows, truth, surrogate.score(cells[rows])))
+        return pa.concat_tables(found)
+
+    return _concat(name, {(trial,): 1 for trial in range(trials)}, run, parts)
+
+
+def _concat(
+    name: str,
+    steps: Mapping[tuple[Any, ...], int],
+    run: Callable[..., pa.Table],
+    parts: Parts | None,
+) -> pa.Table:
+    """What runs return, one after another; what is among the parts is not done again.
+
+    Parameters
+    ----------
+    name : str
+        Of the ranking.
+    steps : mapping of tuple to int
+        Steps of each run, by its arguments, for the bar that shows progress.
+    run : callable
+        Takes what it is to call after a step, and the arguments.
+    parts : Parts or None
+    """
+    tables = []
+    with tqdm(total=sum(steps.values()), desc=f"ranking {name}", disable=None) as bar:
+        for arguments, count in steps.items():
+            label, before = "-".join(map(str, arguments)), bar.n
+            if parts and parts.has(label):
+                table = parts.read(label)
+            else:
+                table = run(bar.update, *arguments)
+                if parts:
+                    parts.write(label, table)
+            tables.append(table.replace_schema_metadata())
+            bar.update(before + count - bar.n)
+    return pa.concat_tables(tables)
 
 
 def _part(

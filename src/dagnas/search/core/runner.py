@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -24,9 +23,10 @@ from dagnas.benchmarks.core.benchmark import (
 )
 from dagnas.closure import digest
 from dagnas.errors import DagnasError
-from dagnas.files import atomic_path, read_parquet, write_parquet, write_text
+from dagnas.files import write_parquet, write_text
 from dagnas.predictors import PREDICTORS
 from dagnas.search.core.method import Evaluated, Method, Proposal
+from dagnas.search.core.parts import Parts
 from dagnas.seeds import stream
 from dagnas.spaces.core.base import Space
 
@@ -389,11 +389,8 @@ def run(search: Search, trials: range, out: Path, show: bool = True) -> None:
     if "predictor" in search.settings:
         roots.append(PREDICTORS.module(search.settings["predictor"]))
     identity = {**search.metadata(), "dagnas.code": digest(roots)}
-    parts = out.parent / f".{out.name}.partial"
-    pending = [trial for trial in trials if not _is_part(parts / f"{trial}.parquet", identity)]
-    # A folder that cannot be written is told of now, not after the first trial.
-    with atomic_path(parts / "started") as probe:
-        probe.write_text("")
+    parts = Parts(out, identity)
+    pending = [trial for trial in trials if not parts.has(str(trial))]
     with tqdm(
         total=len(trials),
         initial=len(trials) - len(pending),
@@ -415,23 +412,12 @@ def run(search: Search, trials: range, out: Path, show: bool = True) -> None:
                 done = [run_trial(search, group[0], advance)]
             wall = {"dagnas.wall": f"{(time.perf_counter() - began) / size:.3f}"}
             for trial, table in zip(group, done, strict=True):
-                write_parquet(table, parts / f"{trial}.parquet", {**identity, **wall})
+                parts.write(str(trial), table, wall)
             advance(1.0)
-    tables = [read_parquet(parts / f"{trial}.parquet") for trial in trials]
+    tables = [parts.read(str(trial)) for trial in trials]
     walls = [table.schema.metadata[b"dagnas.wall"].decode() for table in tables]
     rows = [f"{trial},{wall}\n" for trial, wall in zip(trials, walls, strict=True)]
     write_text("trial,seconds\n" + "".join(rows), out.with_suffix(".wall.csv"))
     whole = pa.concat_tables(table.replace_schema_metadata() for table in tables)
     write_parquet(whole, out, search.metadata())
-    for part in parts.iterdir():
-        part.unlink()
-    parts.rmdir()
-
-
-def _is_part(path: Path, identity: Mapping[str, str]) -> bool:
-    """Whether ``path`` holds a finished trial of this very search, by this very code."""
-    try:
-        stored = pq.read_schema(path).metadata or {}
-    except (OSError, ValueError):
-        return False
-    return all(stored.get(k.encode(), b"").decode() == v for k, v in identity.items())
+    parts.remove()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +24,7 @@ class Split(NamedTuple):
     test: NDArray[np.int64]
 
 
-def dvae_split(rows: int, *, seed: int = 0, share: float = 0.9) -> Split:
+def dvae_split(rows: int, *, seed: int = 0, shares: Sequence[float] = (0.9, 0.1)) -> Split:
     """Rows shuffled and divided as D-VAE's released code does; NGAE (section 5) states 90 % alone.
 
     Parameters
@@ -32,13 +33,15 @@ def dvae_split(rows: int, *, seed: int = 0, share: float = 0.9) -> Split:
         Of the table; ENAS's 19,020 give 17,118 and 1,902.
     seed : int
         Of the shuffle, by Python's own generator as in that code.
-    share : float
-        To train on.
+    shares : sequence of two floats
+        To train on and to test on; rows beyond both are left out.
     """
     order = list(range(rows))
     random.Random(seed).shuffle(order)
-    first = int(rows * share)
-    return Split(np.array(order[:first], dtype=np.int64), np.array(order[first:], dtype=np.int64))
+    first, end = int(rows * shares[0]), round(rows * sum(shares))
+    return Split(
+        np.array(order[:first], dtype=np.int64), np.array(order[first:end], dtype=np.int64)
+    )
 
 
 class Scale(NamedTuple):
@@ -107,10 +110,12 @@ class Labelled(NamedTuple):
     test: Examples
 
 
-def label_benchmark(benchmark: TabularBenchmark, target: str, share: float = 0.9) -> Labelled:
+def label_benchmark(
+    benchmark: TabularBenchmark, target: str, shares: Sequence[float] = (0.9, 0.1)
+) -> Labelled:
     """Rows of a table with their accuracies ``target``, such as ``cifar10/valid/0``."""
     space, cells = benchmark.space, benchmark.cells
-    split, scale = dvae_split(len(cells), share=share), Scale.of(space.madds(cells))
+    split, scale = dvae_split(len(cells), shares=shares), Scale.of(space.madds(cells))
     accuracies = benchmark.values(target)
     train, test = (label(space, cells[rows], accuracies[rows], scale) for rows in split)
     return Labelled(cells, split, scale, train, test)
