@@ -56,6 +56,7 @@ BENCHMARKS = {
     "nasbench201_cifar100": "NAS-Bench-201, CIFAR-100",
     "nasbench201_imagenet16": "NAS-Bench-201, ImageNet16-120",
     "digits201": "digits201",
+    "enas": "ENAS",
 }
 
 SETTINGS: Any = {
