@@ -378,6 +378,23 @@ def test_global_random_state_is_left_alone(tmp_path):
     same_bits(one, trained(tmp_path, 2, path=None))
 
 
+def test_subnormal_numbers_are_zero_in_a_training_alone(monkeypatch):
+    def product():
+        return float(torch.tensor(1e-30) * 1e-10)
+
+    met, losses = [], GraphVAE.losses
+
+    def observed(*arguments):
+        met.append(product())
+        return losses(*arguments)
+
+    monkeypatch.setattr(GraphVAE, "losses", observed)
+    assert product() > 0
+    trained(None, 1, path=None)
+    assert set(met) == {0.0}
+    assert product() > 0
+
+
 def test_divergence_of_training_is_an_error(tmp_path):
     with pytest.raises(DagnasError, match=r"losses of epoch \d hold NaN or infinity"):
         trained(tmp_path, 3, schedule=Schedule(lr=float("inf"), batch_size=8), path=None)

@@ -28,7 +28,7 @@ RESULT = Result(
 
 
 #: Rivals of other papers, which a scale may list for the leaderboard.
-ELSEWHERE = ("lanas", "nasbot", "bonas")
+ELSEWHERE = ("lanas", "nasbot", "bonas", "ngae", "ngae_performance", "dvae_bo")
 
 
 def tabulate(inputs: Inputs) -> pd.DataFrame:
