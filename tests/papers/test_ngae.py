@@ -267,7 +267,7 @@ def test_ascents_are_those_of_the_whole_climb(inputs_of):
     starts = region.draw(100, generator)
     for objective, complexity in (("performance", False), ("both", True)):
         for steps in (0, 1, 100):
-            end = ascend(model, starts, steps=steps, rate=1.0, complexity=complexity).points
+            end = ascend(model, starts, steps=steps, rate=fig4.RATE, complexity=complexity).points
             heights = 100 * model.performance(end).detach().double().numpy()[:, 0]
             row = table.loc[("accuracy", objective, steps)]
             assert row["value"] == pytest.approx(heights.mean())
