@@ -255,6 +255,7 @@ def test_every_method_repeats_whatever_the_global_state(name):
         assert torch.equal(torch.get_rng_state(), state)
     assert traces[0].num_rows == 30
     assert traces[0].equals(traces[1])
+    assert run_trial(chosen, 1)["signal"] != traces[0]["signal"]
 
 
 @pytest.mark.slow
