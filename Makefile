@@ -21,9 +21,11 @@ SNAKEMAKE := snakemake --cores $(JOBS)
 help:
 	@sed -n 1p Makefile
 
+# Without --no-compile pip compiles all modules, of which most are never imported.
 $(READY): constraints.txt pyproject.toml
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	.venv/bin/python -m pip install --quiet --no-compile --constraint constraints.txt \
+	    --editable '.[dev]'
 	touch $@
 
 smoke: $(READY)
