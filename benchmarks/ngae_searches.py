@@ -30,7 +30,9 @@ def show(study: str, scale: config.Config) -> None:
 
     jobs = [job for job in scale.search_jobs(study) if job.method in METHODS]
     traces = pd.concat(pd.read_parquet(job.path).assign(method=job.method) for job in jobs)
-    print(f"{study:24}{'cells':>8}{'madds (M)':>12}{'signal (%)':>12}{f'of {BEST} best':>12}")
+    marks = traces["emulated"].iloc[0]
+    print(f"{study}, emulated: {marks or 'nothing'}")
+    print(f"{'method':24}{'cells':>8}{'madds (M)':>12}{'signal (%)':>12}{f'of {BEST} best':>12}")
     for method, rows in traces[traces["step"] >= FIRST].groupby("method", sort=False):
         size = madds(bench.space.unpack(rows["code"].to_numpy()))
         best = rows.groupby("trial")["signal"].nlargest(BEST).groupby("trial").mean().mean()

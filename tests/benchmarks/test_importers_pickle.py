@@ -337,13 +337,13 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     root = Path(__file__).parents[2]
     path = str(tmp_path / "x.pth")
     peaks = []
-    for count in ("100", "200"):
+    for count in ("200", "400"):
         command = [sys.executable, "-c", MAKE, path, count]
         subprocess.run(command, check=True, cwd=root)
         command = [sys.executable, "-c", MEASURE, path, count]
         done = subprocess.run(command, check=True, cwd=root, capture_output=True, text=True)
         peaks.append([int(word) for word in done.stdout.split()])
-    print("added and whole peak in KiB, of 100 and 200 cells:", peaks)
+    print("added and whole peak in KiB, of 200 and 400 cells:", peaks)
     (added, whole), (added_twice, whole_twice) = peaks
     assert added > 10_000
     assert added_twice < 1.2 * added
