@@ -54,7 +54,7 @@ lint: $(READY)
 	dagnas config check config/*.yaml
 
 bench: $(READY)
-	for file in benchmarks/bench_*.py; do python -m benchmarks.$$(basename $$file .py) || exit; done
+	for file in perf/[a-z]*.py; do python -m perf.$$(basename $$file .py) || exit; done
 
 verify: smoke
 	bash workflow/scripts/verify.sh smoke $(JOBS)

@@ -1,9 +1,9 @@
-"""Names to objects: what the package holds, what entry points add, what a plug-in module adds."""
+"""Registries: names to objects of the package, of entry points and of plug-in modules."""
 
 from __future__ import annotations
 
 import importlib
-import pkgutil
+from collections.abc import Mapping
 from importlib import metadata
 from typing import Generic, TypeVar
 
@@ -13,36 +13,31 @@ T = TypeVar("T")
 
 
 class Registry(Generic[T]):
-    """All objects of one kind, imported only when asked for.
-
-    Every plain module of ``package`` is an entry: the module ``NAME`` holds the object ``NAME``.
-    (Machinery lives in the sub-package ``core``, which is no entry.) Objects from elsewhere come
-    by an entry point of the group ``package``, or by ``add``.
+    """Objects of one kind by name, imported only when asked for.
 
     Parameters
     ----------
     kind : str
         What an entry is called in messages, such as "method".
-    package : str
-        Dotted name of the package that holds the entries; also the entry-point group.
+    group : str
+        Entry-point group in which other distributions offer entries.
     type_ : type
         What an entry must be an instance of.
+    own : mapping of str to str
+        Modules of this package's entries by name; a module calls the entry by the same name.
     """
 
-    def __init__(self, kind: str, package: str, type_: type[T]) -> None:
-        self.kind, self.package, self.type = kind, package, type_
+    def __init__(self, kind: str, group: str, type_: type[T], own: Mapping[str, str]) -> None:
+        self.kind, self.group, self.type = kind, group, type_
+        self._own = own
         self._added: dict[str, T] = {}
 
-    def _own(self) -> set[str]:
-        path = importlib.import_module(self.package).__path__
-        return {module.name for module in pkgutil.iter_modules(path) if not module.ispkg}
-
     def _entry_points(self) -> dict[str, metadata.EntryPoint]:
-        return {point.name: point for point in metadata.entry_points(group=self.package)}
+        return {point.name: point for point in metadata.entry_points(group=self.group)}
 
     def names(self) -> list[str]:
         """All names, sorted."""
-        return sorted(self._own() | set(self._entry_points()) | set(self._added))
+        return sorted({*self._own, *self._entry_points(), *self._added})
 
     def add(self, name: str, entry: T) -> None:
         """Register an object from outside the package.
@@ -52,24 +47,30 @@ class Registry(Generic[T]):
         DagnasError
             The name is taken by another object.
         """
-        if name in self._own() or self._added.get(name, entry) is not entry:
+        if name in self._own or self._added.get(name, entry) is not entry:
             raise DagnasError(f"the {self.kind} {name!r} exists already")
         self._added[name] = entry
 
     def module(self, name: str) -> str:
-        """Dotted name of the module that defines an entry (without importing it if it is ours)."""
+        """Dotted name of the module that defines an entry, which is not imported if it is ours.
+
+        Raises
+        ------
+        DagnasError
+            No such name.
+        """
         if name in self._added:
             entry = self._added[name]
             return str(getattr(entry, "module", type(entry).__module__))
-        if name in self._own():
-            return f"{self.package}.{name}"
+        if name in self._own:
+            return self._own[name]
         points = self._entry_points()
         if name in points:
             return points[name].module
         raise unknown(self.kind, name, self.names())
 
     def get(self, name: str) -> T:
-        """Return the object called ``name``.
+        """Object called ``name``.
 
         Raises
         ------
@@ -79,8 +80,8 @@ class Registry(Generic[T]):
         """
         if name in self._added:
             return self._added[name]
-        if name in self._own():
-            entry = getattr(importlib.import_module(f"{self.package}.{name}"), name, None)
+        if name in self._own:
+            entry = getattr(importlib.import_module(self._own[name]), name, None)
         elif name in (points := self._entry_points()):
             entry = points[name].load()
         else:

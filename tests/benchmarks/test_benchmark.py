@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from dagnas.benchmarks import BENCHMARKS
-from dagnas.benchmarks.core.benchmark import TabularBenchmark, find_policy
-from dagnas.benchmarks.core.table import Table
+from dagnas.benchmarks.benchmark import TabularBenchmark, find_policy
 from dagnas.errors import DagnasError
 from dagnas.files import write_parquet
 from dagnas.spaces import SPACES
-from dagnas.spaces.core.cells import concatenate
+from dagnas.spaces.cells import concatenate
+from dagnas.tables.table import Table
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,12 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from dagnas.benchmarks import BENCHMARKS
-from dagnas.benchmarks.core import trained
-from dagnas.benchmarks.core.benchmark import find_policy
-from dagnas.benchmarks.core.fetch import fetch
-from dagnas.benchmarks.core.importers import cifar10, import_table
+from dagnas.benchmarks import BENCHMARKS, trained
+from dagnas.benchmarks.benchmark import find_policy
 from dagnas.errors import DagnasError
 from dagnas.files import write_parquet
+from dagnas.tables.fetch import fetch
+from dagnas.tables.importers import cifar10, import_table
 from dagnas.training.images import read_table, split_before_test
 from dagnas.training.layered import LayeredRecipe
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dagnas.benchmarks.core import emulation
 from dagnas.errors import DagnasError
+from dagnas.tables import emulation
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +186,7 @@ def test_same_bytes_again_whatever_the_threads(small, columns, tmp_path):
         pq.write_table(table, tmp_path / f"{name}.parquet")
     program = (
         "import hashlib, pyarrow.parquet as pq\n"
-        "from dagnas.benchmarks.core.emulation import emulate\n"
+        "from dagnas.tables.emulation import emulate\n"
         "c = emulate(pq.read_table('table.parquet'), pq.read_table('subset.parquet'))\n"
         "print(hashlib.sha256(b''.join(v.tobytes() for v in c.values())).hexdigest())\n"
     )

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from dagnas.benchmarks import BENCHMARKS
-from dagnas.benchmarks.core.fetch import fetch
-from dagnas.benchmarks.core.importers import enas, import_table
 from dagnas.errors import DagnasError
 from dagnas.files import write_parquet
 from dagnas.spaces import SPACES
-from dagnas.spaces.core import complexity
+from dagnas.spaces.sizes.enas import enas_size
+from dagnas.tables.fetch import fetch
+from dagnas.tables.importers import enas, import_table
 
 SPACE = SPACES.get("enas")
 CELLS = SPACE.sample(12, np.random.default_rng(0))
@@ -27,7 +27,7 @@ def test_columns_are_those_of_the_lines_after_the_first(tmp_path):
     assert SPACE.unpack(table["code"].to_numpy()).same(CELLS[2:]).all()
     accuracies = 70 + np.arange(2, 12) / 10
     np.testing.assert_allclose(table["cifar10/valid/0/mean"].to_numpy(), accuracies)
-    size = complexity.enas(CELLS[2:])
+    size = enas_size(CELLS[2:])
     assert table["params"].to_pylist() == size.params.tolist()
     assert table["madds"].to_pylist() == size.total_madds().tolist()
     assert emulated == (enas.COST,)

@@ -15,13 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dagnas.benchmarks.core import fetch as module
-from dagnas.benchmarks.core.fetch import fetch, split_mirrors
-from dagnas.benchmarks.core.importers import Imported
-from dagnas.benchmarks.core.sources import SOURCES, Source, SourceFile
-from dagnas.benchmarks.core.table import Table
 from dagnas.cli import main
 from dagnas.errors import DagnasError
+from dagnas.tables import fetch as module
+from dagnas.tables.fetch import fetch, split_mirrors
+from dagnas.tables.importers import Imported
+from dagnas.tables.sources import SOURCES, Source, SourceFile
+from dagnas.tables.table import Table
 from tests.benchmarks import official
 
 CONTENT = bytes(range(256)) * 4096 + b"end"  # 1 MiB and a little: more than one block.
@@ -370,7 +370,7 @@ def test_read_only_folder(tmp_path, data):
 
 @pytest.fixture
 def real_import(monkeypatch):
-    from dagnas.benchmarks.core.importers import import_table
+    from dagnas.tables.importers import import_table
 
     monkeypatch.setattr(module, "import_table", import_table)
 

@@ -5,10 +5,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dagnas.benchmarks.core.importers import assemble, compact, import_table
-from dagnas.benchmarks.core.importers.bits import cells_from_bits
 from dagnas.errors import DagnasError
 from dagnas.spaces import SPACES
+from dagnas.tables.importers import assemble, compact, import_table
+from dagnas.tables.importers.bits import cells_from_bits
 from tests.benchmarks import official
 
 

@@ -14,9 +14,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from dagnas.benchmarks.core.importers import import_table, nasbench201_pth, nats, restricted
 from dagnas.errors import DagnasError
 from dagnas.spaces import SPACES
+from dagnas.tables.importers import import_table, nasbench201_pth, nats, restricted
 from tests.benchmarks import official
 
 CELLS = 24  # So many that the file has more objects than are remembered.
@@ -314,7 +314,7 @@ MEASURE = """
 import sys
 from pathlib import Path
 import nas_201_api
-from dagnas.benchmarks.core.importers import nasbench201_pth, nats
+from dagnas.tables.importers import nasbench201_pth, nats
 
 def peak():
     (line,) = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]

@@ -7,9 +7,9 @@ import google_crc32c
 import numpy as np
 import pytest
 
-from dagnas.benchmarks.core.importers import import_table, tfrecord
 from dagnas.errors import DagnasError
 from dagnas.spaces import SPACES
+from dagnas.tables.importers import import_table, tfrecord
 from tests.benchmarks import official
 
 CELLS = len(official.cells_101())

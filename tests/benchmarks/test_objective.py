@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 
-from dagnas.benchmarks import BENCHMARKS
-from dagnas.benchmarks.core import toys
-from dagnas.benchmarks.core.benchmark import find_policy
-from dagnas.benchmarks.core.objective import ObjectiveBenchmark
+from dagnas.benchmarks import BENCHMARKS, toys
+from dagnas.benchmarks.benchmark import find_policy
+from dagnas.benchmarks.objective import ObjectiveBenchmark
 from dagnas.errors import DagnasError
-from dagnas.spaces.core.decisions import DecisionSpace
+from dagnas.spaces.decisions import DecisionSpace
 
 
 def rewards(name, texts):

@@ -8,9 +8,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from dagnas import config
 from dagnas.files import write_parquet
-from dagnas.papers.core import Inputs, results
+from dagnas.papers.inputs import Inputs
+from dagnas.papers.result import results
+from dagnas.pipeline import config
 from dagnas.seeds import stream
 from dagnas.spaces import SPACES
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from dagnas.benchmarks.core.built import open_built
+from dagnas.benchmarks.built import open_built
 from dagnas.files import write_parquet
 
 

@@ -9,13 +9,13 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from dagnas import config
 from dagnas.files import write_parquet
 from dagnas.papers.bonas import choices, fig4, fig5, samplers, table2, transfer
-from dagnas.papers.core import Inputs, all_results, results
-from dagnas.papers.core.claims import NOT_RUN, PAPERS, Tables, check, read
-from dagnas.papers.core.make import KINDS, make
-from dagnas.papers.core.result import load
+from dagnas.papers.claims import NOT_RUN, PAPERS, Tables, check, read
+from dagnas.papers.inputs import Inputs
+from dagnas.papers.make import KINDS, make
+from dagnas.papers.result import all_results, load, results
+from dagnas.pipeline import config
 from dagnas.seeds import stream
 from dagnas.spaces.nasbench101 import NASBench101Space
 

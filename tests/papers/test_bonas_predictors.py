@@ -6,11 +6,12 @@ import pyarrow as pa
 import pytest
 from scipy import stats
 
-from dagnas import config
 from dagnas.files import write_parquet
 from dagnas.papers.bonas import fig3, table1
-from dagnas.papers.core import Inputs, results
-from dagnas.papers.core.make import make
+from dagnas.papers.inputs import Inputs
+from dagnas.papers.make import make
+from dagnas.papers.result import results
+from dagnas.pipeline import config
 from dagnas.seeds import stream
 
 SPLIT = "loss: mse, shares: [0.85, 0.1], epochs: {wide_mlp: 2, lstm: 3, gcn: 4}"

@@ -7,8 +7,7 @@ import pytest
 
 from dagnas.cli import main
 from dagnas.errors import DagnasError
-from dagnas.papers.core import all_results
-from dagnas.papers.core.claims import (
+from dagnas.papers.claims import (
     FAILED,
     NOT_RUN,
     PAPERS,
@@ -21,8 +20,8 @@ from dagnas.papers.core.claims import (
     to_csv,
     to_markdown,
 )
-from dagnas.papers.core.make import make
-from dagnas.papers.core.result import load
+from dagnas.papers.make import make
+from dagnas.papers.result import all_results, load
 
 TABLE = pd.DataFrame(
     {

@@ -4,13 +4,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from dagnas import config
 from dagnas.benchmarks.nasbench201 import open_nasbench201
 from dagnas.files import write_parquet
-from dagnas.papers.core import Inputs, all_results, results
-from dagnas.papers.core.claims import FAILED, NOT_RUN, REPRODUCED, Tables, check, read
-from dagnas.papers.core.make import KINDS, make
+from dagnas.papers.claims import FAILED, NOT_RUN, REPRODUCED, Tables, check, read
 from dagnas.papers.digits201 import quality, relation
+from dagnas.papers.inputs import Inputs
+from dagnas.papers.make import KINDS, make
+from dagnas.papers.result import all_results, results
+from dagnas.pipeline import config
 from dagnas.seeds import stream
 from dagnas.spaces import SPACES
 from tests.papers.tables import built

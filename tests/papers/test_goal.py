@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dagnas import config
-from dagnas.papers.core import Inputs, panels, results
-from dagnas.papers.core.result import load
+from dagnas.papers import panels
 from dagnas.papers.goal import fig2, fig3, fig4, fig6, fig7
+from dagnas.papers.inputs import Inputs
+from dagnas.papers.result import load, results
+from dagnas.pipeline import config
 from dagnas.spaces import SPACES
 from tests.papers.tables import built
 

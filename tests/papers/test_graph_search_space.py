@@ -4,15 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dagnas import config
 from dagnas.benchmarks import BENCHMARKS
-from dagnas.papers.core import Inputs, results
-from dagnas.papers.core.claims import Tables, ledger
-from dagnas.papers.core.make import make
+from dagnas.papers.claims import Tables, ledger
 from dagnas.papers.graph_search_space.fig2 import best_rewards
 from dagnas.papers.graph_search_space.fig6 import moving, tabulate
+from dagnas.papers.inputs import Inputs
+from dagnas.papers.make import make
+from dagnas.papers.result import results
+from dagnas.pipeline import config
 from dagnas.search import METHODS
-from dagnas.search.core.runner import Search, run
+from dagnas.search.runner import Search, run
 from dagnas.training.layered import Accuracies
 
 STUDY = """
@@ -44,7 +45,7 @@ def root(tmp_path_factory):
     root = tmp_path_factory.mktemp("tiny")
     (root / "tiny.yaml").write_text(SCALE)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dagnas.benchmarks.core.trained.train_layers", invented_training)
+        patch.setattr("dagnas.benchmarks.trained.train_layers", invented_training)
         make_traces(root)
     return root
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagnas.benchmarks.core.benchmark import TabularBenchmark
-from dagnas.benchmarks.core.policy import Policy
-from dagnas.benchmarks.core.table import Table
+from dagnas.analysis.incumbents import curves, incumbent, oracle, time_grid
+from dagnas.benchmarks.benchmark import TabularBenchmark
+from dagnas.benchmarks.policy import Policy
 from dagnas.files import write_parquet
-from dagnas.papers.core.incumbents import curves, incumbent, oracle, time_grid
 from dagnas.spaces import SPACES
+from dagnas.tables.table import Table
 
 
 def test_incumbent_is_the_earliest_best():

@@ -8,13 +8,16 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from dagnas import config, plugins
+from dagnas import plugins
 from dagnas.cli import main
 from dagnas.errors import DagnasError
 from dagnas.files import write_parquet
-from dagnas.papers.core import Inputs, claims, results
-from dagnas.papers.core.make import make
+from dagnas.papers import claims
+from dagnas.papers.inputs import Inputs
 from dagnas.papers.leaderboard import rank, speed
+from dagnas.papers.make import make
+from dagnas.papers.result import results
+from dagnas.pipeline import config
 from dagnas.seeds import stream
 
 SCALE = """
@@ -300,7 +303,7 @@ def test_wall_clock_times_have_to_be_declared_and_whole(inputs_of, tmp_path):
 METHOD = '''
 """A method of a user's own: cells in the order of their numbers."""
 
-from dagnas.search.core.method import method
+from dagnas.search.method import method
 
 
 @method()

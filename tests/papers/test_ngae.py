@@ -9,24 +9,24 @@ import pytest
 import torch
 from scipy import stats
 
-from dagnas import config
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.files import write_parquet
-from dagnas.papers.core import Inputs, results
-from dagnas.papers.core.claims import PAPERS, Tables, ledger, read
-from dagnas.papers.core.make import make
-from dagnas.papers.core.result import load
+from dagnas.papers.claims import PAPERS, Tables, ledger, read
+from dagnas.papers.inputs import Inputs
+from dagnas.papers.make import make
 from dagnas.papers.ngae import fig3, fig4, fig5, table1
-from dagnas.predictors.core.graph_vae import measures
-from dagnas.predictors.core.graph_vae.labelled import label_benchmark
-from dagnas.predictors.core.graph_vae.model import GraphVAE, Sizes
-from dagnas.predictors.core.graph_vae.passing import prepare
-from dagnas.predictors.core.graph_vae.stored import Stored
-from dagnas.predictors.core.graph_vae.training import build, fit_graph_vae
-from dagnas.predictors.core.pairwise import PairwiseRidge
-from dagnas.search.core.latent import Region, ascend, decode_valid
+from dagnas.papers.result import load, results
+from dagnas.pipeline import config
+from dagnas.predictors.graph_vae import measures
+from dagnas.predictors.graph_vae.labelled import label_benchmark
+from dagnas.predictors.graph_vae.model import GraphVAE, Sizes
+from dagnas.predictors.graph_vae.passing import prepare
+from dagnas.predictors.graph_vae.stored import Stored
+from dagnas.predictors.graph_vae.training import build, fit_graph_vae
+from dagnas.predictors.pairwise import PairwiseRidge
+from dagnas.search.models.latent import Region, ascend, decode_valid
 from dagnas.seeds import stream, torch_generator
-from dagnas.spaces.core.cells import concatenate
+from dagnas.spaces.cells import concatenate
 
 TARGET = "cifar10/valid/200"
 BENCHMARK = "nasbench201"
@@ -388,7 +388,9 @@ def test_bayesian_rounds_are_told_accuracies_and_their_best_are_shown(
     *_, labelled, bench = parts_of(inputs, name)
     cells = bench.space.sample(40, np.random.default_rng(1))
     proposals = [cells[5 * k : 5 * k + 5] for k in range(1 if spent else 8)]
-    monkeypatch.setattr("dagnas.search.dvae_bo.bayesian_rounds", told_rounds(proposals, log))
+    monkeypatch.setattr(
+        "dagnas.search.methods.dvae_bo.bayesian_rounds", told_rounds(proposals, log)
+    )
     known = fig5.Accuracies(bench, TARGET)
     found = fig5.by_bayesian_rounds(inputs, name, known)
     rows = labelled.split.train

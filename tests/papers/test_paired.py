@@ -9,12 +9,13 @@ import pyarrow as pa
 import pytest
 from scipy.stats import rankdata
 
-from dagnas import config
+from dagnas.analysis.paired import compare, holm, interval, reports
 from dagnas.files import write_parquet
-from dagnas.papers.core import Inputs, results
-from dagnas.papers.core.make import make
-from dagnas.papers.core.paired import compare, holm, interval, reports
 from dagnas.papers.goal import search_table
+from dagnas.papers.inputs import Inputs
+from dagnas.papers.make import make
+from dagnas.papers.result import results
+from dagnas.pipeline import config
 from dagnas.seeds import stream
 from dagnas.spaces import SPACES
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dagnas.papers.core.ranks import class_means, mean_of_best, places, settled, spearman
+from dagnas.analysis.ranks import class_means, mean_of_best, places, settled, spearman
 
 #: Equal as numbers of right answers, different as floats.
 LOW, HIGH = 0.3, 0.1 + 0.2

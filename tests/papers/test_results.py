@@ -3,11 +3,12 @@
 import pandas as pd
 import pytest
 
-from dagnas import config
 from dagnas.cli import main
 from dagnas.errors import DagnasError
-from dagnas.papers.core import Inputs, all_results, find, results
-from dagnas.papers.core.make import KINDS, make
+from dagnas.papers.inputs import Inputs
+from dagnas.papers.make import KINDS, make
+from dagnas.papers.result import all_results, find, results
+from dagnas.pipeline import config
 
 BONAS = ["choices", "fig3", "fig4", "fig5", "samplers", "table1", "table2", "transfer"]
 GOAL = ["ablation", "fig2", "fig3", "fig4", "fig5", "fig6", "fig7", "search_table"]
@@ -44,7 +45,7 @@ def test_declarations_are_read_without_pandas_or_matplotlib():
     import sys
 
     code = (
-        "import sys; from dagnas.papers.core import all_results; all_results();"
+        "import sys; from dagnas.papers.result import all_results; all_results();"
         "print({'matplotlib', 'pandas', 'torch'} & set(sys.modules))"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"
@@ -115,7 +116,7 @@ def test_emulated_data_are_marked_in_table_caption_and_figure(name, inputs_of, t
         marks = marks[marks["benchmark"] == "nasbench101"]
     assert (marks["emulated"] != "").all()
 
-    from dagnas.papers.core.result import load
+    from dagnas.papers.result import load
 
     module = load(inputs.result)
     figure = module.draw(module.tabulate(inputs), inputs)
@@ -130,7 +131,7 @@ def test_real_data_are_not_marked(toy, tmp_path):
 
 
 def test_nothing_is_left_if_drawing_fails(inputs_of, tmp_path, monkeypatch):
-    import dagnas.papers.core.style as style
+    import dagnas.drawing.style as style
 
     def fail(figure, path, kind):
         if kind == "png":

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagnas.papers.core import survival
-from dagnas.papers.core.survival import Waits
+from dagnas.analysis import survival
+from dagnas.analysis.survival import Waits
 
 
 def waited(*samples):

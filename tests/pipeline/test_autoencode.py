@@ -2,12 +2,12 @@
 
 import pytest
 
-from dagnas import config
 from dagnas.cli import main
 from dagnas.errors import DagnasError
-from dagnas.predictors.core.graph_vae import training
-from dagnas.predictors.core.graph_vae.schedule import Schedule, Weights
-from dagnas.predictors.core.graph_vae.stored import Stored
+from dagnas.pipeline import config
+from dagnas.predictors.graph_vae import training
+from dagnas.predictors.graph_vae.schedule import Schedule, Weights
+from dagnas.predictors.graph_vae.stored import Stored
 
 SCALE = """
 scale: tiny

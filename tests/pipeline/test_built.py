@@ -155,11 +155,11 @@ def test_results_are_complete(built):
 
 
 def test_nothing_is_stale_after_a_build_nor_for_comments_and_dates(project):
-    append(project, "src/dagnas/search/goal.py", "# A comment.")
+    append(project, "src/dagnas/search/methods/goal.py", "# A comment.")
     append(project, "src/dagnas/papers/goal/fig4.py", "# A comment.")
     append(project, "config/smoke.yaml", "# A comment.")
-    edit(project, "src/dagnas/search/goal.py", '"""GOAL', '"""This is GOAL')
-    (project / "src/dagnas/benchmarks/tables/digits201.parquet").touch()
+    edit(project, "src/dagnas/search/methods/goal.py", '"""GOAL', '"""This is GOAL')
+    (project / "src/dagnas/tables/digits201.parquet").touch()
     assert pending(project) == {}
 
 
@@ -209,7 +209,7 @@ def test_images_are_built_into_a_table_in_parts(project):
 
 
 def test_a_method_makes_its_searches_stale_and_what_depends_on_them(project):
-    append(project, "src/dagnas/search/regularized_evolution.py", "CHANGED = True")
+    append(project, "src/dagnas/search/methods/regularized_evolution.py", "CHANGED = True")
     jobs = pending(project)
     shown = {"fig4": 1, "fig5": 1, "search_table": 1}
     assert jobs == {"regularized_evolution": 2, **shown, **LEDGER}

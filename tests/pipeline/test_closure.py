@@ -97,11 +97,11 @@ def test_digest_changes_with_code_alone(package, name, old, new, changes):
 
 
 def test_methods_stand_alone():
-    roots = ["dagnas.cli.search", "dagnas.search.random_search"]
-    assert "dagnas.search.regularized_evolution" not in closure(roots)
-    assert "dagnas.search.core.runner" in closure(roots)
+    roots = ["dagnas.cli.search", "dagnas.search.methods.random_search"]
+    assert "dagnas.search.methods.regularized_evolution" not in closure(roots)
+    assert "dagnas.search.runner" in closure(roots)
     assert "dagnas.spaces.nasbench201" in closure(["dagnas.benchmarks.nasbench201"])
-    assert "dagnas.predictors.core.fit" in closure(["dagnas.search.goal"])
+    assert "dagnas.predictors.fit" in closure(["dagnas.search.methods.goal"])
     assert digest(roots) == digest(reversed(roots)) != digest(roots[1:])
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dagnas import config
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.cli import main
 from dagnas.cli.config import keys
 from dagnas.errors import DagnasError
+from dagnas.pipeline import config
 
 ROOT = Path(__file__).parents[2]
 GOOD = """
@@ -139,7 +139,7 @@ def test_a_job_is_a_command_and_names_its_code(tmp_path):
     assert job.benchmarks == ("nasbench201",)
     assert job.modules() == [
         "dagnas.cli.search",
-        "dagnas.search.goal",
+        "dagnas.search.methods.goal",
         "dagnas.benchmarks.nasbench201",
         "dagnas.predictors.ecc",
     ]
@@ -149,7 +149,7 @@ def test_a_job_is_a_command_and_names_its_code(tmp_path):
 
 def test_plugins_are_methods_like_others(tmp_path, monkeypatch):
     (tmp_path / "my_walk.py").write_text(
-        "from dagnas.search.core.method import method\n\n\n@method()\ndef my_walk(space, rng):\n"
+        "from dagnas.search.method import method\n\n\n@method()\ndef my_walk(space, rng):\n"
         "    while True:\n        yield space.sample(1, rng)\n"
     )
     monkeypatch.chdir(tmp_path)

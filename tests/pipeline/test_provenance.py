@@ -4,7 +4,7 @@ import json
 from base64 import urlsafe_b64encode
 from pathlib import Path
 
-from dagnas import provenance
+from dagnas.pipeline import provenance
 
 
 def note(output, **known):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dagnas.spaces.core.cells import Graphs
+from dagnas.spaces.cells import Graphs
 
 #: (V, T, R) of the tests, NAS-Bench-201's and NAS-Bench-101's among them.
 SHAPES = [(4, 3, 5), (7, 5, 2), (3, 1, 2), (2, 2, 1)]

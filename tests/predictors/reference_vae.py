@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dagnas.predictors.core.graph_vae.model import GraphVAE, Losses
-from dagnas.predictors.core.graph_vae.passing import Passing, silent
-from dagnas.spaces.core.cells import Cells
-from dagnas.spaces.core.space import CellSpace
+from dagnas.predictors.graph_vae.model import GraphVAE, Losses
+from dagnas.predictors.graph_vae.passing import Passing, silent
+from dagnas.spaces.cell_space import CellSpace
+from dagnas.spaces.cells import Cells
 
 
 class Graph:

@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize
 from scipy.stats import multivariate_normal
 
-from dagnas.predictors.core.bayes import BayesianLinear, log_evidence
+from dagnas.predictors.bayes import BayesianLinear, log_evidence
 
 
 def draw(size, features, alpha=4.0, beta=25.0, seed=0):

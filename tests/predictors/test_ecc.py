@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from torch_geometric.data import Batch, Data
 
 from dagnas.predictors import PREDICTORS
-from dagnas.predictors.core.fit import as_tensors, gradient
-from dagnas.spaces.core.cells import Graphs
+from dagnas.predictors.fit import as_tensors, gradient
+from dagnas.spaces.cells import Graphs
 from tests.predictors.common import SHAPES, any_space, as_double, one_hots, seeded
 from tests.predictors.reference import NNConvECC
 

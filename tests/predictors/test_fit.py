@@ -10,8 +10,8 @@ from torch import nn
 
 from dagnas.errors import DagnasError
 from dagnas.predictors import PREDICTORS
-from dagnas.predictors.core.fit import as_tensors, fit, gradient, predict
-from dagnas.spaces.core.cells import Graphs
+from dagnas.predictors.fit import as_tensors, fit, gradient, predict
+from dagnas.spaces.cells import Graphs
 from tests.predictors.common import any_space, one_hots, seeded
 
 SHAPE = (4, 3, 5)

@@ -12,12 +12,12 @@ from torch import nn
 
 from dagnas.errors import DagnasError
 from dagnas.predictors import PREDICTORS
-from dagnas.predictors.core.fit import as_tensors, fit, gradient, predict
-from dagnas.predictors.core.losses import WEIGHTS, weighted_square
-from dagnas.predictors.core.predictor import drawing_from
+from dagnas.predictors.fit import as_tensors, fit, gradient, predict
 from dagnas.predictors.gcn import GCN, fit_square
+from dagnas.predictors.losses import WEIGHTS, weighted_square
+from dagnas.predictors.predictor import drawing_from
 from dagnas.spaces import SPACES
-from dagnas.spaces.core.cells import Cells, Graphs
+from dagnas.spaces.cells import Cells, Graphs
 from tests.predictors.common import any_space, as_double, one_hots, seeded
 
 #: Of vertices, types of vertices and types of edges; the last one is seen as a line graph.

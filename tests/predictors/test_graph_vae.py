@@ -8,19 +8,19 @@ import pytest
 import torch
 
 from dagnas.errors import DagnasError
-from dagnas.predictors.core.graph_vae import measures
-from dagnas.predictors.core.graph_vae.model import (
+from dagnas.predictors.graph_vae import measures
+from dagnas.predictors.graph_vae.model import (
     SIZES,
     GraphVAE,
     Losses,
     Sizes,
     divergence,
 )
-from dagnas.predictors.core.graph_vae.passing import Pairs, prepare
-from dagnas.predictors.core.graph_vae.schedule import Schedule, Weights
-from dagnas.predictors.core.graph_vae.training import Examples, build, fit_graph_vae
+from dagnas.predictors.graph_vae.passing import Pairs, prepare
+from dagnas.predictors.graph_vae.schedule import Schedule, Weights
+from dagnas.predictors.graph_vae.training import Examples, build, fit_graph_vae
 from dagnas.spaces import SPACES
-from dagnas.spaces.core.cells import Cells, concatenate
+from dagnas.spaces.cells import Cells, concatenate
 from dagnas.spaces.nasbench101 import NASBench101Space
 from tests.predictors import reference_vae
 from tests.predictors.common import any_space, seeded

@@ -9,10 +9,10 @@ import torch
 
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.errors import DagnasError
-from dagnas.predictors.core.graph_vae.labelled import Scale, dvae_split, label, label_benchmark
-from dagnas.predictors.core.graph_vae.passing import prepare
+from dagnas.predictors.graph_vae.labelled import Scale, dvae_split, label, label_benchmark
+from dagnas.predictors.graph_vae.passing import prepare
 from dagnas.spaces import SPACES
-from dagnas.spaces.core.space import CellSpace
+from dagnas.spaces.cell_space import CellSpace
 
 
 def test_split_is_that_of_a_shuffled_list():

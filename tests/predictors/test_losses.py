@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dagnas.predictors.core.losses import WEIGHTS, pairwise_ranking, weighted_square
+from dagnas.predictors.losses import WEIGHTS, pairwise_ranking, weighted_square
 
 numbers = st.floats(-50, 50)
 # Few different targets, so that ties are common.

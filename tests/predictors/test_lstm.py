@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from dagnas.predictors import PREDICTORS
-from dagnas.predictors.core.fit import as_tensors, gradient
+from dagnas.predictors.fit import as_tensors, gradient
 from dagnas.spaces import SPACES
-from dagnas.spaces.core.cells import Graphs
+from dagnas.spaces.cells import Graphs
 from tests.predictors.common import any_space, as_double, one_hots, seeded
 
 

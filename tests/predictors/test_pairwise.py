@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from dagnas.benchmarks import BENCHMARKS
-from dagnas.benchmarks.core.fetch import fetch
-from dagnas.predictors.core.graph_vae.labelled import dvae_split
-from dagnas.predictors.core.pairwise import PairwiseRidge
+from dagnas.predictors.graph_vae.labelled import dvae_split
+from dagnas.predictors.pairwise import PairwiseRidge
 from dagnas.spaces import SPACES
+from dagnas.tables.fetch import fetch
 
 SPACE = SPACES.get("nasbench201")
 

@@ -9,10 +9,10 @@ from torch import nn
 
 from dagnas.errors import DagnasError
 from dagnas.predictors import PREDICTORS
-from dagnas.predictors.core.fit import as_tensors, predict
-from dagnas.predictors.core.predictor import predictor
+from dagnas.predictors.fit import as_tensors, predict
+from dagnas.predictors.predictor import predictor
 from dagnas.spaces import SPACES
-from dagnas.spaces.core.cells import Graphs
+from dagnas.spaces.cells import Graphs
 from tests.predictors.common import any_space, one_hots, seeded
 
 

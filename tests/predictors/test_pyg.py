@@ -17,9 +17,9 @@ from torch_geometric.nn import GATv2Conv, GCNConv, Sequential, global_mean_pool
 from dagnas.cli import main
 from dagnas.errors import DagnasError
 from dagnas.predictors import PREDICTORS
-from dagnas.predictors.core.fit import as_tensors, fit, gradient, predict
-from dagnas.predictors.core.pyg import from_pyg
-from dagnas.spaces.core.cells import Graphs
+from dagnas.predictors.fit import as_tensors, fit, gradient, predict
+from dagnas.predictors.pyg import from_pyg
+from dagnas.spaces.cells import Graphs
 from tests.predictors.common import any_space, one_hots, seeded
 from tests.predictors.reference import NNConvECC
 

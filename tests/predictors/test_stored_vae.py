@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from dagnas.errors import DagnasError
-from dagnas.predictors.core.graph_vae.model import Sizes
-from dagnas.predictors.core.graph_vae.schedule import Schedule
-from dagnas.predictors.core.graph_vae.stored import Stored
-from dagnas.predictors.core.graph_vae.training import build, fit_graph_vae
+from dagnas.predictors.graph_vae.model import Sizes
+from dagnas.predictors.graph_vae.schedule import Schedule
+from dagnas.predictors.graph_vae.stored import Stored
+from dagnas.predictors.graph_vae.training import build, fit_graph_vae
 from dagnas.spaces import SPACES
 from tests.predictors.common import seeded
 from tests.predictors.test_graph_vae import Trap, examples_of

@@ -5,7 +5,7 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from dagnas.search.core.acquisition import expected_improvement
+from dagnas.search.models.acquisition import expected_improvement
 
 
 @pytest.mark.parametrize("mean", [-2.0, 0.0, 0.7, 3.0])

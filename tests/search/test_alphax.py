@@ -10,12 +10,13 @@ import torch
 from scipy.stats import spearmanr
 
 from dagnas.benchmarks import BENCHMARKS
-from dagnas.predictors.core.fit import fit, predict
-from dagnas.search import METHODS, alphax
-from dagnas.search.core.runner import Search, run_trial
-from dagnas.search.core.tree import Node, back_up, ucb
+from dagnas.predictors.fit import fit, predict
+from dagnas.search import METHODS
+from dagnas.search.methods import alphax
+from dagnas.search.models.tree import Node, back_up, ucb
+from dagnas.search.runner import Search, run_trial
 from dagnas.spaces import SPACES
-from dagnas.spaces.core.cells import Graphs, concatenate
+from dagnas.spaces.cells import Graphs, concatenate
 from dagnas.spaces.nasbench201 import NASBench201Space
 
 

@@ -9,10 +9,10 @@ import pytest
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.errors import DagnasError
 from dagnas.search import METHODS
-from dagnas.search.bohb import _bracket, _choose, _Density, _rungs, _Seen
-from dagnas.search.core.runner import Search, run_trial
+from dagnas.search.methods.bohb import _bracket, _choose, _Density, _rungs, _Seen
+from dagnas.search.runner import Search, run_trial
 from dagnas.spaces import SPACES
-from dagnas.spaces.core.cells import concatenate
+from dagnas.spaces.cells import concatenate
 
 RECORD = json.loads(Path(__file__).with_name("hpbandster.json").read_text())
 WIDTH = RECORD["settings"]["min_bandwidth"]

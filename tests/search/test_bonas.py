@@ -7,15 +7,15 @@ import pytest
 import torch
 from scipy.stats import mannwhitneyu
 
-import dagnas.search.bonas as module
+import dagnas.search.methods.bonas as module
 from dagnas.benchmarks import BENCHMARKS
-from dagnas.predictors.core.fit import as_tensors
+from dagnas.predictors.fit import as_tensors
 from dagnas.predictors.gcn import GCN
 from dagnas.search import METHODS
-from dagnas.search.core.method import Evaluated
-from dagnas.search.core.runner import Search, run_trial
+from dagnas.search.method import Evaluated
+from dagnas.search.runner import Search, run_trial
 from dagnas.spaces import SPACES
-from dagnas.spaces.core.cells import concatenate
+from dagnas.spaces.cells import concatenate
 from dagnas.spaces.nasbench101 import NASBench101Space
 from tests.search.test_samplers import Tiny
 

@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from dagnas.benchmarks import BENCHMARKS
-from dagnas.benchmarks.core.objective import ObjectiveBenchmark
+from dagnas.benchmarks.objective import ObjectiveBenchmark
 from dagnas.errors import DagnasError
 from dagnas.search import METHODS
-from dagnas.search.core.controller import Controller
-from dagnas.search.core.method import method
-from dagnas.search.core.runner import Search, run, run_side_by_side, run_trial
-from dagnas.spaces.core.decisions import DecisionSpace
+from dagnas.search.method import method
+from dagnas.search.models.controller import Controller
+from dagnas.search.runner import Search, run, run_side_by_side, run_trial
+from dagnas.spaces.decisions import DecisionSpace
 
 STATES = {
     "kind": {"convolution": "size", "pooling": "more"},
@@ -131,7 +131,7 @@ def test_reinforce_makes_the_rewarded_walk_likelier(space):
         return seen[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dagnas.search.controller_reinforce.Controller", watch)
+        patch.setattr("dagnas.search.methods.controller_reinforce.Controller", watch)
         trial = method.start(space, [np.random.default_rng(0)], given)
         walks = next(trial)
         # The first reward is the baseline, and so has no effect.

@@ -7,18 +7,18 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 
-from dagnas.predictors.core.graph_vae.model import Sizes
-from dagnas.predictors.core.graph_vae.schedule import Weights
-from dagnas.predictors.core.graph_vae.training import build, fit_graph_vae
+from dagnas.predictors.graph_vae.model import Sizes
+from dagnas.predictors.graph_vae.schedule import Weights
+from dagnas.predictors.graph_vae.training import build, fit_graph_vae
 from dagnas.search import METHODS
-from dagnas.search import dvae_bo as module
-from dagnas.search.core.acquisition import expected_improvement
-from dagnas.search.core.gaussian_process import GaussianProcess, Hyperparameters
-from dagnas.search.core.latent_process import LatentProcess
-from dagnas.search.core.pool import Seen
-from dagnas.search.dvae_bo import bayesian_rounds, choose
+from dagnas.search.methods import dvae_bo as module
+from dagnas.search.methods.dvae_bo import bayesian_rounds, choose
+from dagnas.search.models.acquisition import expected_improvement
+from dagnas.search.models.gaussian_process import GaussianProcess, Hyperparameters
+from dagnas.search.models.latent_process import LatentProcess
+from dagnas.search.pool import Seen
 from dagnas.spaces import SPACES
-from dagnas.spaces.core.cells import concatenate
+from dagnas.spaces.cells import concatenate
 from tests.predictors.common import seeded
 from tests.search.test_nao import Tiny, worth
 

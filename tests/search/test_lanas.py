@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from dagnas.benchmarks import BENCHMARKS
-from dagnas.search import METHODS, lanas
-from dagnas.search.core.runner import Search, run_trial
-from dagnas.search.core.tree import back_up
+from dagnas.search import METHODS
+from dagnas.search.methods import lanas
+from dagnas.search.models.tree import back_up
+from dagnas.search.runner import Search, run_trial
 from dagnas.spaces import SPACES
-from dagnas.spaces.core.cells import concatenate
+from dagnas.spaces.cells import concatenate
 from dagnas.spaces.nasbench201 import NASBench201Space
 
 

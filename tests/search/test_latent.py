@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from dagnas.predictors.core.graph_vae.model import Sizes
-from dagnas.predictors.core.graph_vae.training import build
-from dagnas.search.core.latent import Region, ascend, decode_valid, objective
+from dagnas.predictors.graph_vae.model import Sizes
+from dagnas.predictors.graph_vae.training import build
+from dagnas.search.models.latent import Region, ascend, decode_valid, objective
 from dagnas.spaces import SPACES
 from tests.predictors.common import seeded
 

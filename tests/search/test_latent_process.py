@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from dagnas.search.core.gaussian_process import (
+from dagnas.search.models.gaussian_process import (
     GaussianProcess,
     Hyperparameters,
     log_marginal_likelihood,
 )
-from dagnas.search.core.latent_process import BOUNDS, LatentProcess
+from dagnas.search.models.latent_process import BOUNDS, LatentProcess
 
 KNOWN = Hyperparameters(0.03, np.array([1.7]), np.array([[0.4]]))
 

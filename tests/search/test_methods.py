@@ -9,13 +9,13 @@ import torch
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.errors import DagnasError
 from dagnas.search import METHODS
-from dagnas.search.core.method import Proposal
-from dagnas.search.core.pool import Seen, sample_new
-from dagnas.search.core.runner import Search, run_trial
-from dagnas.search.core.surrogate import Surrogate
-from dagnas.search.goal import _descend
+from dagnas.search.method import Proposal
+from dagnas.search.methods.goal import _descend
+from dagnas.search.models.surrogate import Surrogate
+from dagnas.search.pool import Seen, sample_new
+from dagnas.search.runner import Search, run_trial
 from dagnas.spaces import SPACES
-from dagnas.spaces.core.cells import Graphs
+from dagnas.spaces.cells import Graphs
 
 
 @pytest.fixture

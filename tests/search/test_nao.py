@@ -9,14 +9,15 @@ import torch
 
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.errors import DagnasError
-from dagnas.predictors.core.nao import NAO, fit_nao, loss
-from dagnas.predictors.core.predictor import drawing_from
-from dagnas.search import METHODS, nao
-from dagnas.search.core.pool import Seen
-from dagnas.search.core.runner import Search, run_trial
-from dagnas.search.nao import _ascend
+from dagnas.predictors.nao import NAO, fit_nao, loss
+from dagnas.predictors.predictor import drawing_from
+from dagnas.search import METHODS
+from dagnas.search.methods import nao
+from dagnas.search.methods.nao import _ascend
+from dagnas.search.pool import Seen
+from dagnas.search.runner import Search, run_trial
 from dagnas.spaces import SPACES
-from dagnas.spaces.core.space import CellSpace
+from dagnas.spaces.cell_space import CellSpace
 
 SIZES = [2, 5, 3]
 OFFSETS = np.array([0, 2, 7])

@@ -13,21 +13,21 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern
 
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.search import METHODS
-from dagnas.search import nasbot as module
-from dagnas.search.core.distance import distances, features
-from dagnas.search.core.gaussian_process import (
+from dagnas.search.method import Proposal
+from dagnas.search.methods import nasbot as module
+from dagnas.search.methods.nasbot import BOUNDS, START, STEPS, _evolve, _Model, _mutate
+from dagnas.search.models.distance import distances, features
+from dagnas.search.models.gaussian_process import (
     GaussianProcess,
     Hyperparameters,
     fit,
     log_marginal_likelihood,
 )
-from dagnas.search.core.method import Proposal
-from dagnas.search.core.pool import Seen
-from dagnas.search.core.runner import Search, run_trial
-from dagnas.search.nasbot import BOUNDS, START, STEPS, _evolve, _Model, _mutate
+from dagnas.search.pool import Seen
+from dagnas.search.runner import Search, run_trial
 from dagnas.spaces import SPACES
-from dagnas.spaces.core.cells import Cells, concatenate
-from dagnas.spaces.core.space import CellSpace
+from dagnas.spaces.cell_space import CellSpace
+from dagnas.spaces.cells import Cells, concatenate
 
 CELLS = ["nasbench101", "nasbench201"]
 

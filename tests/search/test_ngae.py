@@ -9,11 +9,11 @@ from scipy.stats import norm
 
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.errors import DagnasError
-from dagnas.predictors.core.graph_vae.training import fit_graph_vae
+from dagnas.predictors.graph_vae.training import fit_graph_vae
 from dagnas.search import METHODS
-from dagnas.search import ngae as module
-from dagnas.search.core.latent import ascend, objective
-from dagnas.search.core.runner import Search, run_trial
+from dagnas.search.methods import ngae as module
+from dagnas.search.models.latent import ascend, objective
+from dagnas.search.runner import Search, run_trial
 from dagnas.spaces import SPACES
 from tests.search.test_nao import Tiny, worth
 

@@ -13,7 +13,7 @@ from dagnas.cli import main
 from dagnas.errors import DagnasError
 from dagnas.registry import Registry
 from dagnas.search import METHODS
-from dagnas.search.core.method import Method
+from dagnas.search.method import Method
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = [DOCS / "tutorial_plugin.md", DOCS / "tutorial_decisions.md"]
@@ -89,23 +89,23 @@ def test_a_method_ends_where_its_space_is_spent(workplace):
 
 
 def test_an_entry_point_is_found_by_its_name(monkeypatch):
-    point = metadata.EntryPoint("elsewhere", "dagnas.search.goal:goal", "dagnas.search")
+    point = metadata.EntryPoint("elsewhere", "dagnas.search.methods.goal:goal", "dagnas.search")
     wrong = metadata.EntryPoint("wrong", "dagnas.errors:unknown", "dagnas.search")
     points = metadata.EntryPoints([point, wrong])
     monkeypatch.setattr(metadata, "entry_points", lambda **by: points.select(**by))
     registry = Registry("method", "dagnas.search", Method)
     assert "elsewhere" in registry.names()
     assert registry.get("elsewhere") is METHODS.get("goal")
-    assert registry.module("elsewhere") == "dagnas.search.goal"
+    assert registry.module("elsewhere") == "dagnas.search.methods.goal"
     with pytest.raises(DagnasError, match=r"method 'wrong' is .* not a Method"):
         registry.get("wrong")
 
 
 def test_faults_of_plugins(workplace):
     (workplace / "broken.py").write_text("1 / 0")
-    (workplace / "empty.py").write_text("from dagnas.search.goal import goal")
+    (workplace / "empty.py").write_text("from dagnas.search.methods.goal import goal")
     (workplace / "taken.py").write_text(
-        "from dagnas.search.core.method import method\n@method()\ndef goal(space, rng):\n    yield"
+        "from dagnas.search.method import method\n@method()\ndef goal(space, rng):\n    yield"
     )
     for module, message in {
         "absent": "cannot import the plug-in module 'absent': ModuleNotFoundError",

@@ -5,11 +5,11 @@ import pytest
 
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.cli import main
-from dagnas.config import UniformRanking
 from dagnas.errors import DagnasError
-from dagnas.search import METHODS
-from dagnas.search.core import ranking
-from dagnas.search.core.ranking import (
+from dagnas.pipeline.config import UniformRanking
+from dagnas.search import METHODS, ranking
+from dagnas.search.models.surrogate import Surrogate
+from dagnas.search.ranking import (
     RANKING,
     Training,
     rank_after_search,
@@ -17,8 +17,7 @@ from dagnas.search.core.ranking import (
     rank_uniform,
     unique_rows,
 )
-from dagnas.search.core.runner import Search
-from dagnas.search.core.surrogate import Surrogate
+from dagnas.search.runner import Search
 from dagnas.seeds import stream
 
 TWO = Training(epochs=2)

@@ -9,8 +9,8 @@ import torch
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.errors import DagnasError
 from dagnas.search import METHODS
-from dagnas.search.core.runner import Search, run_trial
-from dagnas.search.reinforce import Policy
+from dagnas.search.methods.reinforce import Policy
+from dagnas.search.runner import Search, run_trial
 from dagnas.spaces import SPACES
 
 SIZES = np.array([2, 5, 3])

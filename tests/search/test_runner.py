@@ -16,8 +16,8 @@ from dagnas.benchmarks import BENCHMARKS
 from dagnas.cli import main
 from dagnas.errors import DagnasError
 from dagnas.search import METHODS
-from dagnas.search.core.method import Evaluated, Proposal, method
-from dagnas.search.core.runner import TRACE, Search, run, run_trial
+from dagnas.search.method import Evaluated, Proposal, method
+from dagnas.search.runner import TRACE, Search, run, run_trial
 
 
 @pytest.fixture(scope="module")
@@ -359,7 +359,7 @@ def test_a_killed_search_goes_on_to_the_same_trace(data, tmp_path):
         return run_trial(search, trial, *rest, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dagnas.search.core.runner.run_trial", counted)
+        patch.setattr("dagnas.search.runner.run_trial", counted)
         assert main([*command, str(out)]) == 0
     assert calls == [trial for trial in range(4) if f"{trial}.parquet" not in done]
     assert out.read_bytes() == whole.read_bytes()
@@ -376,7 +376,7 @@ def test_parts_of_another_search_are_not_taken(bench, tmp_path, monkeypatch):
 
     chosen = search(bench, budget_evaluations=5)
     with monkeypatch.context() as patch:
-        patch.setattr("dagnas.search.core.runner.run_trial", stop)
+        patch.setattr("dagnas.search.runner.run_trial", stop)
         with pytest.raises(KeyboardInterrupt):
             run(chosen, range(2), out)
     part = tmp_path / ".out.parquet.partial" / "0.parquet"
@@ -405,7 +405,7 @@ def test_a_folder_that_takes_no_file_is_told_before_the_first_trial(
         raise OSError(getattr(errno, code), os.strerror(getattr(errno, code)))
 
     monkeypatch.setattr(tempfile, "mkstemp", refuse)
-    monkeypatch.setattr("dagnas.search.core.runner.run_trial", lambda *a: pytest.fail("ran"))
+    monkeypatch.setattr("dagnas.search.runner.run_trial", lambda *a: pytest.fail("ran"))
     with pytest.raises(DagnasError, match=r"cannot write .*: (No space|Read-only)"):
         run(search(bench), range(1), tmp_path / "out.parquet")
     assert not (tmp_path / "out.parquet").exists()

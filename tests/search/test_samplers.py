@@ -8,11 +8,11 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from dagnas.search.core.pool import Seen
-from dagnas.search.core.samplers import ByChance, ByController, ByEvolution
+from dagnas.search.models.samplers import ByChance, ByController, ByEvolution
+from dagnas.search.pool import Seen
 from dagnas.spaces import SPACES
-from dagnas.spaces.core.cells import Cells, concatenate
-from dagnas.spaces.core.space import CellSpace
+from dagnas.spaces.cell_space import CellSpace
+from dagnas.spaces.cells import Cells, concatenate
 
 SAMPLERS = [ByChance, ByEvolution, ByController]
 

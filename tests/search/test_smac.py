@@ -15,10 +15,10 @@ import pytest
 
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.search import METHODS
-from dagnas.search.core.runner import Search, run_trial
-from dagnas.search.smac import _build, _climb, _maximize
+from dagnas.search.methods.smac import _build, _climb, _maximize
+from dagnas.search.runner import Search, run_trial
 from dagnas.spaces import SPACES
-from dagnas.spaces.core.space import CellSpace
+from dagnas.spaces.cell_space import CellSpace
 
 SIZES = np.array([2, 5, 3, 4])
 
@@ -121,7 +121,7 @@ def test_local_searches_start_from_the_best_of_both_kinds(rng, monkeypatch):
         starts.append(points)
         return points, value(points)
 
-    monkeypatch.setattr("dagnas.search.smac._climb", climb)
+    monkeypatch.setattr("dagnas.search.methods.smac._climb", climb)
     known = rng.permutation(all_points(SIZES))[:50]
     costs = rng.permutation(50) / 50
 
@@ -252,7 +252,7 @@ def test_errors_are_told_and_invalid_cells_have_error_one(monkeypatch):
     space = SPACES.get("nasbench101")
     made = []
     monkeypatch.setattr(
-        "dagnas.search.smac._build", lambda *of: made.append(_build(*of)) or made[0]
+        "dagnas.search.methods.smac._build", lambda *of: made.append(_build(*of)) or made[0]
     )
     trial = begin(space, repeats=1)
     cells = run(trial, space, 15)
@@ -298,7 +298,7 @@ def test_no_cell_is_evaluated_more_often_than_set(space, repeats):
 def test_a_share_of_cells_is_random(space, fraction, monkeypatch):
     searches = []
     monkeypatch.setattr(
-        "dagnas.search.smac._maximize", lambda *of: searches.append(1) or _maximize(*of)
+        "dagnas.search.methods.smac._maximize", lambda *of: searches.append(1) or _maximize(*of)
     )
     run(begin(space, random_fraction=fraction), space, 12)
     assert len(searches) == (11 if fraction == 0 else 0)
@@ -332,7 +332,7 @@ def test_it_repeats_within_a_process(space):
 def test_another_hash_seed_changes_nothing():
     program = (
         "import numpy as np\n"
-        "from dagnas.search.smac import smac\n"
+        "from dagnas.search.methods.smac import smac\n"
         "from dagnas.spaces import SPACES\n"
         "space = SPACES.get('nasbench101')\n"
         "settings = smac.settings('', {'challengers': 200, 'local_searches': 2})\n"

@@ -7,8 +7,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from dagnas.spaces import SPACES
-from dagnas.spaces.core import complexity
-from dagnas.spaces.core.cells import Cells
+from dagnas.spaces.cells import Cells
+from dagnas.spaces.sizes.enas import enas_size
+from dagnas.spaces.sizes.nasbench101 import nasbench101_size, vertex_channels
+from dagnas.spaces.sizes.nasbench201 import nasbench201_size
 
 PAIRS = [(x, y) for y in range(7) for x in range(y)]
 
@@ -87,39 +89,39 @@ def test_parameters_and_multiply_adds_are_those_of_the_torch_network(edges, ops)
             layer.register_forward_hook(add)
     with torch.no_grad():
         network(torch.zeros(1, 3, 32, 32))
-    size = complexity.nasbench101(cell)
+    size = nasbench101_size(cell)
     assert size.params.tolist() == [count["params"]]
     assert size.total_madds().tolist() == [count["madds"]]
 
 
 def test_unused_vertices_cost_nothing():
-    bare = complexity.nasbench101(cells101("01 16", "3pppp"))
-    dangling = complexity.nasbench101(cells101("01 16 02 36 45", "33311"))
+    bare = nasbench101_size(cells101("01 16", "3pppp"))
+    dangling = nasbench101_size(cells101("01 16 02 36 45", "33311"))
     assert bare.params == dangling.params
     assert all(bare.madds[kind] == dangling.madds[kind] for kind in bare.madds)
 
 
 def test_channels_of_an_uneven_division_go_to_the_first_vertices():
     edges = cells101("01 02 03 16 26 46 34", "33333").edges.astype(bool)
-    assert complexity.vertex_channels(edges, 128).tolist() == [[0, 43, 43, 42, 42, 0, 128]]
+    assert vertex_channels(edges, 128).tolist() == [[0, 43, 43, 42, 42, 0, 128]]
 
 
 def test_sample_of_the_real_table_has_the_tabled_parameters(mirror):
     cells, params = table101(mirror, slice(None, None, 97))
-    assert (complexity.nasbench101(cells).params == params).all()
+    assert (nasbench101_size(cells).params == params).all()
 
 
 @pytest.mark.slow
 def test_every_row_of_the_real_table_has_the_tabled_parameters(mirror):
     cells, params = table101(mirror, slice(None))
     assert len(params) == 423_624
-    assert (complexity.nasbench101(cells).params == params).all()
+    assert (nasbench101_size(cells).params == params).all()
 
 
 def test_every_nasbench201_cell_has_the_tabled_parameters(mirror):
     cells, millions = cells201(mirror)
     # The table stores single precision.
-    np.testing.assert_allclose(complexity.nasbench201(cells).params / 1e6, millions, atol=1e-6)
+    np.testing.assert_allclose(nasbench201_size(cells).params / 1e6, millions, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +132,7 @@ def test_nasbench201_multiply_adds_are_those_of_the_official_files(edges, madds)
     matrix = np.zeros((1, 4, 4), np.int8)
     for (x, y), edge in zip(PAIRS, edges, strict=False):
         matrix[0, x, y] = edge
-    size = complexity.nasbench201(Cells(np.zeros((1, 4), np.int8), matrix))
+    size = nasbench201_size(Cells(np.zeros((1, 4), np.int8), matrix))
     assert size.total_madds().tolist() == [madds]
 
 
@@ -143,7 +145,7 @@ def test_enas_cells_by_hand():
     # The same, but for a 5x5 convolution at 16x16 and a separable one of 3x3 at 8x8, and skips
     # from the input to the last layer (two reductions more) and from vertex 1 to 3 (one more).
     more = "[[4], [5, 0], [2, 0, 1], [5, 0, 0, 0], [4, 0, 0, 0, 0], [1, 1, 0, 0, 0, 0]]"
-    size = complexity.enas(space.from_str([pools, more]), channels=4)
+    size = enas_size(space.from_str([pools, more]), channels=4)
     # Stem 27 x 4 and head 4 x 10; six 1x1 convolutions of 4 x 4, five of skips, two reductions.
     params = 108 + 8 + 40 + 6 * (16 + 8) + 5 * (16 + 8) + 2 * (16 + 8)
     madds = 1024 * 108 + 40 + 16 * (2 * 1024 + 2 * 256 + 2 * 64)
@@ -205,6 +207,6 @@ def count_enas(cell: Cells, channels: int) -> dict[str, int]:
 @pytest.mark.parametrize("seed", range(4))
 def test_enas_sizes_are_those_of_a_torch_network(seed):
     cell = SPACES.get("enas").sample(1, np.random.default_rng(seed))
-    size, counted = complexity.enas(cell), count_enas(cell, 36)
+    size, counted = enas_size(cell), count_enas(cell, 36)
     assert size.params.tolist() == [counted["params"]]
     assert size.total_madds().tolist() == [counted["madds"]]

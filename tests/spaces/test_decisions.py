@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dagnas.drawing.decisions import draw_decisions
 from dagnas.errors import DagnasError
-from dagnas.spaces.core.decisions import DecisionSpace
+from dagnas.spaces.decisions import DecisionSpace
 
 LAYERS = {
     "kind": {"convolution": "more", "pooling": "more"},
@@ -124,7 +125,7 @@ def test_a_cycle_behind_the_start_is_found():
 
 
 def test_pictures_have_a_box_for_every_state_and_an_arrow_for_every_pair():
-    ax = DecisionSpace("branches", BRANCHES).draw()
+    ax = draw_decisions(DecisionSpace("branches", BRANCHES))
     texts = [text.get_text() for text in ax.texts]
     assert texts[:5] == ["optimizer", "momentum", "beta", "decay", "end"]
     assert texts[5:] == ["sgd", "adam", "0, 0.9", "0.9, 0.99", "0, 1e-4, 1e-3"]
@@ -133,5 +134,5 @@ def test_pictures_have_a_box_for_every_state_and_an_arrow_for_every_pair():
 
 
 def test_many_actions_are_written_short():
-    ax = DecisionSpace.chain("many", {"rate": list(map(str, range(1, 101)))}).draw()
+    ax = draw_decisions(DecisionSpace.chain("many", {"rate": list(map(str, range(1, 101)))}))
     assert "1 \u2026 100 (100)" in [text.get_text() for text in ax.texts]

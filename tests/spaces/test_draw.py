@@ -11,9 +11,9 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 
+from dagnas.drawing import cells as draw
+from dagnas.drawing.cells import ADDED, DELETED, KEPT, draw_cell, parts
 from dagnas.spaces import SPACES
-from dagnas.spaces.core import draw
-from dagnas.spaces.core.draw import ADDED, DELETED, KEPT, draw_cell, parts
 
 NAS101, NAS201 = SPACES.get("nasbench101"), SPACES.get("nasbench201")
 ENAS = SPACES.get("enas")
@@ -187,7 +187,7 @@ def test_draws_on_given_axes_and_repeats_byte_for_byte():
         with mpl.rc_context({"svg.hashsalt": "test"}):
             figure = Figure()
             ax = figure.subplots()
-            assert NAS101.draw(cells_of(NAS101, 1), ax, before=cells_of(NAS101, 2)) is ax
+            assert draw_cell(NAS101, cells_of(NAS101, 1), ax, before=cells_of(NAS101, 2)) is ax
             assert ax.get_aspect() == 1.0
             file = io.BytesIO()
             figure.savefig(file, format="svg", metadata={"Date": None})

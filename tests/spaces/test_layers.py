@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dagnas.spaces.core.layers import (
+from dagnas.spaces.layers import (
     CHOICES,
     LAYERS,
     chain_of_layers,

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from dagnas.errors import DagnasError
 from dagnas.spaces import SPACES
-from dagnas.spaces.core.cells import Cells, Graphs, concatenate
-from dagnas.spaces.core.space import CellSpace
+from dagnas.spaces.cell_space import CellSpace
+from dagnas.spaces.cells import Cells, Graphs, concatenate
 from dagnas.spaces.nasbench101 import OPERATIONS, NASBench101Space
 
 NAMES = ["nasbench101", "nasbench201", "enas"]

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dagnas.spaces.core.complexity import Skeleton201
+from dagnas.spaces.sizes.nasbench201 import Skeleton201
 from dagnas.training.stacked import StackedNetworks
 
 NONE, SKIP, CONV1, CONV3, POOL = range(5)

@@ -12,14 +12,14 @@ import pyarrow as pa
 import pytest
 
 from dagnas.benchmarks import BENCHMARKS
-from dagnas.benchmarks.core.built import find_benchmark, open_built
-from dagnas.benchmarks.core.table import Table
+from dagnas.benchmarks.built import find_benchmark, open_built
 from dagnas.cli import main
 from dagnas.errors import DagnasError
 from dagnas.files import read_parquet, write_parquet
 from dagnas.seeds import stream
 from dagnas.spaces import SPACES
-from dagnas.spaces.core import complexity
+from dagnas.spaces.sizes.nasbench201 import nasbench201_size
+from dagnas.tables.table import Table
 from dagnas.training.build import SPLITS, Build
 from dagnas.training.curves import Curves
 from dagnas.training.images import ImageSet, digits
@@ -113,7 +113,7 @@ def test_isomorphic_cells_share_trainings_but_not_sizes(shipped):
 
 def test_costs_follow_from_multiply_adds(shipped):
     cost = json.loads(shipped.table.provenance["cost"])
-    size = complexity.nasbench201(shipped.cells, Recipe().skeleton(digits()))
+    size = nasbench201_size(shipped.cells, Recipe().skeleton(digits()))
     assert (shipped.table["madds"] == size.total_madds()).all()
     assert (shipped.table["params"] == size.params).all()
     per_image = cost["fixed"] + cost["per_madd"] * size.total_madds()

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from dagnas.benchmarks.core.benchmark import find_policy
-from dagnas.benchmarks.core.trained import TrainedBenchmark
+from dagnas.benchmarks.benchmark import find_policy
+from dagnas.benchmarks.trained import TrainedBenchmark
 from dagnas.search import METHODS
-from dagnas.search.core.runner import Search, run_side_by_side
-from dagnas.spaces.core.layers import Layer, chain_of_layers, graph_of_layers
+from dagnas.search.runner import Search, run_side_by_side
+from dagnas.spaces.layers import Layer, chain_of_layers, graph_of_layers
 from dagnas.training.images import ImageSet, split_thirds
 from dagnas.training.layered import LayeredNetwork, LayeredRecipe, train_layers
 

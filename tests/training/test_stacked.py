@@ -12,9 +12,8 @@ from torch import nn
 
 from dagnas.seeds import stream
 from dagnas.spaces import SPACES
-from dagnas.spaces.core import complexity
-from dagnas.spaces.core.cells import Cells
-from dagnas.spaces.core.complexity import Skeleton201
+from dagnas.spaces.cells import Cells
+from dagnas.spaces.sizes.nasbench201 import Skeleton201, nasbench201_size
 from dagnas.training import stacked
 from dagnas.training.stacked import StackedNetworks
 from tests.training.reference import Network201, of_network, on_a_path, reference_of, running
@@ -252,10 +251,10 @@ def test_as_many_parameters_as_counted(number, name):
         used[0, i, j] = cell.edges[0, i, j]
     networks = stack_of([number], SKELETONS[name])
     actual = sum(tensor.numel() for tensor in networks.parameters.values())
-    assert complexity.nasbench201(Cells(cell.nodes, used), SKELETONS[name]).params == [actual]
+    assert nasbench201_size(Cells(cell.nodes, used), SKELETONS[name]).params == [actual]
     # The whole cell counts for more where it has convolutions that nothing reaches.
     unused = np.isin((cell.edges - used)[0], (2, 3)).any()
-    assert (complexity.nasbench201(cell, SKELETONS[name]).params[0] > actual) == unused
+    assert (nasbench201_size(cell, SKELETONS[name]).params[0] > actual) == unused
 
 
 def madds(network, skeleton):
@@ -281,7 +280,7 @@ def madds(network, skeleton):
 def test_multiply_adds_are_those_of_the_reference(number, skeleton):
     cell = cells_of([number])
     network = Network201(cell.edges[0], skeleton)
-    assert complexity.nasbench201(cell, skeleton).total_madds() == [madds(network, skeleton)]
+    assert nasbench201_size(cell, skeleton).total_madds() == [madds(network, skeleton)]
 
 
 @pytest.mark.parametrize(
@@ -292,7 +291,7 @@ def test_default_skeleton_is_the_benchmarks(operations, millions):
     cell = cells_of([code(*operations)])
     network = Network201(cell.edges[0], Skeleton201())
     assert madds(network, Skeleton201()) == round(millions * 1e6)
-    size = complexity.nasbench201(cell)
+    size = nasbench201_size(cell)
     assert size.params == [sum(tensor.numel() for tensor in network.parameters())]
     assert size.total_madds() == [round(millions * 1e6)]
 

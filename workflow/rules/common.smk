@@ -6,13 +6,13 @@ import sys
 from pathlib import Path
 
 import dagnas.papers
-from dagnas import provenance
+from dagnas.pipeline import provenance
 from dagnas.benchmarks import BENCHMARKS
-from dagnas.benchmarks.core.sources import SOURCES
+from dagnas.tables.sources import SOURCES
 from dagnas.closure import digest
-from dagnas.config import load
+from dagnas.pipeline.config import load
 from dagnas.errors import DagnasError
-from dagnas.papers.core import results
+from dagnas.papers.result import results
 
 if set(workflow.config_settings.config) - {"scale"}:
     raise WorkflowError(

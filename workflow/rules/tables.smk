@@ -15,7 +15,7 @@ rule table:
         source=f"--source={SCALE.source}" if SCALE.source else "",
         # Not how a source is found: digests make sure that it is the published one.
         code=lambda wildcards: digest(
-            ["dagnas.benchmarks.core.importers", "dagnas.benchmarks.core.table"]
+            ["dagnas.tables.importers", "dagnas.tables.table"]
         ),
     shell:
         "dagnas fetch {wildcards.table} --data {params.data} {params.source} > {log} 2>&1"

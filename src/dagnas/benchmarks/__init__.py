@@ -1,6 +1,30 @@
-"""What an evaluation gives: a space and a table, under a named policy."""
+"""Benchmarks: a search space with its results, under named policies."""
 
-from dagnas.benchmarks.core.benchmark import BenchmarkEntry
+from dagnas.benchmarks.benchmark import BenchmarkEntry
 from dagnas.registry import Registry
 
-BENCHMARKS: Registry[BenchmarkEntry] = Registry("benchmark", "dagnas.benchmarks", BenchmarkEntry)
+BENCHMARKS: Registry[BenchmarkEntry] = Registry(
+    "benchmark",
+    "dagnas.benchmarks",
+    BenchmarkEntry,
+    {
+        "digits201": "dagnas.benchmarks.digits201",
+        "enas": "dagnas.benchmarks.enas",
+        "nasbench101": "dagnas.benchmarks.nasbench101",
+        "nasbench101_six": "dagnas.benchmarks.nasbench101",
+        "nasbench101_seven": "dagnas.benchmarks.nasbench101",
+        "nasbench201": "dagnas.benchmarks.nasbench201",
+        "nasbench201_cifar100": "dagnas.benchmarks.nasbench201",
+        "nasbench201_imagenet16": "dagnas.benchmarks.nasbench201",
+        "stack_layers": "dagnas.benchmarks.toys",
+        "stack_layers_linear": "dagnas.benchmarks.toys",
+        "select_optimizer_2": "dagnas.benchmarks.toys",
+        "select_optimizer_2_linear": "dagnas.benchmarks.toys",
+        "select_optimizer_4": "dagnas.benchmarks.toys",
+        "select_optimizer_4_linear": "dagnas.benchmarks.toys",
+        "layers_digits": "dagnas.benchmarks.layers",
+        "layers_digits_linear": "dagnas.benchmarks.layers",
+        "layers_cifar10": "dagnas.benchmarks.layers",
+        "layers_cifar10_linear": "dagnas.benchmarks.layers",
+    },
+)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dagnas.benchmarks.core.benchmark import TabularBenchmark, benchmark
-from dagnas.benchmarks.core.policy import Policy
-from dagnas.benchmarks.core.table import Table
+from dagnas.benchmarks.benchmark import TabularBenchmark, benchmark
+from dagnas.benchmarks.policy import Policy
 from dagnas.spaces import SPACES
+from dagnas.tables.table import Table
 
 _SHARED = "cifar10/valid/0"
 

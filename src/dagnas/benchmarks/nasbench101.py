@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from dagnas.benchmarks.core.benchmark import TabularBenchmark, benchmark
-from dagnas.benchmarks.core.policy import Policy
-from dagnas.benchmarks.core.table import Table
+from dagnas.benchmarks.benchmark import TabularBenchmark, benchmark
+from dagnas.benchmarks.policy import Policy
 from dagnas.spaces import SPACES
 from dagnas.spaces.nasbench101 import NASBench101Space
+from dagnas.tables.table import Table
 
 _POLICIES = {
     "goal": Policy(
@@ -44,3 +44,15 @@ def open_sized(name: str, size: int, data: Path) -> TabularBenchmark:
     table = Table(data / "nasbench101.parquet")
     part = table.only(space.is_valid(space.unpack(table["code"])))
     return TabularBenchmark(name, space, part, _POLICIES, by_class=True)
+
+
+@benchmark(tables=("nasbench101",))
+def nasbench101_six(data: Path) -> TabularBenchmark:
+    """Open the 62,010 classes of six vertices (BONAS, section 4.4.2)."""
+    return open_sized("nasbench101_six", 6, data)
+
+
+@benchmark(tables=("nasbench101",))
+def nasbench101_seven(data: Path) -> TabularBenchmark:
+    """Open the 359,082 classes of seven vertices (BONAS, section 4.4.2)."""
+    return open_sized("nasbench101_seven", 7, data)

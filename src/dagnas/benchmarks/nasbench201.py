@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from dagnas.benchmarks.core.benchmark import TabularBenchmark, benchmark
-from dagnas.benchmarks.core.policy import Policy
-from dagnas.benchmarks.core.table import Table
+from dagnas.benchmarks.benchmark import TabularBenchmark, benchmark
+from dagnas.benchmarks.policy import Policy
 from dagnas.spaces import SPACES
+from dagnas.tables.table import Table
 
 #: Simulated seconds of a search: GOAL's on CIFAR-10, and elsewhere what as many random cells take
 #: (about 250).
@@ -46,3 +46,15 @@ def open_nasbench201(name: str, dataset: str, data: Path) -> TabularBenchmark:
 def nasbench201(data: Path) -> TabularBenchmark:
     """Open NAS-Bench-201 with its accuracies on CIFAR-10."""
     return open_nasbench201("nasbench201", "cifar10", data)
+
+
+@benchmark(tables=("nasbench201",))
+def nasbench201_cifar100(data: Path) -> TabularBenchmark:
+    """Open NAS-Bench-201 with its accuracies on CIFAR-100."""
+    return open_nasbench201("nasbench201_cifar100", "cifar100", data)
+
+
+@benchmark(tables=("nasbench201",))
+def nasbench201_imagenet16(data: Path) -> TabularBenchmark:
+    """Open NAS-Bench-201 with its accuracies on ImageNet16-120."""
+    return open_nasbench201("nasbench201_imagenet16", "imagenet16", data)

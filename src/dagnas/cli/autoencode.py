@@ -39,15 +39,15 @@ def run(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from dagnas.benchmarks import BENCHMARKS
-    from dagnas.benchmarks.core.benchmark import TabularBenchmark
-    from dagnas.benchmarks.core.place import data_folder
-    from dagnas.config import load
-    from dagnas.predictors.core.graph_vae.labelled import label_benchmark
-    from dagnas.predictors.core.graph_vae.model import SIZES
-    from dagnas.predictors.core.graph_vae.stored import Stored
-    from dagnas.predictors.core.graph_vae.training import Record, build, fit_graph_vae
-    from dagnas.search.core.device import choose_device
+    from dagnas.benchmarks.benchmark import TabularBenchmark
+    from dagnas.pipeline.config import load
+    from dagnas.predictors.graph_vae.labelled import label_benchmark
+    from dagnas.predictors.graph_vae.model import SIZES
+    from dagnas.predictors.graph_vae.stored import Stored
+    from dagnas.predictors.graph_vae.training import Record, build, fit_graph_vae
     from dagnas.seeds import stream, torch_generator
+    from dagnas.tables.place import data_folder
+    from dagnas.training.device import choose_device
 
     config, name = load(options.config), options.autoencoder
     if name not in config.autoencoders:

@@ -77,8 +77,8 @@ def run(options: argparse.Namespace) -> None:
     """Run the command."""
     from dagnas.cli.search import parse_range, parse_setting
     from dagnas.files import write_parquet
-    from dagnas.search.core.device import choose_device
     from dagnas.training.build import Build
+    from dagnas.training.device import choose_device
     from dagnas.training.images import find_images
     from dagnas.training.recipe import parse_recipe
 

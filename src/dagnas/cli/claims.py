@@ -44,9 +44,10 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 def run(options: argparse.Namespace) -> None:
     """Write the ledger, or print it."""
-    from dagnas import config
     from dagnas.files import write_text
-    from dagnas.papers.core import claims, results
+    from dagnas.papers import claims
+    from dagnas.papers.result import results
+    from dagnas.pipeline import config
 
     scale = config.load(options.config)
     tables = claims.Tables(options.results or scale.results, results(scale))

@@ -39,7 +39,7 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> argparse.Argume
 
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
-    from dagnas import config
+    from dagnas.pipeline import config
 
     if options.action == "check":
         for file in options.files:
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> None:
 
 def keys() -> str:
     """All keys of scale files, as a page of Markdown."""
-    from dagnas.config import (
+    from dagnas.pipeline.config import (
         Autoencoder,
         BuiltTable,
         Config,

@@ -52,10 +52,10 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 def run(args: argparse.Namespace) -> None:
     """Make the tables and say what was done."""
-    from dagnas.benchmarks.core.fetch import fetch, split_mirrors
-    from dagnas.benchmarks.core.place import data_folder
-    from dagnas.benchmarks.core.sources import IMAGES, SOURCES
     from dagnas.errors import DagnasError
+    from dagnas.tables.fetch import fetch, split_mirrors
+    from dagnas.tables.place import data_folder
+    from dagnas.tables.sources import IMAGES, SOURCES
 
     names = args.names or [name for name in SOURCES if name not in IMAGES]
     if args.source not in (None, "official", "compact") and len(names) != 1:

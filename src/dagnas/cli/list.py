@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> None:
 
 def _lines(kind: str) -> list[str]:
     if kind == "results":
-        from dagnas.papers.core import all_results
+        from dagnas.papers.result import all_results
 
         return [f"{name}  {result.place}: {result.title}" for name, result in all_results().items()]
     from dagnas.benchmarks import BENCHMARKS

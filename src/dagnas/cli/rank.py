@@ -37,16 +37,16 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
     from dagnas.benchmarks import BENCHMARKS
-    from dagnas.benchmarks.core.benchmark import TabularBenchmark, find_policy
-    from dagnas.benchmarks.core.place import data_folder
+    from dagnas.benchmarks.benchmark import TabularBenchmark, find_policy
     from dagnas.closure import digest
-    from dagnas.config import UniformRanking, load
     from dagnas.files import write_parquet
+    from dagnas.parts import Parts
+    from dagnas.pipeline.config import UniformRanking, load
     from dagnas.search import METHODS
-    from dagnas.search.core.device import choose_device
-    from dagnas.search.core.parts import Parts
-    from dagnas.search.core.ranking import Training, rank_after_search, rank_shares, rank_uniform
-    from dagnas.search.core.runner import Search
+    from dagnas.search.ranking import Training, rank_after_search, rank_shares, rank_uniform
+    from dagnas.search.runner import Search
+    from dagnas.tables.place import data_folder
+    from dagnas.training.device import choose_device
 
     config = load(options.config)
     if options.ranking not in config.rankings:

@@ -36,9 +36,10 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 def run(options: argparse.Namespace) -> None:
     """Make the result and name its files."""
-    from dagnas import config
-    from dagnas.papers.core import Inputs, find, results
-    from dagnas.papers.core.make import make
+    from dagnas.papers.inputs import Inputs
+    from dagnas.papers.make import make
+    from dagnas.papers.result import find, results
+    from dagnas.pipeline import config
 
     scale = config.load(options.config)
     result = find(options.name, results(scale))

@@ -79,13 +79,13 @@ def add_data(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
     from dagnas import plugins
-    from dagnas.benchmarks.core.benchmark import TabularBenchmark
-    from dagnas.benchmarks.core.built import find_benchmark
-    from dagnas.benchmarks.core.place import data_folder
+    from dagnas.benchmarks.benchmark import TabularBenchmark
+    from dagnas.benchmarks.built import find_benchmark
     from dagnas.search import METHODS
-    from dagnas.search.core.device import choose_device
-    from dagnas.search.core.runner import Search
-    from dagnas.search.core.runner import run as run_search
+    from dagnas.search.runner import Search
+    from dagnas.search.runner import run as run_search
+    from dagnas.tables.place import data_folder
+    from dagnas.training.device import choose_device
 
     trials = parse_range("--trials", options.trials)
     if options.out.suffix != ".parquet":

@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> None:
     from rich.table import Table as View
 
     from dagnas.files import read_parquet
-    from dagnas.search.core.runner import TRACE
+    from dagnas.search.runner import TRACE
 
     trace = read_parquet(options.trace, TRACE.names)
     about = {

@@ -1,1 +1,11 @@
-"""What the papers show: one folder a paper, one file a figure or table, and a ledger of claims."""
+"""Papers: a package each, with a module for every figure and table, and a ledger of claims."""
+
+#: Results of each paper, in the order of their names; `dagnas.papers.PAPER.RESULT` declares one.
+PAPERS = {
+    "bonas": ("choices", "fig3", "fig4", "fig5", "samplers", "table1", "table2", "transfer"),
+    "digits201": ("quality", "relation"),
+    "goal": ("ablation", "fig2", "fig3", "fig4", "fig5", "fig6", "fig7", "search_table"),
+    "graph_search_space": ("fig2", "fig3", "fig4", "fig5", "fig6", "fig6_digits"),
+    "leaderboard": ("rank", "speed"),
+    "ngae": ("fig3", "fig4", "fig5", "table1"),
+}

@@ -1,7 +1,17 @@
-"""What can be guessed: models that score cells, their loss and their training."""
+"""Performance predictors: models that score cells, their losses and their training."""
 
-from dagnas.predictors.core.predictor import Predictor
+from dagnas.predictors.predictor import Predictor
 from dagnas.registry import Registry
 
-PREDICTORS: Registry[Predictor] = Registry("predictor", "dagnas.predictors", Predictor)
-"""All predictors by name: the modules of this package, entry points and plug-ins."""
+PREDICTORS: Registry[Predictor] = Registry(
+    "predictor",
+    "dagnas.predictors",
+    Predictor,
+    {
+        "ecc": "dagnas.predictors.ecc",
+        "gcn": "dagnas.predictors.gcn",
+        "lstm": "dagnas.predictors.lstm",
+        "mlp": "dagnas.predictors.mlp",
+        "wide_mlp": "dagnas.predictors.wide_mlp",
+    },
+)

@@ -11,12 +11,12 @@ from pydantic import PositiveInt
 from torch import nn
 
 from dagnas.errors import DagnasError
-from dagnas.predictors.core.fit import fit
-from dagnas.predictors.core.gcn_training import train
-from dagnas.predictors.core.losses import WEIGHTS, weighted_square
-from dagnas.predictors.core.predictor import drawing_from, predictor
-from dagnas.spaces.core.cells import Graphs
-from dagnas.spaces.core.space import CellSpace
+from dagnas.predictors.fit import fit
+from dagnas.predictors.gcn_training import train
+from dagnas.predictors.losses import WEIGHTS, weighted_square
+from dagnas.predictors.predictor import drawing_from, predictor
+from dagnas.spaces.cell_space import CellSpace
+from dagnas.spaces.cells import Graphs
 
 #: Of an embedding's batch normalisation, as PyTorch's.
 _EPSILON, _MOMENTUM = 1e-5, 0.1
@@ -199,7 +199,7 @@ def fit_square(
 ) -> None:
     """Train a body in place by a new Adam on a weighted squared error (BONAS, section 4.1).
 
-    The same as `dagnas.predictors.core.fit.fit` but for rounding; on a CPU it takes about a sixth
+    The same as `dagnas.predictors.fit.fit` but for rounding; on a CPU it takes about a sixth
     of the time.
 
     Parameters
@@ -210,7 +210,7 @@ def fit_square(
     errors : tensor, shape (N,)
         True errors, shares in [0, 1].
     loss : str
-        A key of `dagnas.predictors.core.losses.WEIGHTS`.
+        A key of `dagnas.predictors.losses.WEIGHTS`.
     epochs, batch_size : int
     lr : float
     generator : torch.Generator

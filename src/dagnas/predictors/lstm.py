@@ -7,9 +7,9 @@ import torch
 from pydantic import PositiveInt
 from torch import nn
 
-from dagnas.predictors.core.predictor import predictor
-from dagnas.spaces.core.cells import Graphs
-from dagnas.spaces.core.space import CellSpace
+from dagnas.predictors.predictor import predictor
+from dagnas.spaces.cell_space import CellSpace
+from dagnas.spaces.cells import Graphs
 
 
 class LSTM(nn.Module):

@@ -1,6 +1,32 @@
-"""Who proposes: search methods, one file each."""
+"""Search methods and the runner of their trials."""
 
 from dagnas.registry import Registry
-from dagnas.search.core.method import Method
+from dagnas.search.method import Method
 
-METHODS: Registry[Method] = Registry("method", "dagnas.search", Method)
+METHODS: Registry[Method] = Registry(
+    "method",
+    "dagnas.search",
+    Method,
+    {
+        "alphax": "dagnas.search.methods.alphax",
+        "bohb": "dagnas.search.methods.bohb",
+        "bonas": "dagnas.search.methods.bonas",
+        "bonas_random": "dagnas.search.methods.bonas",
+        "bonas_rl": "dagnas.search.methods.bonas",
+        "controller_pqt": "dagnas.search.methods.controller_pqt",
+        "controller_reinforce": "dagnas.search.methods.controller_reinforce",
+        "dvae_bo": "dagnas.search.methods.dvae_bo",
+        "goal": "dagnas.search.methods.goal",
+        "goal_mlp": "dagnas.search.methods.goal",
+        "lanas": "dagnas.search.methods.lanas",
+        "nao": "dagnas.search.methods.nao",
+        "nasbot": "dagnas.search.methods.nasbot",
+        "ngae": "dagnas.search.methods.ngae",
+        "ngae_performance": "dagnas.search.methods.ngae",
+        "npnas": "dagnas.search.methods.npnas",
+        "random_search": "dagnas.search.methods.random_search",
+        "regularized_evolution": "dagnas.search.methods.regularized_evolution",
+        "reinforce": "dagnas.search.methods.reinforce",
+        "smac": "dagnas.search.methods.smac",
+    },
+)

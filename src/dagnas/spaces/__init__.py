@@ -1,6 +1,15 @@
-"""What can be searched: spaces know their graphs and nothing of accuracy."""
+"""Search spaces: graphs and moves between them, without accuracies."""
 
 from dagnas.registry import Registry
-from dagnas.spaces.core.space import CellSpace
+from dagnas.spaces.cell_space import CellSpace
 
-SPACES: Registry[CellSpace] = Registry("space", "dagnas.spaces", CellSpace)
+SPACES: Registry[CellSpace] = Registry(
+    "space",
+    "dagnas.spaces",
+    CellSpace,
+    {
+        "enas": "dagnas.spaces.enas",
+        "nasbench101": "dagnas.spaces.nasbench101",
+        "nasbench201": "dagnas.spaces.nasbench201",
+    },
+)

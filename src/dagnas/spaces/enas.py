@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dagnas.errors import DagnasError
-from dagnas.spaces.core import complexity
-from dagnas.spaces.core.cells import Cells
-from dagnas.spaces.core.space import CellSpace
+from dagnas.spaces.cell_space import CellSpace
+from dagnas.spaces.cells import Cells
+from dagnas.spaces.sizes.enas import enas_size
 
 #: Operations in the order of their numbers in the file of D-VAE.
 OPERATIONS = ("conv3x3", "sepconv3x3", "conv5x5", "sepconv5x5", "avgpool3x3", "maxpool3x3")
@@ -63,8 +63,8 @@ class ENASSpace(CellSpace):
         raise DagnasError(f"enas has {count:,} cells, too many to list; sample them instead")
 
     def madds(self, cells: Cells) -> NDArray[np.int64]:
-        """Multiply-adds of each cell's network, shape (B,); see `complexity.enas`."""
-        return complexity.enas(cells).total_madds()
+        """Multiply-adds of each cell's network, shape (B,); see `enas_size`."""
+        return enas_size(cells).total_madds()
 
     def to_str(self, cells: Cells) -> list[str]:
         """Lists as D-VAE's file writes them, such as ``[[1], [4, 0], [5, 0, 1], ...]``."""

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dagnas.errors import DagnasError
-from dagnas.spaces.core import complexity
-from dagnas.spaces.core.cells import Cells, Graphs, concatenate
-from dagnas.spaces.core.space import CellSpace
+from dagnas.spaces.cell_space import CellSpace
+from dagnas.spaces.cells import Cells, Graphs, concatenate
+from dagnas.spaces.sizes.nasbench101 import nasbench101_size
 
 #: Operations of interior vertices in the official order.
 OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
@@ -336,8 +336,8 @@ class NASBench101Space(CellSpace):
         return cell
 
     def madds(self, cells: Cells) -> NDArray[np.int64]:
-        """Multiply-adds of each cell's network, shape (B,); see `complexity.nasbench101`."""
-        return complexity.nasbench101(cells).total_madds()
+        """Multiply-adds of each cell's network, shape (B,); see `nasbench101_size`."""
+        return nasbench101_size(cells).total_madds()
 
     def to_str(self, cells: Cells) -> list[str]:
         """Rows of the upper triangle and operations: ``"11|0:conv3x3-bn-relu"`` has 3 vertices.

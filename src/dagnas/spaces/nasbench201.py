@@ -9,9 +9,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from dagnas.spaces.core import complexity
-from dagnas.spaces.core.cells import Cells
-from dagnas.spaces.core.space import CellSpace
+from dagnas.spaces.cell_space import CellSpace
+from dagnas.spaces.cells import Cells
+from dagnas.spaces.sizes.nasbench201 import nasbench201_size
 
 #: Operations in the official order.
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
@@ -37,8 +37,8 @@ class NASBench201Space(CellSpace):
         )
 
     def madds(self, cells: Cells) -> NDArray[np.int64]:
-        """Multiply-adds of each cell's network, shape (B,); see `complexity.nasbench201`."""
-        return complexity.nasbench201(cells).total_madds()
+        """Multiply-adds of each cell's network, shape (B,); see `nasbench201_size`."""
+        return nasbench201_size(cells).total_madds()
 
     def to_str(self, cells: Cells) -> list[str]:
         """Official strings, such as ``|nor_conv_3x3~0|+|none~0|skip_connect~1|+|...|``."""

@@ -20,7 +20,7 @@ from dagnas.errors import DagnasError, unknown
 from dagnas.files import SCHEMA, read_parquet, write_parquet
 from dagnas.seeds import stream
 from dagnas.spaces import SPACES
-from dagnas.spaces.core import complexity
+from dagnas.spaces.sizes.nasbench201 import nasbench201_size
 from dagnas.training.curves import Curves
 from dagnas.training.images import ImageSet, split
 from dagnas.training.recipe import Recipe
@@ -200,7 +200,7 @@ class Build:
             )
         cells = self.space.enumerate()
         rows = np.array([row_of[code] for code in self.space.canonical(cells).tolist()])
-        size = complexity.nasbench201(cells, self.skeleton)
+        size = nasbench201_size(cells, self.skeleton)
         madds = size.total_madds()
         columns: dict[str, NDArray] = {
             "code": self.space.pack(cells),

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dagnas.seeds import stream
-from dagnas.spaces.core.cells import Cells
-from dagnas.spaces.core.complexity import Skeleton201
+from dagnas.spaces.cells import Cells
+from dagnas.spaces.sizes.nasbench201 import Skeleton201
 from dagnas.training.images import ImageSet, Split, shift
 from dagnas.training.recipe import Recipe
 from dagnas.training.stacked import StackedNetworks

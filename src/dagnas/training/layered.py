@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from dagnas.seeds import stream, torch_generator
-from dagnas.spaces.core.layers import Layer
+from dagnas.spaces.layers import Layer
 from dagnas.training.images import ImageSet, Split, shift
 
 #: Layers that begin with a stride of 2.

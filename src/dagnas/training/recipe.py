@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field, PositiveInt
 
 from dagnas.settings import Settings
-from dagnas.spaces.core.complexity import Skeleton201
+from dagnas.spaces.sizes.nasbench201 import Skeleton201
 from dagnas.training.images import ImageSet
 
 Share = Annotated[int, Field(ge=0)]

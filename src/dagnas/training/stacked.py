@@ -17,9 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dagnas.spaces.core.cells import Cells
-from dagnas.spaces.core.complexity import Skeleton201, prune
+from dagnas.spaces.cells import Cells
 from dagnas.spaces.nasbench201 import OPERATIONS
+from dagnas.spaces.paths import prune
+from dagnas.spaces.sizes.nasbench201 import Skeleton201
 
 #: Largest matrix, in entries, by which a convolution is applied; beyond, it is a convolution.
 _DENSE = 2**16

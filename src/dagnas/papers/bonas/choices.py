@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dagnas.analysis import survival
 from dagnas.papers.bonas.table2 import (
     BENCHMARKS,
     all_waits,
@@ -12,9 +13,8 @@ from dagnas.papers.bonas.table2 import (
     waiting_figure,
     waiting_table,
 )
-from dagnas.papers.core import survival
-from dagnas.papers.core.inputs import Inputs
-from dagnas.papers.core.result import Result
+from dagnas.papers.inputs import Inputs
+from dagnas.papers.result import Result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +54,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
 
 def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     """Panels of table 2."""
-    from dagnas.papers.core.style import METHODS, Look
+    from dagnas.drawing.style import METHODS, Look
 
     known = {name: Look(label, colour) for name, (label, colour) in VARIANTS.items()}
     known["bonas"] = METHODS["bonas"]._replace(label="default")

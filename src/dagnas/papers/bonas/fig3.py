@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dagnas.papers.bonas.table1 import PREDICTORS, RANKINGS, label
-from dagnas.papers.core.inputs import Inputs
-from dagnas.papers.core.result import Result
+from dagnas.papers.inputs import Inputs
+from dagnas.papers.result import Result
 from dagnas.seeds import stream
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     """A row a benchmark, a panel a predictor; the line is where both accuracies are equal."""
     from matplotlib.figure import Figure
 
-    from dagnas.papers.core import style
+    from dagnas.drawing import style
 
     benchmarks = list(table["benchmark"].unique())
     figure = Figure(figsize=(3.9 * len(PREDICTORS), 3.4 * len(benchmarks)), layout="constrained")
@@ -131,7 +131,7 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
 
 def caption(table: pd.DataFrame, inputs: Inputs) -> str:
     """What is shown, how many cells, and what lies outside."""
-    from dagnas.papers.core.panels import between, emulated_sentence, own_sentence
+    from dagnas.papers.panels import between, emulated_sentence, own_sentence
 
     outside = sum(
         int((~row["predicted"].between(row["actual"].min() - 3, row["actual"].max() + 3)).sum())

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dagnas.analysis.incumbents import incumbent
 from dagnas.papers.bonas.table2 import BENCHMARKS, REFERENCE, STUDIES, caps
-from dagnas.papers.core.incumbents import incumbent
-from dagnas.papers.core.inputs import Inputs
-from dagnas.papers.core.result import Result
+from dagnas.papers.inputs import Inputs
+from dagnas.papers.result import Result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-    from dagnas.papers.core.style import Look
+    from dagnas.drawing.style import Look
 
 RESULT = Result(
     place="Figure 4",
@@ -116,7 +116,7 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     """A panel a benchmark."""
     from matplotlib.figure import Figure
 
-    from dagnas.papers.core import style
+    from dagnas.drawing import style
 
     groups = list(table.groupby("benchmark", sort=False))
     looks = style.looks(list(table["method"].unique()))
@@ -131,7 +131,7 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
 
 def accuracy_panel(ax: Axes, here: pd.DataFrame, looks: Mapping[str, Look]) -> None:
     """Means with intervals of 95 %, and the best of the table."""
-    from dagnas.papers.core import style
+    from dagnas.drawing import style
 
     end = here["samples"].max()
     for method, curve in here.groupby("method", sort=False):
@@ -173,8 +173,8 @@ def caption(table: pd.DataFrame, inputs: Inputs) -> str:
 
 def accuracy_caption(table: pd.DataFrame) -> str:
     """Sentences that all results with such curves share."""
-    from dagnas.papers.core.panels import between, emulated_sentence, number, own_sentence
-    from dagnas.papers.core.style import benchmark_label
+    from dagnas.drawing.style import benchmark_label
+    from dagnas.papers.panels import between, emulated_sentence, number, own_sentence
 
     sentences = [
         "Mean over trials, with its interval of 95 % (1.96 standard errors), of the mean test "

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dagnas.analysis import survival
 from dagnas.papers.bonas.choices import PAIRED
 from dagnas.papers.bonas.fig4 import accuracy_caption, accuracy_panel, accuracy_table, handles
 from dagnas.papers.bonas.table2 import (
@@ -16,16 +17,15 @@ from dagnas.papers.bonas.table2 import (
     stopped_sentence,
     waiting_table,
 )
-from dagnas.papers.core import survival
-from dagnas.papers.core.inputs import Inputs
-from dagnas.papers.core.result import Result
+from dagnas.papers.inputs import Inputs
+from dagnas.papers.result import Result
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from dagnas.papers.core.style import Look
+    from dagnas.drawing.style import Look
 
 STUDIES = tuple(f"bonas_losses_{benchmark}" for benchmark in BENCHMARKS)
 RESULT = Result(
@@ -71,7 +71,7 @@ def weights() -> pd.DataFrame:
     import pandas as pd
     import torch
 
-    from dagnas.predictors.core.losses import WEIGHTS
+    from dagnas.predictors.losses import WEIGHTS
 
     accuracy = np.arange(0, 101, 5)
     share = torch.from_numpy(accuracy / 100)
@@ -88,7 +88,7 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     """Left the weights; then for each benchmark accuracies above samples until the best cell."""
     from matplotlib.figure import Figure
 
-    from dagnas.papers.core import style
+    from dagnas.drawing import style
 
     known = {method: style.Look(label, colour) for method, (_, label, colour) in LOSSES.items()}
     known["bonas"] = style.METHODS["bonas"]._replace(label=LOSSES["bonas"][1])
@@ -134,7 +134,7 @@ def _weights(ax: Axes, panel: pd.DataFrame, looks: dict[str, Look]) -> None:
 
 def caption(table: pd.DataFrame, inputs: Inputs) -> str:
     """What the panels show, over how many trials, and which were stopped."""
-    from dagnas.papers.core.style import benchmark_label
+    from dagnas.drawing.style import benchmark_label
 
     waiting = table[table["part"] == "samples"].astype({"finished": int, "n": int})
     stopped = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dagnas.analysis import survival
 from dagnas.papers.bonas.table2 import (
     BENCHMARKS,
     STUDIES,
@@ -13,9 +14,8 @@ from dagnas.papers.bonas.table2 import (
     waiting_figure,
     waiting_table,
 )
-from dagnas.papers.core import survival
-from dagnas.papers.core.inputs import Inputs
-from dagnas.papers.core.result import Result
+from dagnas.papers.inputs import Inputs
+from dagnas.papers.result import Result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +58,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
 
 def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     """Panels of table 2, with the p-values of all pairs."""
-    from dagnas.papers.core import style
+    from dagnas.drawing import style
 
     waits = {
         benchmark: {method: methods[method] for method in SAMPLERS if method in methods}

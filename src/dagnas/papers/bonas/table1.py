@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dagnas.papers.core.inputs import Inputs
-from dagnas.papers.core.result import Result
+from dagnas.papers.inputs import Inputs
+from dagnas.papers.result import Result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,7 +116,7 @@ def _rivals(table: pd.DataFrame, row: pd.Series) -> pd.Series:
 
 def label(benchmark: str) -> str:
     """Name of a benchmark for people, also of the one that is not run."""
-    from dagnas.papers.core.style import benchmark_label
+    from dagnas.drawing.style import benchmark_label
 
     return "LSTM-12K" if benchmark == UNRELEASED else benchmark_label(benchmark)
 
@@ -125,7 +125,7 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     """A panel a benchmark: dots with standard deviations are ours, open diamonds the paper's."""
     from matplotlib.figure import Figure
 
-    from dagnas.papers.core import style
+    from dagnas.drawing import style
 
     benchmarks = list(table["benchmark"].unique())
     figure = Figure(figsize=(4.1 * len(benchmarks), 2.9), layout="constrained")
@@ -171,7 +171,7 @@ def _row(ax: Axes, place: int, row: Mapping[str, Any], colour: str) -> None:
 
 def caption(table: pd.DataFrame, inputs: Inputs) -> str:
     """What was trained on what, and what is not run."""
-    from dagnas.papers.core.panels import emulated_sentence, own_sentence
+    from dagnas.papers.panels import emulated_sentence, own_sentence
 
     sentences = [
         "Pearson's correlation (%) of predicted and actual test accuracies of cells held out, mean "
@@ -195,7 +195,7 @@ def caption(table: pd.DataFrame, inputs: Inputs) -> str:
 
 def split_sentence(inputs: Inputs, name: str, table: pd.DataFrame) -> str:
     """How many cells of a benchmark predictors were trained and tested on."""
-    from dagnas.papers.core.panels import quantity_words
+    from dagnas.papers.panels import quantity_words
 
     benchmark = inputs.config.ranking_benchmark(name)
     row = table[table["benchmark"] == benchmark].iloc[0]

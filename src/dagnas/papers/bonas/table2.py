@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dagnas.papers.core import survival
-from dagnas.papers.core.inputs import Inputs
-from dagnas.papers.core.result import Result
-from dagnas.papers.core.survival import Waits
+from dagnas.analysis import survival
+from dagnas.analysis.survival import Waits
+from dagnas.papers.inputs import Inputs
+from dagnas.papers.result import Result
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from dagnas.papers.core.style import Look
+    from dagnas.drawing.style import Look
 
 STUDIES = ("bonas_nasbench101", "bonas_nasbench201", "bonas_digits201")
 BENCHMARKS = ("nasbench101", "nasbench201", "digits201")
@@ -138,7 +138,7 @@ def caps(inputs: Inputs, study: str) -> dict[str, int]:
 
 def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     """A column a benchmark; shares of trials above medians, means and the paper's means."""
-    from dagnas.papers.core import style
+    from dagnas.drawing import style
 
     found = {
         inputs.config.studies[s].benchmark: study_waits(inputs, s) for s in inputs.result.studies
@@ -162,7 +162,7 @@ def waiting_figure(
     """
     from matplotlib.figure import Figure
 
-    from dagnas.papers.core import style
+    from dagnas.drawing import style
 
     rows = max(len(methods) for methods in waits.values())
     forest = 0.9 + 0.34 * rows
@@ -212,7 +212,7 @@ def medians(ax: Axes, here: pd.DataFrame, looks: Mapping[str, Look]) -> None:
     """Median with its interval, mean and the paper's mean of each method, a row each."""
     from matplotlib.ticker import NullLocator
 
-    from dagnas.papers.core import style
+    from dagnas.drawing import style
 
     # Columns of numbers beside the panel, in points from its right edge.
     columns = {"found": 52, "mean": 118} | ({"paper": 178} if "paper" in here else {})
@@ -291,8 +291,8 @@ def caption(table: pd.DataFrame, inputs: Inputs) -> str:
 
 def waiting_caption(table: pd.DataFrame) -> str:
     """Sentences that all results of this kind share."""
-    from dagnas.papers.core.panels import between, emulated_sentence, number, own_sentence
-    from dagnas.papers.core.style import benchmark_label
+    from dagnas.drawing.style import benchmark_label
+    from dagnas.papers.panels import between, emulated_sentence, number, own_sentence
 
     sentences = [
         "Above: share of trials that have found a cell with the best mean test accuracy of the "
@@ -317,7 +317,7 @@ def waiting_caption(table: pd.DataFrame) -> str:
 
 def stopped_sentence(here: pd.DataFrame) -> str:
     """How many trials of which methods were stopped, and after how many samples."""
-    from dagnas.papers.core.panels import number
+    from dagnas.papers.panels import number
 
     stopped = [
         f"{row['n'] - row['finished']} of {row['n']} trials of {row['method']} "
@@ -338,7 +338,7 @@ def compared_sentence(reference: str, others: str) -> str:
 
 def lacking_sentence(benchmark: str, methods: Collection[str]) -> str:
     """Which of the paper's methods were not run."""
-    from dagnas.papers.core.style import METHODS, benchmark_label
+    from dagnas.drawing.style import METHODS, benchmark_label
 
     names = ", ".join(sorted(METHODS[method].label for method in methods))
     return f"Not run on {benchmark_label(benchmark)}: {names}." if methods else ""

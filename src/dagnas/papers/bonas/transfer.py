@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dagnas.analysis import survival
 from dagnas.papers.bonas.table2 import (
     REFERENCE,
     caps,
@@ -14,9 +15,8 @@ from dagnas.papers.bonas.table2 import (
     waiting_figure,
     with_paper,
 )
-from dagnas.papers.core import survival
-from dagnas.papers.core.inputs import Inputs
-from dagnas.papers.core.result import Result
+from dagnas.papers.inputs import Inputs
+from dagnas.papers.result import Result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +60,7 @@ def _waits(inputs: Inputs) -> dict[str, survival.Waits]:
 
 def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     """Panels of table 2."""
-    from dagnas.papers.core.style import METHODS, Look
+    from dagnas.drawing.style import METHODS, Look
 
     known = {
         "pretrained": METHODS["bonas"]._replace(label="pretrained on\nsix vertices"),
@@ -71,7 +71,7 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
 
 def caption(table: pd.DataFrame, inputs: Inputs) -> str:
     """Table 2's caption for the two ways."""
-    from dagnas.papers.core.panels import number
+    from dagnas.papers.panels import number
 
     first = table.iloc[0]
     return " ".join(

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dagnas.papers.core.inputs import Inputs
-from dagnas.papers.core.ranks import settled, spearman
-from dagnas.papers.core.result import Result
+from dagnas.analysis.ranks import settled, spearman
+from dagnas.papers.inputs import Inputs
+from dagnas.papers.result import Result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +48,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     """
     import pandas as pd
 
-    from dagnas.benchmarks.core.built import BUDGET
+    from dagnas.benchmarks.built import BUDGET
 
     benchmark = inputs.benchmark("digits201")
     policy = benchmark.policies["goal"]
@@ -115,7 +115,7 @@ def _pairs(ax: Axes, table: pd.DataFrame) -> None:
     """Panel a: final accuracy of one training against the other's."""
     from matplotlib.ticker import NullFormatter, NullLocator
 
-    from dagnas.papers.core import style
+    from dagnas.drawing import style
 
     pairs = _of(table, "pairs")
     # The scale is that of the error's logarithm: best cells differ by little of a large accuracy.
@@ -143,7 +143,7 @@ def _pairs(ax: Axes, table: pd.DataFrame) -> None:
 
 def _epochs(ax: Axes, table: pd.DataFrame) -> None:
     """Panel b: rank correlations after each epoch."""
-    from dagnas.papers.core import style
+    from dagnas.drawing import style
 
     both = style.Look("mean of both\nwith final mean", "#E69F00", 2.4)
     one = style.Look("one training\nwith final mean", "#D55E00", 3.0)
@@ -246,7 +246,7 @@ def _count(number: int, one: str, several: str) -> str:
 
 def caption(table: pd.DataFrame, inputs: Inputs) -> str:
     """What the panels show, with the counts of ties."""
-    from dagnas.papers.core.panels import emulated_sentence, own_sentence
+    from dagnas.papers.panels import emulated_sentence, own_sentence
 
     cells, classes = (int(_one(table, "size", over=over)) for over in ("cells", "classes"))
     signal = _of(table, "final_spearman", stage="signal")

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dagnas.benchmarks.core.benchmark import TabularBenchmark
-from dagnas.papers.core.inputs import Inputs
-from dagnas.papers.core.ranks import class_means, mean_of_best, places, spearman
-from dagnas.papers.core.result import Result
+from dagnas.analysis.ranks import class_means, mean_of_best, places, spearman
+from dagnas.benchmarks.benchmark import TabularBenchmark
+from dagnas.papers.inputs import Inputs
+from dagnas.papers.result import Result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -155,7 +155,7 @@ def _density(ax: Axes, table: pd.DataFrame) -> None:
     """Panel a: cells by their percentiles on both benchmarks."""
     from matplotlib.colors import LogNorm
 
-    from dagnas.papers.core import style
+    from dagnas.drawing import style
 
     rows = table[table["quantity"] == "density"]
     counts = np.full((100 // BIN, 100 // BIN), np.nan)
@@ -179,7 +179,7 @@ def _best(ax: Axes, table: pd.DataFrame) -> None:
     """Panel b: where the best classes by one are on the other."""
     from matplotlib.ticker import FuncFormatter, NullLocator
 
-    from dagnas.papers.core.panels import number
+    from dagnas.papers.panels import number
 
     for shift, ((by, target), (label, colour, marker)) in zip(SHIFTS, WAYS.items(), strict=True):
         rows = table[(table["by"] == by) & (table["target"] == target)]
@@ -252,7 +252,7 @@ def _spearman(table: pd.DataFrame, by: str, target: str, over: str) -> float:
 
 def caption(table: pd.DataFrame, inputs: Inputs) -> str:
     """What is compared, and the main numbers."""
-    from dagnas.papers.core.panels import emulated_sentence, own_sentence
+    from dagnas.papers.panels import emulated_sentence, own_sentence
 
     cells = int(table.loc[table["quantity"] == "density", "value"].sum())
     rho = {

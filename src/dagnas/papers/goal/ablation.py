@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dagnas.papers.core.inputs import Inputs
-from dagnas.papers.core.result import Result
 from dagnas.papers.goal.fig4 import efficiency_caption, efficiency_figure, efficiency_table
+from dagnas.papers.inputs import Inputs
+from dagnas.papers.result import Result
 
 if TYPE_CHECKING:
     import pandas as pd

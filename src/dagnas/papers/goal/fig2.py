@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dagnas.papers.core.inputs import Inputs
-from dagnas.papers.core.result import Result
+from dagnas.papers.inputs import Inputs
+from dagnas.papers.result import Result
 from dagnas.spaces import SPACES
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     """The best cell of each space."""
     from matplotlib.figure import Figure
 
-    from dagnas.papers.core.style import benchmark_label
+    from dagnas.drawing.cells import draw_cell
+    from dagnas.drawing.style import benchmark_label
 
     # Cells with labels on edges run from left to right, those with boxes from top to bottom.
     widths = [3.4 if space == "nasbench101" else 6.6 for space in table["space"]]
@@ -77,15 +78,15 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     panels = figure.subplots(1, len(table), squeeze=False, width_ratios=widths)[0]
     for ax, (_, row) in zip(panels, table.iterrows(), strict=True):
         space = SPACES.get(row["space"])
-        space.draw(space.from_str([row["best"]]), ax).set_anchor("N")
+        draw_cell(space, space.from_str([row["best"]]), ax).set_anchor("N")
         ax.set_title(f"{benchmark_label(space.name)}\n{row['classes']:,} classes of cells")
     return figure
 
 
 def caption(table: pd.DataFrame, inputs: Inputs) -> str:
     """How each space writes cells, and their numbers."""
-    from dagnas.papers.core.panels import own_sentence
-    from dagnas.papers.core.style import benchmark_label
+    from dagnas.drawing.style import benchmark_label
+    from dagnas.papers.panels import own_sentence
 
     sentences = [
         f"{benchmark_label(row['space'])}: {KINDS[row['space']]}; {row['cells']:,} cells listed, "
@@ -98,7 +99,7 @@ def caption(table: pd.DataFrame, inputs: Inputs) -> str:
 
 def _drawn(row: pd.Series) -> str:
     """Which cell is drawn, in words."""
-    from dagnas.papers.core.style import benchmark_label
+    from dagnas.drawing.style import benchmark_label
 
     table = f"the table of {benchmark_label(row['benchmark'])}"
     if row["tied"] == 1:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dagnas.papers.core.inputs import Inputs
-from dagnas.papers.core.result import Result
+from dagnas.papers.inputs import Inputs
+from dagnas.papers.result import Result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +49,7 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     """Left: true and predicted ranks of one trial; right: rho against the training size."""
     from matplotlib.figure import Figure
 
-    from dagnas.papers.core import style
+    from dagnas.drawing import style
 
     looks = style.looks(sorted(table["predictor"].unique()), style.PREDICTORS)
     scores = inputs.ranking("goal_uniform")
@@ -122,13 +122,13 @@ def _shown(table: pd.DataFrame) -> dict:
 
 def caption(table: pd.DataFrame, inputs: Inputs) -> str:
     """What is ranked, which trial is shown, and how many there are."""
-    from dagnas.papers.core.panels import (
+    from dagnas.drawing.style import benchmark_label
+    from dagnas.papers.panels import (
         between,
         emulated_sentence,
         own_sentence,
         quantity_words,
     )
-    from dagnas.papers.core.style import benchmark_label
 
     benchmark = table["benchmark"].iloc[0]
     target = inputs.config.rankings["goal_uniform"].target

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dagnas.papers.core.incumbents import EVALUATIONS, METRICS, curves, oracle, time_grid
-from dagnas.papers.core.inputs import Inputs
-from dagnas.papers.core.result import Result
+from dagnas.analysis.incumbents import EVALUATIONS, METRICS, curves, oracle, time_grid
+from dagnas.papers.inputs import Inputs
+from dagnas.papers.result import Result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,8 +70,8 @@ def efficiency_figure(table: pd.DataFrame, bars: bool) -> Figure:
     """Panels of figures 4 and 5."""
     from matplotlib.figure import Figure
 
-    from dagnas.papers.core.panels import efficiency
-    from dagnas.papers.core.style import benchmark_label
+    from dagnas.drawing.style import benchmark_label
+    from dagnas.papers.panels import efficiency
 
     benchmarks = list(table["benchmark"].unique())
     # Three columns are narrower, or a page shows their text too small.
@@ -96,8 +96,8 @@ def caption(table: pd.DataFrame, inputs: Inputs) -> str:
 
 def efficiency_caption(table: pd.DataFrame, what: str) -> str:
     """Sentences that figures 4 and 5 share."""
-    from dagnas.papers.core.panels import between, emulated_sentence, number, own_sentence
-    from dagnas.papers.core.style import benchmark_label
+    from dagnas.drawing.style import benchmark_label
+    from dagnas.papers.panels import between, emulated_sentence, number, own_sentence
 
     sentences = [
         f"{what} over trials of the final validation and test error of the cell with the best "

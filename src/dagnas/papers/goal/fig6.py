@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dagnas.papers.core.inputs import Inputs
-from dagnas.papers.core.result import Result
+from dagnas.papers.inputs import Inputs
+from dagnas.papers.result import Result
 from dagnas.spaces import SPACES
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     """True and predicted ranks of one trial, above for all classes, below for the best ones."""
     from matplotlib.figure import Figure
 
-    from dagnas.papers.core import style
+    from dagnas.drawing import style
 
     scores = classes(inputs)
     shown = table["trial"].min()
@@ -112,7 +112,7 @@ def _square(side: float):  # type: ignore[no-untyped-def]
 
 def _signal(inputs: Inputs) -> str:
     """The search signal in words, as exactly as the benchmarks that are declared tell."""
-    from dagnas.papers.core.panels import quantity_words
+    from dagnas.papers.panels import quantity_words
 
     study = inputs.config.rankings["goal_after_search"].study
     if inputs.config.studies[study].benchmark not in inputs.result.benchmarks:
@@ -122,8 +122,8 @@ def _signal(inputs: Inputs) -> str:
 
 def caption(table: pd.DataFrame, inputs: Inputs) -> str:
     """What is ranked by what, and means over trials."""
-    from dagnas.papers.core.panels import between, emulated_sentence, own_sentence
-    from dagnas.papers.core.style import benchmark_label
+    from dagnas.drawing.style import benchmark_label
+    from dagnas.papers.panels import between, emulated_sentence, own_sentence
 
     benchmark = table["benchmark"].iloc[0]
     means = table.groupby("source")[

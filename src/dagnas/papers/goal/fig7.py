@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dagnas.papers.core.incumbents import incumbent
-from dagnas.papers.core.inputs import Inputs
-from dagnas.papers.core.result import Result
+from dagnas.analysis.incumbents import incumbent
+from dagnas.papers.inputs import Inputs
+from dagnas.papers.result import Result
 from dagnas.spaces import SPACES
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     """
     import pandas as pd
 
-    from dagnas.spaces.core.draw import LABELS, parts
+    from dagnas.drawing.cells import LABELS, parts
 
     space = SPACES.get("nasbench101")
     traces = inputs.traces("goal_nasbench101")
@@ -103,8 +103,8 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     from matplotlib.figure import Figure
     from matplotlib.patches import ConnectionPatch
 
-    from dagnas.papers.core import style
-    from dagnas.spaces.core.draw import INCHES_PER_UNIT
+    from dagnas.drawing import style
+    from dagnas.drawing.cells import INCHES_PER_UNIT, draw_cell
 
     space = SPACES.get("nasbench101")
     cells = space.from_str(list(table["cell"]))
@@ -116,7 +116,7 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
             ax.set_axis_off()
             continue
         row = table.iloc[position]
-        space.draw(cells[position], ax, before=cells[position - 1] if position else None)
+        draw_cell(space, cells[position], ax, before=cells[position - 1] if position else None)
         ax.set_title("start" if not position else f"step {position}", loc="center")
         mark = "\n(emulated)" if "valid" in row["emulated"].split() else ""
         text = f"validation {row['valid']:.2f} %{mark}\nevaluation {row['step'] + 1}"
@@ -154,7 +154,7 @@ def _same_scale(panels: Sequence[Axes]) -> tuple[float, float]:
 
 def caption(table: pd.DataFrame, inputs: Inputs) -> str:
     """How the case was chosen and how it is drawn."""
-    from dagnas.papers.core.panels import emulated_sentence
+    from dagnas.papers.panels import emulated_sentence
 
     sentences = [
         f"The {len(table) - 1} steps from an initial cell to the cell with the best search signal "

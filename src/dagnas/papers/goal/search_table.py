@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dagnas.papers.core.incumbents import METRICS, oracle
-from dagnas.papers.core.inputs import Inputs
-from dagnas.papers.core.paired import Comparison, compare, holm, interval, reports
-from dagnas.papers.core.result import Result
+from dagnas.analysis.incumbents import METRICS, oracle
+from dagnas.analysis.paired import Comparison, compare, holm, interval, reports
+from dagnas.papers.inputs import Inputs
+from dagnas.papers.result import Result
 from dagnas.seeds import stream
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    from dagnas.papers.core.style import benchmark_label
+    from dagnas.drawing.style import benchmark_label
 
     benchmarks = list(table["benchmark"].unique())
     methods = table.groupby("benchmark")["method"].nunique().max()
@@ -122,8 +122,8 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
 
 def _panel(ax: Axes, panel: pd.DataFrame) -> None:
     """Errors at the end, sorted, with intervals; those at the earlier times as small dots."""
-    from dagnas.papers.core import style
-    from dagnas.papers.core.panels import ORACLE
+    from dagnas.drawing import style
+    from dagnas.papers.panels import ORACLE
 
     searches = panel[panel["method"] != "oracle"]
     looks = style.looks(list(searches["method"].unique()))
@@ -163,8 +163,8 @@ def _verdict(lost: float, p: float) -> str:
 
 def caption(table: pd.DataFrame, inputs: Inputs) -> str:
     """What is shown and tested, over how many trials, and what is emulated."""
-    from dagnas.papers.core.panels import between, emulated_sentence, number, own_sentence
-    from dagnas.papers.core.style import benchmark_label
+    from dagnas.drawing.style import benchmark_label
+    from dagnas.papers.panels import between, emulated_sentence, number, own_sentence
 
     sentences = [
         "Mean over trials of the final validation and test error of the cell with the best search "

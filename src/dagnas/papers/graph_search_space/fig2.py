@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dagnas.papers.core.inputs import Inputs
-from dagnas.papers.core.result import Result
+from dagnas.papers.inputs import Inputs
+from dagnas.papers.result import Result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,11 +110,12 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     """The space above, the curves below."""
     from matplotlib.figure import Figure
 
-    from dagnas.benchmarks.core.toys import stack_layers_graph
+    from dagnas.benchmarks.toys import stack_layers_graph
+    from dagnas.drawing.decisions import draw_decisions
 
     figure = Figure(figsize=(7.2, 5.4), layout="constrained")
     above, below = figure.subplots(2, 1, height_ratios=[1, 2.6])
-    stack_layers_graph().space.draw(above)
+    draw_decisions(stack_layers_graph().space, above)
     above.set(title="(a) The graph: as many layers as are added", aspect="auto")
     rewards_panel(below, table)
     below.set(title="(b) Best reward", ylabel="best reward so far")
@@ -123,7 +124,7 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
 
 def rewards_panel(ax: Axes, table: pd.DataFrame) -> None:
     """Curves of one task: the mean over replicas, and all between the worst and the best."""
-    from dagnas.papers.core import style
+    from dagnas.drawing import style
 
     ends = []
     for (method, formulation), curve in table.groupby(["method", "formulation"], sort=False):
@@ -143,7 +144,7 @@ def rewards_panel(ax: Axes, table: pd.DataFrame) -> None:
 
 def look_of(method: str, formulation: str) -> Any:
     """Look of a method on a formulation: the controller's are thick, and have bands."""
-    from dagnas.papers.core.style import Look
+    from dagnas.drawing.style import Look
 
     label, colour = LOOKS[formulation]
     if method == "random_search":
@@ -167,7 +168,7 @@ def caption(table: pd.DataFrame, inputs: Inputs) -> str:
 
 def rewards_caption(table: pd.DataFrame) -> str:
     """Sentences on curves of one task or several."""
-    from dagnas.papers.core.panels import between, number
+    from dagnas.papers.panels import between, number
 
     found = []
     for (task, formulation, method), curve in table.groupby(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dagnas.papers.core.inputs import Inputs
-from dagnas.papers.core.result import Result
+from dagnas.papers.inputs import Inputs
+from dagnas.papers.result import Result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     """
     import pandas as pd
 
-    from dagnas.benchmarks.core import toys
+    from dagnas.benchmarks import toys
 
     spaces = [toys.stack_layers_graph().space, toys.stack_layers_chain().space]
     for branches in (2, 4):
@@ -53,13 +53,14 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     """Two branches above, the chain below."""
     from matplotlib.figure import Figure
 
-    from dagnas.benchmarks.core.toys import select_optimizer_chain, select_optimizer_graph
+    from dagnas.benchmarks.toys import select_optimizer_chain, select_optimizer_graph
+    from dagnas.drawing.decisions import draw_decisions
 
     figure = Figure(figsize=(15, 4.2), layout="constrained")
     above, below = figure.subplots(2, 1, height_ratios=[1.6, 1])
-    select_optimizer_graph(2).space.draw(above)
+    draw_decisions(select_optimizer_graph(2).space, above)
     above.set(title="(a) Graph: a branch for each optimizer")
-    select_optimizer_chain(2).space.draw(below)
+    draw_decisions(select_optimizer_chain(2).space, below)
     below.set(title="(b) Linear: the parameters of all optimizers, used or not")
     return figure
 

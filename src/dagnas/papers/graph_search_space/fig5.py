@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dagnas.papers.core.inputs import Inputs
-from dagnas.papers.core.result import Result
+from dagnas.papers.inputs import Inputs
+from dagnas.papers.result import Result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     """
     import pandas as pd
 
-    from dagnas.spaces.core.layers import CHOICES, LAYERS, MORE
+    from dagnas.spaces.layers import CHOICES, LAYERS, MORE
 
     rows = [
         {"decision": name, "values": "; ".join(values), "layers": LAYERS}
@@ -42,16 +42,17 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     """One layer, and the way to the next."""
     from matplotlib.figure import Figure
 
-    from dagnas.spaces.core.layers import folded_graph
+    from dagnas.drawing.decisions import draw_decisions
+    from dagnas.spaces.layers import folded_graph
 
     figure = Figure(figsize=(17, 3.2), layout="constrained")
-    folded_graph().draw(figure.add_subplot())
+    draw_decisions(folded_graph(), figure.add_subplot())
     return figure
 
 
 def caption(table: pd.DataFrame, inputs: Inputs) -> str:
     """What is folded, and how many architectures there are."""
-    from dagnas.spaces.core.layers import LAYERS, chain_of_layers, graph_of_layers
+    from dagnas.spaces.layers import LAYERS, chain_of_layers, graph_of_layers
 
     return (
         f"Decisions on a layer. The {LAYERS} layers, each with decisions of its own, are drawn as "

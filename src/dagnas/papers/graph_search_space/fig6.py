@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dagnas.papers.core.incumbents import incumbent
-from dagnas.papers.core.inputs import Inputs
-from dagnas.papers.core.result import Result
+from dagnas.analysis.incumbents import incumbent
 from dagnas.papers.graph_search_space.fig2 import best_rewards, look_of, rewards_panel
+from dagnas.papers.inputs import Inputs
+from dagnas.papers.result import Result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +72,7 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     """Left the moving average, right the best so far."""
     from matplotlib.figure import Figure
 
-    from dagnas.papers.core import style
+    from dagnas.drawing import style
 
     figure = Figure(figsize=(14, 4.4), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -102,7 +102,7 @@ def caption(table: pd.DataFrame, inputs: Inputs) -> str:
 
 def ends_caption(table: pd.DataFrame) -> str:
     """Sentences on curves and their ends."""
-    from dagnas.papers.core.panels import between, number
+    from dagnas.papers.panels import between, number
 
     ends = table[table["trial"] == table["trial"].max()]
     tests = "; ".join(

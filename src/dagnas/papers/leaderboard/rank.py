@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dagnas.papers.core.inputs import Inputs
-from dagnas.papers.core.paired import RESAMPLES, reports
-from dagnas.papers.core.ranks import Values, settled
-from dagnas.papers.core.result import Result
+from dagnas.analysis.paired import RESAMPLES, reports
+from dagnas.analysis.ranks import Values, settled
+from dagnas.papers.inputs import Inputs
+from dagnas.papers.result import Result
 from dagnas.seeds import stream
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     """Mean ranks with intervals; regrets; mean ranks as the budget grows."""
     from matplotlib.figure import Figure
 
-    from dagnas.papers.core import style
+    from dagnas.drawing import style
 
     overall = table[table["benchmark"] == OVERALL]
     end = table[table["share"] == SHARES[-1]]
@@ -156,7 +156,7 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
 
 def _dots(ax: Axes, end: pd.DataFrame, methods: list[str], looks: Mapping[str, Any]) -> None:
     """Panel a: mean rank of every method at the end, the best above."""
-    from dagnas.papers.core import style
+    from dagnas.drawing import style
 
     numbers = end[["rank", "rank_low", "rank_high"]].to_numpy()
     for method, (rank, low, high) in zip(end["method"], numbers, strict=True):
@@ -173,7 +173,7 @@ def _dots(ax: Axes, end: pd.DataFrame, methods: list[str], looks: Mapping[str, A
 
 def _heat(ax: Axes, end: pd.DataFrame, methods: list[str], benchmarks: list[str]) -> None:
     """Panel b: mean regrets at the end; colours compare methods on one benchmark."""
-    from dagnas.papers.core import style
+    from dagnas.drawing import style
 
     regret = end.pivot(index="method", columns="benchmark", values="regret")
     shown = regret.reindex(index=methods, columns=benchmarks).to_numpy()
@@ -208,7 +208,7 @@ def _growth(ax: Axes, overall: pd.DataFrame, looks: Mapping[str, Any]) -> None:
     """Panel c: mean rank of every method against the share of the budget."""
     from matplotlib.ticker import FuncFormatter
 
-    from dagnas.papers.core import style
+    from dagnas.drawing import style
 
     if overall.empty:
         return
@@ -235,8 +235,8 @@ def _growth(ax: Axes, overall: pd.DataFrame, looks: Mapping[str, Any]) -> None:
 
 def caption(table: pd.DataFrame, inputs: Inputs) -> str:
     """What ranks and regrets are, over how many trials, and what is emulated."""
-    from dagnas.papers.core.panels import between, emulated_sentence, number, own_sentence
-    from dagnas.papers.core.style import benchmark_label, looks
+    from dagnas.drawing.style import benchmark_label, looks
+    from dagnas.papers.panels import between, emulated_sentence, number, own_sentence
 
     end = table[table["share"] == SHARES[-1]]
     ranked = list(end.loc[end["benchmark"] == OVERALL, "method"])

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dagnas.papers.core.inputs import Inputs
-from dagnas.papers.core.result import Result
+from dagnas.papers.inputs import Inputs
+from dagnas.papers.result import Result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +77,7 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     """Seconds a cell and a second of training, a row a method and a mark a benchmark."""
     from matplotlib.figure import Figure
 
-    from dagnas.papers.core import style
+    from dagnas.drawing import style
 
     cells = table[table["quantity"] == "per_cell"]
     methods = list(cells.groupby("method")["median"].median().sort_values().index)
@@ -97,7 +97,7 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
 
 def _panel(ax: Axes, panel: pd.DataFrame, methods: list[str]) -> None:
     """One quantity: a dot a benchmark for every method, with quartiles."""
-    from dagnas.papers.core.style import benchmark_label
+    from dagnas.drawing.style import benchmark_label
 
     benchmarks = list(panel["benchmark"].unique())
     for place, benchmark in enumerate(benchmarks):
@@ -122,7 +122,7 @@ def _panel(ax: Axes, panel: pd.DataFrame, methods: list[str]) -> None:
 
 def caption(table: pd.DataFrame, inputs: Inputs) -> str:
     """What is measured, and what is emulated."""
-    from dagnas.papers.core.panels import between, emulated_sentence, own_sentence
+    from dagnas.papers.panels import between, emulated_sentence, own_sentence
 
     benchmarks = list(table["benchmark"].unique())
     sentences = [

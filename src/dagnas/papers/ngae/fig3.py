@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dagnas.papers.core.inputs import Inputs
-from dagnas.papers.core.result import Result
+from dagnas.papers.inputs import Inputs
+from dagnas.papers.result import Result
 from dagnas.seeds import stream, torch_generator
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from dagnas.predictors.core.graph_vae.schedule import Weights
-    from dagnas.predictors.core.graph_vae.training import Record
+    from dagnas.predictors.graph_vae.schedule import Weights
+    from dagnas.predictors.graph_vae.training import Record
 
 RESULT = Result(
     place="Figure 3",
@@ -60,7 +60,7 @@ class Plane(NamedTuple):
 
 def plane(codes: torch.Tensor, rng: np.random.Generator) -> Plane:
     """Plane through a point drawn from the prior scaled to codes, shape (N, J)."""
-    from dagnas.search.core.latent import Region
+    from dagnas.search.models.latent import Region
 
     start = Region.of(codes).draw(1, torch_generator(rng))[0]
     centred = codes.double().numpy()
@@ -119,7 +119,7 @@ def _losses(records: list[Record], weights: Weights) -> list[dict[str, Any]]:
 def _plane_rows(inputs: Inputs, name: str) -> list[dict[str, Any]]:
     import torch
 
-    from dagnas.predictors.core.graph_vae.measures import posterior
+    from dagnas.predictors.graph_vae.measures import posterior
 
     stored = inputs.autoencoder(name)
     space = inputs.benchmark(inputs.config.autoencoders[name].benchmark).space
@@ -162,7 +162,7 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     """A row a benchmark: losses left, the plane right."""
     from matplotlib.figure import Figure
 
-    from dagnas.papers.core import style
+    from dagnas.drawing import style
 
     benchmarks = list(table["benchmark"].unique())
     figure = Figure(figsize=(11.5, 4.4 * len(benchmarks)), layout="constrained")
@@ -182,7 +182,7 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
 def _draw_losses(ax: Axes, rows: pd.DataFrame) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-    from dagnas.papers.core import style
+    from dagnas.drawing import style
 
     ends = []
     for quantity, (label, colour, width) in LOSSES.items():
@@ -229,7 +229,7 @@ def _draw_plane(ax: Axes, rows: pd.DataFrame) -> None:
 
 def caption(table: pd.DataFrame, inputs: Inputs) -> str:
     """What is shown, how it was trained, and where the curves end."""
-    from dagnas.papers.core.panels import emulated_sentence, own_sentence
+    from dagnas.papers.panels import emulated_sentence, own_sentence
 
     sentences = [
         "(a) Reconstruction loss L_n + L_e and Kullback-Leibler divergence, unweighted, means over "
@@ -246,7 +246,7 @@ def caption(table: pd.DataFrame, inputs: Inputs) -> str:
 
 
 def _training_sentence(table: pd.DataFrame, inputs: Inputs, name: str) -> str:
-    from dagnas.papers.core import style
+    from dagnas.drawing import style
 
     asked = inputs.config.autoencoders[name]
     rows = table[table["benchmark"] == asked.benchmark]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dagnas.papers.core.inputs import Inputs
-from dagnas.papers.core.result import Result
+from dagnas.papers.inputs import Inputs
 from dagnas.papers.ngae.fig3 import emulated
+from dagnas.papers.result import Result
 from dagnas.seeds import stream, torch_generator
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from dagnas.predictors.core.graph_vae.labelled import Labelled
-    from dagnas.predictors.core.graph_vae.model import GraphVAE
-    from dagnas.search.core.latent import Region
+    from dagnas.predictors.graph_vae.labelled import Labelled
+    from dagnas.predictors.graph_vae.model import GraphVAE
+    from dagnas.search.models.latent import Region
 
 RESULT = Result(
     place="Figure 4",
@@ -74,8 +74,8 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
 
 
 def _rows(inputs: Inputs, name: str) -> list[dict[str, Any]]:
-    from dagnas.predictors.core.graph_vae.measures import errors, posterior
-    from dagnas.search.core.latent import Region
+    from dagnas.predictors.graph_vae.measures import errors, posterior
+    from dagnas.search.models.latent import Region
 
     asked = inputs.config.autoencoders[name]
     benchmark, labelled = inputs.benchmark(asked.benchmark), inputs.labelled(name)
@@ -121,7 +121,7 @@ def _test_rows(
     model: GraphVAE, labelled: Labelled, codes: NDArray[np.int64], rng: np.random.Generator
 ) -> list[dict[str, Any]]:
     """Predictions of some test cells, and how well they fit on all."""
-    from dagnas.predictors.core.graph_vae.measures import guesses
+    from dagnas.predictors.graph_vae.measures import guesses
 
     actual = 100 * labelled.test.performance.double().numpy()
     predicted = 100 * guesses(model, labelled.test.batch)[:, 0].double().numpy()
@@ -151,7 +151,7 @@ def ascents(
     """
     import torch
 
-    from dagnas.search.core.latent import ascend
+    from dagnas.search.models.latent import ascend
 
     points, way = starts, [starts]
     for _ in range(STEPS):
@@ -169,7 +169,7 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     """A row a benchmark: test cells, errors by epoch, predictions along ascents."""
     from matplotlib.figure import Figure
 
-    from dagnas.papers.core import style
+    from dagnas.drawing import style
 
     benchmarks = list(table["benchmark"].unique())
     figure = Figure(figsize=(18.5, 4.4 * len(benchmarks)), layout="constrained")
@@ -234,7 +234,7 @@ def _draw_errors(ax: Axes, rows: pd.DataFrame) -> None:
 
 
 def _draw_paths(accuracy: Axes, complexity: Axes, rows: pd.DataFrame) -> None:
-    from dagnas.papers.core import style
+    from dagnas.drawing import style
 
     _draw_ascents(accuracy, rows, "accuracy")
     best = value_of(rows, "best", "table")
@@ -250,7 +250,7 @@ def _draw_paths(accuracy: Axes, complexity: Axes, rows: pd.DataFrame) -> None:
 
 def _draw_ascents(ax: Axes, rows: pd.DataFrame, quantity: str) -> list[tuple[float, Any]]:
     """Means and bands of a quantity along the ascents; heights and looks of the means' ends."""
-    from dagnas.papers.core import style
+    from dagnas.drawing import style
 
     ends = []
     for objective, (label, colour, width) in LOOKS.items():
@@ -265,7 +265,7 @@ def _draw_ascents(ax: Axes, rows: pd.DataFrame, quantity: str) -> list[tuple[flo
 
 def caption(table: pd.DataFrame, inputs: Inputs) -> str:
     """What is shown, with the numbers that the paper's text speaks of."""
-    from dagnas.papers.core.panels import emulated_sentence, own_sentence
+    from dagnas.papers.panels import emulated_sentence, own_sentence
 
     sentences = [
         f"(a) {SHOWN} test cells drawn at random; the line is fitted on all test cells, and so are "
@@ -286,7 +286,7 @@ def caption(table: pd.DataFrame, inputs: Inputs) -> str:
 
 
 def _numbers(rows: pd.DataFrame, benchmark: str) -> str:
-    from dagnas.papers.core import style
+    from dagnas.drawing import style
 
     parts = []
     for objective, (label, *_) in LOOKS.items():

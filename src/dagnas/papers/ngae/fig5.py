@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dagnas.benchmarks.core.benchmark import TabularBenchmark
-from dagnas.papers.core.inputs import Inputs
-from dagnas.papers.core.result import Result
+from dagnas.benchmarks.benchmark import TabularBenchmark
+from dagnas.papers.inputs import Inputs
 from dagnas.papers.ngae.fig3 import emulated
 from dagnas.papers.ngae.fig4 import RATE, STEPS
+from dagnas.papers.result import Result
 from dagnas.seeds import stream, torch_generator
-from dagnas.spaces.core.cells import Cells, concatenate
+from dagnas.spaces.cells import Cells, concatenate
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from dagnas.predictors.core.graph_vae.model import GraphVAE
-    from dagnas.predictors.core.pairwise import PairwiseRidge
+    from dagnas.predictors.graph_vae.model import GraphVAE
+    from dagnas.predictors.pairwise import PairwiseRidge
 
 METHODS = ("ngae", "ngae_performance", "ngae_dvae")
 RESULT = Result(
@@ -77,7 +77,7 @@ class Accuracies:
     @cached_property
     def emulator(self) -> PairwiseRidge:
         """Regression fitted on all rows of the table."""
-        from dagnas.predictors.core.pairwise import PairwiseRidge
+        from dagnas.predictors.pairwise import PairwiseRidge
 
         values = self.benchmark.values(self.target)
         return PairwiseRidge(self.benchmark.space, self.benchmark.cells, values)
@@ -175,8 +175,8 @@ def by_ascent(inputs: Inputs, name: str, *, complexity: bool) -> Found:
     They are ranked by the predicted objective at their own codes: the point that a cell was
     decoded from may lie where no cell does.
     """
-    from dagnas.predictors.core.graph_vae.measures import posterior
-    from dagnas.search.core.latent import Region, ascend, decode_valid
+    from dagnas.predictors.graph_vae.measures import posterior
+    from dagnas.search.models.latent import Region, ascend, decode_valid
 
     space = inputs.benchmark(inputs.config.autoencoders[name].benchmark).space
     model = inputs.autoencoder(name).model(space)
@@ -191,9 +191,9 @@ def ranked(model: GraphVAE, cells: Cells, complexity: bool) -> Found:
     """One cell of each class, best first by the objective at its code."""
     import torch
 
-    from dagnas.predictors.core.graph_vae.measures import posterior
-    from dagnas.predictors.core.graph_vae.passing import prepare
-    from dagnas.search.core.latent import objective
+    from dagnas.predictors.graph_vae.measures import posterior
+    from dagnas.predictors.graph_vae.passing import prepare
+    from dagnas.search.models.latent import objective
 
     if not len(cells):
         return Found(cells, np.empty(0))
@@ -208,8 +208,8 @@ def ranked(model: GraphVAE, cells: Cells, complexity: bool) -> Found:
 
 def by_bayesian_rounds(inputs: Inputs, name: str, known: Accuracies) -> Found:
     """Cells that Bayesian optimisation evaluates after the training cells, best first (D-VAE)."""
-    from dagnas.search.core.pool import Seen
-    from dagnas.search.dvae_bo import bayesian_rounds
+    from dagnas.search.methods.dvae_bo import bayesian_rounds
+    from dagnas.search.pool import Seen
 
     space = known.benchmark.space
     labelled = inputs.labelled(name)
@@ -257,7 +257,7 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    from dagnas.papers.core import style
+    from dagnas.drawing import style
 
     benchmarks = list(table["benchmark"].unique())
     figure = Figure(layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08))
@@ -275,7 +275,7 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
 
 def _draw_row(place: Any, rows: pd.DataFrame, benchmark: TabularBenchmark) -> tuple[float, float]:
     """Cells of one benchmark, all to one scale; the size that this asks for, in inches."""
-    from dagnas.spaces.core.draw import INCHES_PER_UNIT
+    from dagnas.drawing.cells import INCHES_PER_UNIT, draw_cell
 
     # Where edges are labelled, cells are wide: they stand below one another, and smaller.
     wide = bool((benchmark.space.edge_mask.sum(axis=2) > 2).any())
@@ -288,7 +288,7 @@ def _draw_row(place: Any, rows: pd.DataFrame, benchmark: TabularBenchmark) -> tu
         for ax in panels[len(mine) :]:
             ax.set_axis_off()
         for ax, (_, row) in zip(panels, mine.iterrows(), strict=False):
-            benchmark.space.draw(benchmark.space.from_str([row["cell"]]), ax)
+            draw_cell(benchmark.space, benchmark.space.from_str([row["cell"]]), ax)
             _label(ax, row)
             drawn.append(ax)
     frames = np.array([[*ax.get_xlim(), *ax.get_ylim()] for ax in drawn]).reshape(-1, 4)
@@ -303,7 +303,7 @@ def _draw_row(place: Any, rows: pd.DataFrame, benchmark: TabularBenchmark) -> tu
 
 
 def _label(ax: Axes, row: pd.Series) -> None:
-    from dagnas.papers.core import style
+    from dagnas.drawing import style
 
     known = not np.isnan(row["predicted"])
     words = f"predicted {row['predicted']:.2f} %" if known else "no predictor"
@@ -325,7 +325,7 @@ def _label(ax: Axes, row: pd.Series) -> None:
 
 def caption(table: pd.DataFrame, inputs: Inputs) -> str:
     """How cells were found and ranked, and how methods compare."""
-    from dagnas.papers.core.panels import emulated_sentence, own_sentence
+    from dagnas.papers.panels import emulated_sentence, own_sentence
 
     sentences = [
         f"The {TOP} best cells of each method, with accuracy (bold; * emulated), accuracy that "
@@ -346,7 +346,7 @@ def caption(table: pd.DataFrame, inputs: Inputs) -> str:
 
 
 def _numbers(rows: pd.DataFrame) -> str:
-    from dagnas.papers.core import style
+    from dagnas.drawing import style
 
     parts = []
     for method, label in LABELS.items():

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dagnas.papers.core.inputs import Inputs
-from dagnas.papers.core.result import Result
+from dagnas.papers.inputs import Inputs
 from dagnas.papers.ngae.fig3 import emulated
+from dagnas.papers.result import Result
 from dagnas.seeds import stream, torch_generator
 
 if TYPE_CHECKING:
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from dagnas.predictors.core.graph_vae.measures import Prior
-    from dagnas.predictors.core.graph_vae.model import GraphVAE
-    from dagnas.spaces.core.cells import Cells
+    from dagnas.predictors.graph_vae.measures import Prior
+    from dagnas.predictors.graph_vae.model import GraphVAE
+    from dagnas.spaces.cells import Cells
 
 RESULT = Result(
     place="Table 1",
@@ -62,7 +62,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     """
     import pandas as pd
 
-    from dagnas.predictors.core.graph_vae.measures import reconstruction
+    from dagnas.predictors.graph_vae.measures import reconstruction
 
     rows = []
     for name in inputs.result.autoencoders:
@@ -103,7 +103,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
 def _prior(model: GraphVAE, train: Cells, name: str, epoch: int) -> Prior:
     """Measures of the prior; if no decoding is valid, there is nothing to be unique or novel."""
     from dagnas.errors import DagnasError
-    from dagnas.predictors.core.graph_vae.measures import Prior, prior
+    from dagnas.predictors.graph_vae.measures import Prior, prior
 
     generator = torch_generator(stream("ngae/table1", name, epoch, "prior"))
     try:
@@ -116,7 +116,7 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     """A row a benchmark, a panel a measure: dots are ours, open diamonds the paper's."""
     from matplotlib.figure import Figure
 
-    from dagnas.papers.core import style
+    from dagnas.drawing import style
 
     benchmarks = list(table["benchmark"].unique())
     figure = Figure(figsize=(13, 2.7 * len(benchmarks)), layout="constrained")
@@ -156,7 +156,7 @@ def _panel(ax: Axes, rows: pd.DataFrame, colour: str) -> None:
 
 def caption(table: pd.DataFrame, inputs: Inputs) -> str:
     """What each number is a share of, and what a decoding by chance means for uniqueness."""
-    from dagnas.papers.core.panels import emulated_sentence, own_sentence
+    from dagnas.papers.panels import emulated_sentence, own_sentence
 
     sentences = [
         f"Reconstruction: share of exact decodings of the test cells, {ENCODINGS} points of each "
@@ -174,7 +174,7 @@ def caption(table: pd.DataFrame, inputs: Inputs) -> str:
 
 
 def _cells_sentence(inputs: Inputs, name: str) -> str:
-    from dagnas.papers.core import style
+    from dagnas.drawing import style
 
     split = inputs.labelled(name).split
     few = f", of which {CELLS:,} drawn at random" if len(split.test) > CELLS else ""

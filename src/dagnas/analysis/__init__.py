@@ -1,0 +1,1 @@
+"""Statistics of traces: incumbents, paired trials, ranks, censored times."""

@@ -1,0 +1,139 @@
+"""The best cell so far, trial by trial and second by second: curves of search efficiency."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dagnas.benchmarks.benchmark import TabularBenchmark
+from dagnas.benchmarks.policy import Policy
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: What is followed over time, and the column of a trace that each is the error of.
+METRICS = {"validation error": "valid", "test error": "test"}
+EVALUATIONS = "evaluations"
+
+
+def time_grid(budget: float, intervals: int) -> NDArray[np.float64]:
+    """Round times from one step to the budget: at most ``intervals`` steps of 1, 2 or 5 x 10^k."""
+    least = budget / intervals
+    power = 10.0 ** np.floor(np.log10(least))
+    step = next(power * unit for unit in (1, 2, 5, 10) if power * unit >= least * (1 - 1e-9))
+    return step * np.arange(1, int(budget / step * (1 + 1e-9)) + 1)
+
+
+def incumbent(
+    signal: NDArray[np.float64], epochs: NDArray[np.integer] | None = None
+) -> NDArray[np.int64]:
+    """Position of the best signal up to each evaluation, the earliest of equals; shape (steps,).
+
+    Where trainings have different lengths, ``epochs``, a longer one is better than any shorter
+    one, as in Hyperband.
+    """
+    if epochs is not None:
+        # Places in order of (epochs, signal), equal for equals.
+        pairs = np.stack([epochs, signal], axis=1)
+        signal = np.unique(pairs, axis=0, return_inverse=True)[1].astype(np.float64)
+    before = np.concatenate([[-np.inf], np.maximum.accumulate(signal)[:-1]])
+    return np.maximum.accumulate(np.where(signal > before, np.arange(len(signal)), 0))
+
+
+def curves(traces: pd.DataFrame, grid: NDArray[np.float64]) -> pd.DataFrame:
+    """Mean and standard deviation over trials of what each method would report at each time.
+
+    A method reports the cell with the best signal among the evaluations that have ended; it keeps
+    its last report after its last evaluation.
+
+    Parameters
+    ----------
+    traces : DataFrame
+        As `Inputs.traces` gives them.
+    grid : ndarray
+        Times in simulated seconds.
+
+    Returns
+    -------
+    DataFrame
+        Columns metric (the errors, % , and the number of evaluations ended), method, seconds,
+        mean, sd (n - 1 in the denominator), se (standard error of the mean), n (trials that have
+        a report) and emulated.
+    """
+    import pandas as pd
+
+    rows: list[dict[str, Any]] = []
+    for method, of_method in traces.groupby("method", sort=False):
+        reports: dict[str, list[NDArray[np.float64]]] = {}
+        for _, trial in of_method.groupby("trial", sort=True):
+            best = incumbent(trial["signal"].to_numpy(), trial["epochs"].to_numpy())
+            ended = np.searchsorted(trial["seconds"].to_numpy(), grid, side="right")
+            started = ended > 0
+            for metric, column in METRICS.items():
+                error = 100 - trial[column].to_numpy()[best[ended - 1]]
+                reports.setdefault(metric, []).append(np.where(started, error, np.nan))
+            reports.setdefault(EVALUATIONS, []).append(ended.astype(float))
+        marks = set(" ".join(of_method["emulated"].unique()).split())
+        for metric, trials in reports.items():
+            values = np.array(trials)
+            n = (~np.isnan(values)).sum(axis=0)
+            relevant = marks - set(METRICS.values()) | (marks & {METRICS.get(metric, "")})
+            if metric == EVALUATIONS:
+                relevant = marks & {"seconds"}
+            rows += [
+                {
+                    "metric": metric,
+                    "method": method,
+                    "seconds": second,
+                    "mean": column[~np.isnan(column)].mean(),
+                    "sd": column[~np.isnan(column)].std(ddof=1) if count > 1 else np.nan,
+                    "n": count,
+                    "emulated": " ".join(sorted(relevant)),
+                }
+                for second, column, count in zip(grid, values.T, n, strict=True)
+                if count
+            ]
+    table = pd.DataFrame(rows)
+    return table.assign(se=table["sd"] / np.sqrt(table["n"]))
+
+
+def oracle(benchmark: TabularBenchmark, policy: Policy) -> pd.DataFrame:
+    """What the cells with the globally best signal report (GOAL, section 6.3, "Oracle").
+
+    For every training that gives a signal, the cell with the best one is taken; of equals all are,
+    but one of each class of isomorphic cells. The mean and the standard deviation are over all
+    final trainings of these cells. Where the table has only a mean over trainings, the spread is
+    unknown.
+
+    Returns
+    -------
+    DataFrame
+        Columns metric, method ("oracle"), mean, sd, n (trainings) and emulated.
+    """
+    import pandas as pd
+
+    signals = benchmark.values(policy.signal, policy.repeat).reshape(len(benchmark), -1)
+    best = np.flatnonzero((signals == np.nanmax(signals, axis=0)).any(axis=1))
+    # Cells of a class that share trainings are equal, and their trainings count once.
+    classes = benchmark.space.canonical(benchmark.cells[best])
+    best = best[np.unique(classes, return_index=True)[1]]
+    marks = set(benchmark.emulated(policy))
+    rows = []
+    for metric, column in METRICS.items():
+        quantity = getattr(policy, column)
+        several = bool(benchmark.table.repeats(quantity))
+        reported = 100 - benchmark.values(quantity, "random" if several else "mean")[best].ravel()
+        reported = reported[~np.isnan(reported)]
+        rows.append(
+            {
+                "metric": metric,
+                "method": "oracle",
+                "mean": reported.mean(),
+                "sd": reported.std(ddof=1) if len(reported) > 1 and several else np.nan,
+                "n": len(reported),
+                "emulated": " ".join(sorted(marks & {"signal", column})),
+            }
+        )
+    return pd.DataFrame(rows)

@@ -1,0 +1,123 @@
+"""Trials one by one: what each reports, intervals of means, and tests against one method."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from dagnas.analysis.incumbents import METRICS, incumbent
+from dagnas.analysis.ranks import Values, settled
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RESAMPLES = 9999
+
+
+class Comparison(NamedTuple):
+    """How the errors of a method compare with those of a reference.
+
+    Attributes
+    ----------
+    difference : float
+        Median over all pairs of a trial of the method and one of the reference of the error of
+        the first less that of the second (Hodges and Lehmann, 1963); positive if the reference is
+        better.
+    lost : float
+        Share of these pairs in which the method's error is the larger, ties counted as half.
+    mann_whitney, wilcoxon : float
+        Two-sided p-values of the rank-sum test, and of the signed-rank test on trials of equal
+        numbers, in which zero differences are ranked and then left out (Pratt, 1959).
+    """
+
+    difference: float
+    lost: float
+    mann_whitney: float
+    wilcoxon: float
+
+
+def reports(traces: pd.DataFrame, times: Values) -> pd.DataFrame:
+    """What each trial would report at each time; see `incumbents.curves`.
+
+    Before its first evaluation has ended a trial has no cell to report, and an error of 100 %:
+    leaving it out would favour methods that are late.
+
+    Parameters
+    ----------
+    traces : DataFrame
+        As `Inputs.traces` gives them.
+    times : ndarray, shape (times,)
+        In simulated seconds.
+
+    Returns
+    -------
+    DataFrame
+        Columns method, trial, metric, seconds, error (%) and emulated (what of the metric a
+        model gave), in the order of the traces.
+    """
+    import pandas as pd
+
+    frames = []
+    for (method, trial), steps in traces.groupby(["method", "trial"], sort=False):
+        best = incumbent(steps["signal"].to_numpy(), steps["epochs"].to_numpy())
+        ended = np.searchsorted(steps["seconds"].to_numpy(), times, side="right")
+        marks = set(steps["emulated"].iloc[0].split())
+        for metric, column in METRICS.items():
+            accuracy = steps[column].to_numpy()[best[ended - 1]]
+            report = {
+                "method": method,
+                "trial": trial,
+                "metric": metric,
+                "seconds": times,
+                "error": np.where(ended > 0, 100 - accuracy, 100.0),
+                "emulated": " ".join(sorted(marks & {"signal", "seconds", column})),
+            }
+            frames.append(pd.DataFrame(report))
+    return pd.concat(frames, ignore_index=True)
+
+
+def interval(values: Values, rng: np.random.Generator) -> tuple[float, float]:
+    """Bootstrap interval of 95 % for a mean, bias-corrected and accelerated (Efron, 1987).
+
+    Parameters
+    ----------
+    values : ndarray, shape (trials,)
+        A single one has no interval; equal ones have one of no width.
+    rng : Generator
+        Draws the resamples.
+    """
+    from scipy.stats import bootstrap
+
+    if len(values) < 2:
+        return np.nan, np.nan
+    if np.ptp(settled(values)) == 0:
+        return float(values[0]), float(values[0])
+    found = bootstrap((values,), np.mean, n_resamples=RESAMPLES, method="BCa", rng=rng)
+    low, high = found.confidence_interval
+    return float(low), float(high)
+
+
+def compare(method: Values, reference: Values) -> Comparison:
+    """Compare the errors of two methods, shape (trials,) each, in the order of the trials."""
+    from scipy.stats import mannwhitneyu, wilcoxon
+
+    every = settled(np.subtract.outer(method, reference))
+    paired = settled(method - reference)
+    return Comparison(
+        difference=float(np.median(every)),
+        lost=float((every > 0).mean() + (every == 0).mean() / 2),
+        # Where nothing differs, neither statistic is defined.
+        mann_whitney=(
+            float(mannwhitneyu(settled(method), settled(reference)).pvalue) if every.any() else 1.0
+        ),
+        wilcoxon=float(wilcoxon(paired, zero_method="pratt").pvalue) if paired.any() else 1.0,
+    )
+
+
+def holm(p: Values) -> Values:
+    """p-values of a family of tests, corrected for their number (Holm, 1979); shape (tests,)."""
+    order = np.argsort(p, kind="stable")
+    corrected = np.empty(len(p))
+    corrected[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    return np.minimum(corrected, 1.0)

@@ -1,0 +1,291 @@
+"""Samples until a search finds the best cell, where some trials were stopped before they had.
+
+Of a stopped trial we know that it took more samples than it was given, and no more than that
+("censored"). Nothing here goes beyond what was sampled: means are restricted to it, and a median
+is given only if half of the trials got there.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dagnas.analysis.paired import holm
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from scipy.stats import CensoredData
+
+
+class Waits(NamedTuple):
+    """What the trials of one method took, in the order of their numbers.
+
+    Attributes
+    ----------
+    samples : ndarray of int, shape (trials,)
+        Samples until the best cell, it included; of a stopped trial, all that it took.
+    found : ndarray of bool, shape (trials,)
+        Whether the trial found it.
+    """
+
+    samples: NDArray[np.int64]
+    found: NDArray[np.bool_]
+
+    def until(self, most: int) -> Waits:
+        """What would be known if every trial had been stopped after ``most`` samples."""
+        return Waits(np.minimum(self.samples, most), self.found & (self.samples <= most))
+
+    def followed(self, cap: int) -> int:
+        """Samples up to which every trial is known: ``cap``, or fewer where one ended early."""
+        return int(min([cap, *self.samples[~self.found]]))
+
+
+class Median(NamedTuple):
+    """Median and its interval of 95 %; NaN if not reached, ``high`` infinite if unbounded."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Summary(NamedTuple):
+    """What the trials of one method took.
+
+    Attributes
+    ----------
+    n, finished : int
+        Trials, and those that found the best cell.
+    cap : int
+        Samples after which a trial was stopped.
+    mean : float
+        NaN unless all trials finished.
+    restricted_mean : float
+        Mean of the samples up to ``restricted_to``, a lower bound of the mean; the mean itself if
+        all trials finished.
+    restricted_to : float
+        Samples up to which every trial is known; NaN if all finished.
+    se : float
+        Standard error of ``restricted_mean``.
+    median, median_low, median_high : float
+        See `Median`.
+    """
+
+    n: int
+    finished: int
+    cap: int
+    mean: float
+    restricted_mean: float
+    restricted_to: float
+    se: float
+    median: float
+    median_low: float
+    median_high: float
+
+
+class Comparison(NamedTuple):
+    """How a method compares with a reference; ratios above 1 favour the reference.
+
+    Attributes
+    ----------
+    upto : int
+        Samples up to which every trial of both is known; the next attributes are of these alone.
+    finished_upto, reference_finished_upto : float
+        Trials that finished by then, %.
+    ratio_upto : float
+        Ratio of the means restricted to then; NaN if no trial of either finished by then.
+    logrank_p : float
+        See `log_rank`.
+    sooner, later, sign_p : int, int, float
+        See `sign_test`.
+    mean_ratio, median_ratio : float
+        Ratios of means and of medians; NaN unless both are known.
+    mean_ratio_least, median_ratio_least : float
+        The same, or a lower bound where the method's is not known but the reference's is.
+    """
+
+    upto: int
+    finished_upto: float
+    reference_finished_upto: float
+    ratio_upto: float
+    logrank_p: float
+    sooner: int
+    later: int
+    sign_p: float
+    mean_ratio: float
+    mean_ratio_least: float
+    median_ratio: float
+    median_ratio_least: float
+
+
+def waits(traces: pd.DataFrame, best: float) -> dict[str, Waits]:
+    """What the trials of every method took.
+
+    Parameters
+    ----------
+    traces : DataFrame
+        As `Inputs.traces` gives them, of a study with ``until_best``.
+    best : float
+        Best signal of the benchmark.
+    """
+    found = {}
+    for method, trials in traces.groupby("method", sort=False):
+        last = trials.sort_values(["trial", "step"]).groupby("trial").tail(1)
+        found[str(method)] = Waits(last["step"].to_numpy() + 1, last["signal"].to_numpy() >= best)
+    return found
+
+
+def _censored(of: Waits) -> CensoredData:
+    from scipy.stats import CensoredData
+
+    return CensoredData(uncensored=of.samples[of.found], right=of.samples[~of.found])
+
+
+def curve(of: Waits) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Kaplan-Meier estimate of the share of trials that have found the best cell.
+
+    Returns
+    -------
+    samples, shares : ndarray
+        The share from each number of samples up to the next; the last one is where the last trial
+        ended.
+    """
+    from scipy.stats import ecdf
+
+    rising = ecdf(_censored(of)).cdf
+    return rising.quantiles.astype(np.int64), rising.probabilities
+
+
+def median(of: Waits) -> Median:
+    """Samples by which half of the trials have found the best cell, by the Kaplan-Meier estimate.
+
+    The interval holds all numbers of samples at which a half is within the pointwise interval of
+    95 % of the curve on the log-log scale (Brookmeyer and Crowley, 1982).
+    """
+    from scipy.stats import ecdf
+
+    waiting = ecdf(_censored(of)).sf
+    with warnings.catch_warnings():
+        # The interval is not defined before the first success and where no trial is left.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        interval = waiting.confidence_interval(0.95, method="log-log")
+
+    def first(shares: NDArray[np.float64], otherwise: float) -> float:
+        # A product of many fractions may miss one half by its last digit.
+        below = np.flatnonzero(shares <= 0.5 + 1e-9)
+        return float(waiting.quantiles[below[0]]) if len(below) else otherwise
+
+    return Median(
+        first(waiting.probabilities, np.nan),
+        first(interval.low.probabilities, np.nan),
+        first(interval.high.probabilities, np.inf),
+    )
+
+
+def log_rank(one: Waits, other: Waits) -> float:
+    """Two-sided p-value of the log-rank test that two methods find the best cell equally soon.
+
+    NaN if no trial of either found it.
+    """
+    from scipy.stats import logrank
+
+    if not (one.found.any() or other.found.any()):
+        return np.nan
+    with np.errstate(invalid="ignore"):
+        return float(logrank(_censored(one), _censored(other)).pvalue)
+
+
+def sign_test(one: Waits, other: Waits) -> tuple[int, int, float]:
+    """Compare trials of equal numbers.
+
+    Returns
+    -------
+    sooner, later : int
+        Trials in which ``one`` took fewer samples, or more; neither if both were stopped first or
+        took equally many.
+    p : float
+        Two-sided p-value of the sign test, 1 if there is no such trial.
+    """
+    from scipy.stats import binomtest
+
+    a, b = (np.where(w.found, w.samples, np.inf) for w in (one, other))
+    sooner, later = int((a < b).sum()), int((a > b).sum())
+    decided = sooner + later
+    return sooner, later, float(binomtest(sooner, decided).pvalue) if decided else 1.0
+
+
+def summary(of: Waits, cap: int) -> Summary:
+    """What the trials of one method took, each of at most ``cap`` samples."""
+    whole, most = bool(of.found.all()), of.followed(cap)
+    counted = of.samples if whole else of.until(most).samples
+    return Summary(
+        len(of.samples),
+        int(of.found.sum()),
+        cap,
+        float(counted.mean()) if whole else np.nan,
+        float(counted.mean()),
+        np.nan if whole else most,
+        float(counted.std(ddof=1) / np.sqrt(len(counted))) if len(counted) > 1 else np.nan,
+        *median(of),
+    )
+
+
+def comparison(of: Waits, reference: Waits, cap: int, reference_cap: int) -> Comparison:
+    """How a method compares with another, whose trials have caps of their own."""
+    mine, other = summary(of, cap), summary(reference, reference_cap)
+    upto = min(of.followed(cap), reference.followed(reference_cap))
+    one, two = of.until(upto), reference.until(upto)
+    anyone = one.found.any() or two.found.any()
+    reached = of.followed(cap) if np.isnan(mine.median) else mine.median
+    return Comparison(
+        upto,
+        float(100 * one.found.mean()),
+        float(100 * two.found.mean()),
+        float(one.samples.mean() / two.samples.mean()) if anyone else np.nan,
+        log_rank(one, two),
+        *sign_test(one, two),
+        mine.mean / other.mean,
+        mine.restricted_mean / other.mean,
+        mine.median / other.median,
+        reached / other.median,
+    )
+
+
+def table(of: Mapping[str, Waits], caps: Mapping[str, int], reference: str) -> pd.DataFrame:
+    """Summary of every method, and its comparison with ``reference``, if that is among them.
+
+    Returns
+    -------
+    DataFrame
+        Columns method, and those of `Summary` and `Comparison`; the reference is not compared with
+        itself.
+    """
+    import pandas as pd
+
+    rows: list[dict[str, Any]] = []
+    for method, mine in of.items():
+        row = {"method": method, **summary(mine, caps[method])._asdict()}
+        if method != reference and reference in of:
+            compared = comparison(mine, of[reference], caps[method], caps[reference])
+            row |= compared._asdict()
+        rows.append(row)
+    return pd.DataFrame(rows, columns=["method", *Summary._fields, *Comparison._fields])
+
+
+def corrected(of: pd.DataFrame) -> pd.DataFrame:
+    """Table whose p-values are corrected for their number by Holm's rule.
+
+    Parameters
+    ----------
+    of : DataFrame
+        Tables as `table` makes them, with a column benchmark; each benchmark's tests are a family.
+    """
+    result = of.copy()
+    for _, rows in of.groupby("benchmark"):
+        for column in ("logrank_p", "sign_p"):
+            known = rows[column].dropna()
+            result.loc[known.index, column] = holm(known.to_numpy())
+    return result

@@ -1,0 +1,242 @@
+"""A space and a table: what an evaluation gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dagnas.benchmarks.policy import Policy
+from dagnas.errors import DagnasError, unknown
+from dagnas.spaces.base import Space
+from dagnas.spaces.cell_space import CellSpace
+from dagnas.spaces.cells import Cells
+from dagnas.tables.table import Table
+
+
+class Evaluations(NamedTuple):
+    """What a batch of B evaluations gave.
+
+    Attributes
+    ----------
+    signal : ndarray, shape (B,)
+        What the method is told: an accuracy, %.
+    seconds : ndarray, shape (B,)
+        Simulated cost of each evaluation.
+    valid, test : ndarray, shape (B,)
+        Reported accuracies, %; never shown to a method.
+    """
+
+    signal: NDArray[np.float64]
+    seconds: NDArray[np.float64]
+    valid: NDArray[np.float64]
+    test: NDArray[np.float64]
+
+
+class Benchmark(Protocol):
+    """What the runner needs of a benchmark; a plug-in may offer anything of this shape."""
+
+    name: str
+    policies: Mapping[str, Policy]
+
+    @property
+    def space(self) -> Space[Any]:
+        """What is searched."""
+
+    def emulated(self, policy: Policy) -> tuple[str, ...]:
+        """Those of signal, seconds, valid and test that a model gave, not a training run."""
+
+    def evaluate(self, cells: Any, policy: Policy, rng: np.random.Generator) -> Evaluations:
+        """Evaluate a batch of the space's architectures."""
+
+    def digest(self) -> str:
+        """Text that changes when evaluations may change, such as a table's digest."""
+
+
+@dataclass
+class TabularBenchmark:
+    """A benchmark whose evaluations are looked up.
+
+    Parameters
+    ----------
+    name : str
+    space : CellSpace
+    table : Table
+        Its column ``code`` holds the packed number of each row's cell.
+    policies : mapping of str to Policy
+        Named presets.
+    by_class : bool
+        Whether a row stands for all cells isomorphic to its own.
+    """
+
+    name: str
+    space: CellSpace
+    table: Table
+    policies: Mapping[str, Policy]
+    by_class: bool = False
+    _order: NDArray[np.int64] = field(init=False, repr=False)
+    _codes: NDArray[np.int64] = field(init=False, repr=False)
+    _values: dict[tuple[str, str], NDArray[np.float64]] = field(
+        init=False, repr=False, default_factory=dict
+    )
+
+    def __post_init__(self) -> None:
+        if self.table.provenance.get("space") != self.space.name:
+            raise DagnasError(
+                f"{self.table.path} is a table of {self.table.provenance.get('space')!r}, "
+                f"not of {self.space.name!r}"
+            )
+        codes = self.table["code"]
+        self._order = np.argsort(codes, kind="stable")
+        self._codes = codes[self._order]
+
+    def __len__(self) -> int:
+        return len(self._codes)
+
+    @property
+    def cells(self) -> Cells:
+        """Cells of all rows, in the table's order."""
+        return self.space.unpack(self.table["code"])
+
+    def rows(self, cells: Cells) -> NDArray[np.int64]:
+        """Row of each cell.
+
+        Raises
+        ------
+        DagnasError
+            A cell is not in the table.
+        """
+        codes = self.space.canonical(cells) if self.by_class else self.space.pack(cells)
+        place = np.minimum(np.searchsorted(self._codes, codes), len(self) - 1)
+        absent = self._codes[place] != codes
+        if absent.any():
+            (text,) = self.space.to_str(cells[int(absent.argmax())])
+            raise DagnasError(f"{self.table.path} has no cell {text}")
+        return self._order[place]
+
+    def emulated(self, policy: Policy) -> tuple[str, ...]:
+        """Those of signal, seconds, valid and test that the table only emulates."""
+        repeats = (policy.repeat, "mean", "mean", "mean")
+        names = ("signal", "seconds", "valid", "test")
+        return tuple(
+            name
+            for name, repeat in zip(names, repeats, strict=True)
+            if self.table.emulated.intersection(self._columns(getattr(policy, name), repeat))
+        )
+
+    def _columns(self, quantity: str, repeat: str) -> list[str]:
+        if repeat == "random":
+            return self.table.repeats(quantity)
+        return [f"{quantity}/{repeat}"]
+
+    def values(self, quantity: str, repeat: str = "mean") -> NDArray[np.float64]:
+        """A quantity of all rows, in the table's order; see `Table.quantity`."""
+        if (quantity, repeat) not in self._values:
+            self._values[quantity, repeat] = self.table.quantity(quantity, repeat)
+        return self._values[quantity, repeat]
+
+    def fidelities(self, policy: Policy) -> tuple[int, ...]:
+        """Epochs, ascending and the policy's last, that an evaluation can train and pay for."""
+        splits = {column.rpartition("/")[0] for column in self.table.columns}
+        stem = policy.signal.rpartition("/")[0]
+        epochs = {int(split.rpartition("/")[2]) for split in splits if split.startswith(f"{stem}/")}
+        shorter = (policy.at(e) for e in sorted(epochs) if e < policy.epochs)
+        return (*(p.epochs for p in shorter if self._holds(p)), policy.epochs)
+
+    def _holds(self, policy: Policy) -> bool:
+        wanted = ((policy.signal, policy.repeat), (policy.seconds, "mean"))
+        return all(
+            f"{quantity}/{repeat}" in self.table.columns
+            or (repeat in ("random", "mean") and self.table.repeats(quantity))
+            for quantity, repeat in wanted
+        )
+
+    def best_signal(self, policy: Policy) -> float:
+        """The best signal that any cell gives.
+
+        Raises
+        ------
+        DagnasError
+            The policy draws one of several repeats, so that there is no one best.
+        """
+        if policy.repeat == "random":
+            raise DagnasError(
+                f"{self.name}: the signal {policy.signal!r} is one of several trainings, drawn at "
+                "each query, so no cell is the best; choose a policy with a fixed repeat or a mean"
+            )
+        return float(self.values(policy.signal, policy.repeat).max())
+
+    def evaluate(self, cells: Cells, policy: Policy, rng: np.random.Generator) -> Evaluations:
+        """Look up a batch of cells; shape (B,) each.
+
+        One number of ``rng`` is used for every cell, whatever the policy, so that trials under
+        different policies keep comparable streams.
+        """
+        return self.look_up(self.rows(cells), policy, rng)
+
+    def look_up(
+        self, rows: NDArray[np.int64], policy: Policy, rng: np.random.Generator
+    ) -> Evaluations:
+        """Look up a batch of rows; see `evaluate`."""
+        draw = rng.random(len(rows))
+        signal = self.values(policy.signal, policy.repeat)[rows]
+        if policy.repeat == "random":
+            known = ~np.isnan(signal)
+            rank = (draw * known.sum(axis=1)).astype(np.int64)
+            # The repeat chosen is the one before which `rank` known ones stand.
+            chosen = (known & (known.cumsum(axis=1) == rank[:, None] + 1)).argmax(axis=1)
+            signal = signal[np.arange(len(rows)), chosen]
+        return Evaluations(
+            signal,
+            self.values(policy.seconds)[rows],
+            self.values(policy.valid)[rows],
+            self.values(policy.test)[rows],
+        )
+
+    def digest(self) -> str:
+        """Digest of the table's source."""
+        return self.table.provenance.get("sha256", "")
+
+
+class OpenBenchmark(Protocol):
+    """Function that opens a benchmark from the folder of tables."""
+
+    def __call__(self, data: Path) -> Benchmark:
+        """Open it; raises DagnasError if a table is missing or damaged."""
+
+
+@dataclass(frozen=True)
+class BenchmarkEntry:
+    """A named benchmark that can be opened: what the registry holds."""
+
+    name: str
+    module: str
+    open: OpenBenchmark
+    #: Names of the tables (in the data folder) that it reads.
+    tables: tuple[str, ...] = ()
+
+
+def benchmark(*, tables: tuple[str, ...] = ()):  # type: ignore[no-untyped-def]
+    """Decorate a function ``(data: Path) -> Benchmark`` as the benchmark of its name."""
+
+    def wrap(function: OpenBenchmark) -> BenchmarkEntry:
+        return BenchmarkEntry(function.__name__, function.__module__, function, tables)  # type: ignore[attr-defined]
+
+    return wrap
+
+
+def find_policy(benchmark: Benchmark, name: str) -> Policy:
+    """Preset ``name`` of a benchmark.
+
+    Raises
+    ------
+    DagnasError
+        It has none of that name.
+    """
+    if name not in benchmark.policies:
+        raise unknown(f"policy of {benchmark.name}", name, benchmark.policies)
+    return benchmark.policies[name]

@@ -1,0 +1,89 @@
+"""Benchmarks from tables that `dagnas build-table` made: the shipped one and users' own."""
+
+from __future__ import annotations
+
+import functools
+import re
+from pathlib import Path
+
+from dagnas.benchmarks import BENCHMARKS
+from dagnas.benchmarks.benchmark import BenchmarkEntry, TabularBenchmark
+from dagnas.benchmarks.policy import Policy
+from dagnas.errors import DagnasError
+from dagnas.spaces import SPACES
+from dagnas.tables.table import Table
+
+#: The search signal comes after this share of the epochs. GOAL's on NAS-Bench-201 comes after 12
+#: of 200, with a rate that has decayed to zero by then; in the middle of a training that is not
+#: so, and a quarter ranks cells about as well (docs/digits201.md).
+SIGNAL_SHARE = 4
+#: Evaluations that a search can pay for on average, as in GOAL, section 6.3.
+BUDGET = 240
+
+
+def open_built(name: str, path: Path) -> TabularBenchmark:
+    """Open a table that was built here, with the policies ``goal`` and ``bonas``.
+
+    Parameters
+    ----------
+    name : str
+        Name of the benchmark.
+    path : Path
+
+    Raises
+    ------
+    DagnasError
+        The table is missing, damaged, or was not built by `dagnas build-table`.
+    """
+    table = Table(path)
+    if "recipe" not in table.provenance:
+        raise DagnasError(f"{path} was not made by `dagnas build-table`")
+    images = table.provenance["images"]
+    pattern = re.compile(rf"{re.escape(images)}/valid/(\d+)/s0")
+    last = max(int(found[1]) for found in map(pattern.fullmatch, table.columns) if found)
+    early = max(1, last // SIGNAL_SHARE)
+    signal, seconds = f"{images}/valid/{early}", f"{images}/seconds/{early}"
+    valid, test = f"{images}/valid/{last}", f"{images}/test/{last}"
+    policies = {
+        "goal": Policy(
+            signal=signal,
+            repeat="random",
+            seconds=seconds,
+            valid=valid,
+            test=test,
+            budget_seconds=float(f"{BUDGET * table.quantity(seconds, 'mean').mean():.1g}"),
+            source="GOAL, section 6.3, with epochs and budget in proportion",
+        ),
+        "bonas": Policy(
+            signal=test,
+            repeat="mean",
+            seconds=f"{images}/seconds/{last}",
+            valid=valid,
+            test=test,
+            budget_evaluations=1000,
+            source="BONAS, section 4.2: the mean test accuracy is the ground truth",
+        ),
+    }
+    space = SPACES.get(table.provenance["space"])
+    return TabularBenchmark(name, space, table, policies)
+
+
+@functools.cache
+def built_entry(name: str) -> BenchmarkEntry:
+    """Benchmark of the table ``NAME.parquet`` in the folder of tables."""
+    return BenchmarkEntry(
+        name, __name__, lambda data: open_built(name, data / f"{name}.parquet"), (name,)
+    )
+
+
+def find_benchmark(name: str, data: Path) -> BenchmarkEntry:
+    """Benchmark of that name, or of a table that was built into the folder ``data``.
+
+    Raises
+    ------
+    DagnasError
+        There is neither.
+    """
+    if name not in BENCHMARKS.names() and (data / f"{name}.parquet").is_file():
+        return built_entry(name)
+    return BENCHMARKS.get(name)

@@ -1,1 +1,0 @@
-"""The machinery of benchmarks: tables, policies, and where tables come from."""

@@ -1,0 +1,81 @@
+"""Benchmarks whose evaluations are a function of the decisions taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from dagnas.benchmarks.benchmark import Evaluations
+from dagnas.benchmarks.policy import Policy
+from dagnas.spaces.decisions import DecisionSpace, Walk
+
+#: Decisions taken, as pairs of names of state and action, to a reward; higher is better.
+Objective = Callable[[list[tuple[str, str]]], float]
+
+
+@dataclass
+class ObjectiveBenchmark:
+    """A space of decisions and the reward of what was decided.
+
+    An evaluation costs one simulated second, so that seconds count evaluations. Its only policy is
+    ``reward``: the reward is the signal, and what is reported.
+
+    Parameters
+    ----------
+    name : str
+    space : DecisionSpace
+    objective : callable
+        ``objective(decisions)`` returns the reward of a list of (state, action).
+    budget_evaluations : int, optional
+        Default budget of a trial.
+    source : str
+        Where the objective is from.
+
+    Examples
+    --------
+    >>> space = DecisionSpace.chain("rates", {"rate": ["0.1", "0.01"], "decay": ["0", "0.5"]})
+    >>> bench = ObjectiveBenchmark("rates", space, lambda taken: float(dict(taken)["rate"]))
+    """
+
+    name: str
+    space: DecisionSpace
+    objective: Objective
+    budget_evaluations: int | None = None
+    source: str = ""
+    policies: dict[str, Policy] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.policies = {
+            "reward": Policy(
+                signal="reward",
+                repeat="mean",
+                seconds="evaluations",
+                valid="reward",
+                test="reward",
+                budget_evaluations=self.budget_evaluations,
+                source=self.source,
+            )
+        }
+
+    @property
+    def module(self) -> str:
+        """Module whose code evaluations depend on."""
+        defined = self.objective.__module__
+        return __name__ if defined == "__main__" else defined
+
+    def emulated(self, policy: Policy) -> tuple[str, ...]:
+        """Nothing: the reward is what it is."""
+        return ()
+
+    def evaluate(self, walks: list[Walk], policy: Policy, rng: np.random.Generator) -> Evaluations:
+        """Rewards of walks; shape (B,) each."""
+        rewards = np.array(
+            [self.objective(self.space.decisions(walk)) for walk in walks], dtype=np.float64
+        )
+        return Evaluations(rewards, np.ones(len(walks)), rewards, rewards)
+
+    def digest(self) -> str:
+        """Name of the objective."""
+        return f"{self.objective.__module__}.{self.objective.__qualname__}"

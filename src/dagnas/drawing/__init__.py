@@ -1,0 +1,1 @@
+"""Pictures: cells, decision spaces, and the common style of figures."""

@@ -1,0 +1,208 @@
+"""One look for all figures: type, colours and names of methods, marks of emulated data.
+
+Colours are those of Okabe and Ito (2008) and of Tol's schemes, which people with the common kinds
+of colour blindness can tell apart; the methods that a paper proposes are warm and drawn thick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.optimize import isotonic_regression
+
+from dagnas.errors import DagnasError
+
+
+class Look(NamedTuple):
+    """How a method is drawn."""
+
+    label: str
+    colour: str
+    width: float = 1.8
+    dashes: Any = "-"
+
+
+METHODS = {
+    "goal": Look("GOAL", "#D55E00", 3.0),
+    "goal_mlp": Look("GOAL-MLP", "#E69F00", 2.4),
+    "npnas": Look("NPNAS", "#009E73"),
+    "regularized_evolution": Look("REA", "#0072B2"),
+    "random_search": Look("RS", "#777777"),
+    "reinforce": Look("RL", "#CC79A7"),
+    "bohb": Look("BOHB", "#56B4E9"),
+    "smac": Look("SMAC", "#332288"),
+    "nao": Look("NAO", "#882255"),
+    "alphax": Look("AlphaX", "#999933"),
+    "bonas": Look("BONAS(EA)", "#B2182B", 3.0),
+    "bonas_rl": Look("BONAS(RL)", "#EE7733", 2.4),
+    "bonas_random": Look("BONAS(RS)", "#EE3377", 2.4),
+    "lanas": Look("LaNAS", "#228833"),
+    "nasbot": Look("NASBOT", "#66CCEE"),
+    "ngae": Look("NGAE", "#CC3311", 3.0),
+    "ngae_performance": Look("NGAE w/o complexity", "#EE8866", 2.4),
+    "dvae_bo": Look("D-VAE+BO", "#4477AA"),
+    "random_distinct": Look("Random", "#777777"),
+}
+SPARE = ("#44AA99", "#AA4499", "#661100", "#6699CC", "#888888", "#117733")
+PREDICTORS = {"ecc": Look("GNN (ECC)", "#D55E00", 2.4), "mlp": Look("MLP", "#0072B2", 2.4)}
+BENCHMARKS = {
+    "nasbench101": "NAS-Bench-101",
+    "nasbench101_seven": "NAS-Bench-101, seven vertices",
+    "nasbench201": "NAS-Bench-201",
+    "nasbench201_cifar100": "NAS-Bench-201, CIFAR-100",
+    "nasbench201_imagenet16": "NAS-Bench-201, ImageNet16-120",
+    "digits201": "digits201",
+    "enas": "ENAS",
+}
+
+SETTINGS: Any = {
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.labelsize": 11,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 12,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "font.family": "DejaVu Sans",
+    "font.size": 10.5,
+    "figure.facecolor": "white",
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.8,
+    "legend.frameon": False,
+    "savefig.dpi": 160,
+    # Without these two, every SVG would be different, and readable only with our fonts.
+    "svg.hashsalt": "dagnas",
+    "svg.fonttype": "path",
+}
+
+
+@contextmanager
+def context(sheet: Path | None = None) -> Iterator[None]:
+    """Draw in this style, whatever the user's own matplotlib settings.
+
+    Parameters
+    ----------
+    sheet : Path, optional
+        A matplotlib style sheet whose settings go over this style's.
+
+    Raises
+    ------
+    DagnasError
+        The style sheet cannot be read.
+    """
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(SETTINGS)
+        if sheet is not None:
+            try:
+                mpl.rcParams.update(mpl.rc_params_from_file(sheet, use_default_template=False))
+            except (OSError, ValueError) as error:
+                raise DagnasError(f"--style {sheet}: no style sheet: {error}") from error
+        yield
+
+
+def looks(methods: Sequence[str], known: Mapping[str, Look] = METHODS) -> dict[str, Look]:
+    """Look of every method; those that this module does not know get spare colours in order."""
+    strange = [method for method in methods if method not in known]
+    spare = {
+        method: Look(method, SPARE[i % len(SPARE)], dashes="-" if i < len(SPARE) else "--")
+        for i, method in enumerate(strange)
+    }
+    return {method: known.get(method) or spare[method] for method in methods}
+
+
+def benchmark_label(name: str) -> str:
+    """Name of a benchmark for people."""
+    return BENCHMARKS.get(name, name)
+
+
+def headline(figure: Figure, text: str) -> None:
+    """Write what all panels have in common above them, at the left."""
+    figure.suptitle(text, x=0.008, ha="left", fontsize=14, fontweight="bold")
+
+
+def stamp(place: Axes | Figure, emulated: str) -> None:
+    """Mark a panel, or a whole figure, whose data are emulated; nothing if none are.
+
+    Parameters
+    ----------
+    place : Axes or Figure
+        Marked in its upper right corner.
+    emulated : str
+        Emulated quantities, separated by spaces.
+    """
+    if emulated:
+        place.text(
+            0.98,
+            0.97,
+            f"EMULATED: {', '.join(emulated.split())}",
+            transform=place.transAxes if isinstance(place, Axes) else place.transFigure,
+            ha="right",
+            va="top",
+            fontsize=8,
+            fontweight="bold",
+            color="#8a1c1c",
+            bbox={"boxstyle": "round,pad=0.3", "facecolor": "#fdeaea", "edgecolor": "#c98b8b"},
+            zorder=10,
+        )
+
+
+def label_ends(ax: Axes, ends: Sequence[tuple[float, Look]], gap: float = 0.065) -> None:
+    """Write each line's name at its right end, moved apart where lines end close together.
+
+    Parameters
+    ----------
+    ax : Axes
+        With its final limits.
+    ends : sequence of (float, Look)
+        Height of each line's end, and its look.
+    gap : float
+        Least distance of two labels as a share of the axes' height.
+    """
+    low, high = ax.get_ylim()
+    ordered = sorted(ends, key=lambda end: end[0])
+    heights = np.clip([(y - low) / (high - low) for y, _ in ordered], 0.0, 1.0)
+    distance = gap * np.arange(len(ordered))
+    places = isotonic_regression(heights - distance).x + distance
+    for (_, look), height, place in zip(ordered, heights, places, strict=True):
+        ax.plot(
+            [1.0, 1.035],
+            [height, place],
+            transform=ax.transAxes,
+            color=look.colour,
+            lw=0.8,
+            clip_on=False,
+        )
+        ax.text(
+            1.045,
+            place,
+            look.label,
+            transform=ax.transAxes,
+            va="center",
+            color=look.colour,
+            fontweight="bold" if look.width > 2 else "normal",
+        )
+
+
+def name_rows(ax: Axes, looks: Sequence[Look]) -> None:
+    """Write names at the left of rows 0, 1, ..., in their colours."""
+    ax.set_yticks(range(len(looks)), [look.label for look in looks])
+    for text, look in zip(ax.get_yticklabels(), looks, strict=True):
+        text.set(color=look.colour, fontweight="bold" if look.width > 2 else "normal")
+    ax.grid(visible=False, axis="y")
+
+
+def save(figure: Figure, path: Any, kind: str) -> None:
+    """Write a figure as "svg" or "png"; equal figures give equal bytes."""
+    metadata: dict[str, None] = (
+        {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
+    )
+    figure.savefig(path, format=kind, metadata=metadata)

@@ -1,0 +1,101 @@
+"""Panels that figures share: curves of search efficiency, and sentences about their data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
+
+from dagnas.drawing import style
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: The benchmark that ships with this package, and that no paper has.
+OWN = "digits201"
+ORACLE = style.Look("Oracle", "#000000", 1.4, (0, (4, 2)))
+
+
+def efficiency(ax: Axes, panel: pd.DataFrame, *, bars: bool) -> None:
+    """Error of what each method reports against simulated seconds, and the oracle's range.
+
+    Parameters
+    ----------
+    ax : Axes
+    panel : DataFrame
+        Columns method, seconds, mean, sd and emulated, of one benchmark and one metric.
+    bars : bool
+        Whether each point has a bar of one standard deviation.
+    """
+    searches = panel[panel["method"] != "oracle"]
+    looks = style.looks(list(searches["method"].unique()))
+    budget = searches["seconds"].max()
+    ends = []
+    for rank, (method, look) in enumerate(looks.items()):
+        curve = searches[searches["method"] == method]
+        line = {"color": look.colour, "lw": look.width, "ls": look.dashes, "zorder": 3 + look.width}
+        ax.plot(curve["seconds"], curve["mean"], **line)
+        if bars:
+            # Side by side, since bars on one another cannot be read.
+            shift = (rank - (len(looks) - 1) / 2) * budget * 0.006
+            line |= {"lw": 1.3, "ls": "none", "capsize": 2}
+            ax.errorbar(curve["seconds"] + shift, curve["mean"], curve["sd"], **line)
+        ends.append((curve["mean"].iloc[-1], look))
+    low = searches["mean"].min()
+    for _, best in panel[panel["method"] == "oracle"].drop_duplicates("method").iterrows():
+        ax.axhline(best["mean"], color=ORACLE.colour, lw=ORACLE.width, ls=ORACLE.dashes, zorder=2)
+        spread = 0.0 if np.isnan(best["sd"]) else best["sd"]
+        ax.axhspan(best["mean"] - spread, best["mean"] + spread, color="#d9d9d9", lw=0, zorder=1)
+        ends.append((best["mean"], ORACLE))
+        low = min(low, best["mean"] - spread)
+    if bars:
+        low = min(low, (searches["mean"] - searches["sd"].fillna(0)).min())
+    # The first tenth of the budget is far above the rest and equal for all.
+    settled = searches[searches["seconds"] >= 0.1 * budget]
+    high = (settled["mean"] + (settled["sd"].fillna(0) if bars else 0)).max()
+    margin = 0.06 * (high - low)
+    ax.set(
+        xlim=(0, budget * (1.02 if bars else 1)),
+        ylim=(low - margin, high + margin),
+        xlabel="simulated seconds",
+    )
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: number(x)))
+    ax.locator_params(axis="x", nbins=4)
+    style.label_ends(ax, ends)
+    style.stamp(ax, " ".join(sorted(set(" ".join(panel["emulated"]).split()))))
+
+
+def number(value: float) -> str:
+    """A number of any size with its thousands apart, such as "28,000" or "0.5"."""
+    return f"{value:,.12g}"
+
+
+def quantity_words(quantity: str) -> str:
+    """Quantity of a table in words: "validation accuracy after 12 epochs"."""
+    _, split, epochs = quantity.split("/")
+    names = {"valid": "validation", "train": "training"}
+    return f"{names.get(split, split)} accuracy after {epochs} epochs"
+
+
+def own_sentence(benchmarks: Iterable[str]) -> str:
+    """Sentence that says which of the benchmarks is not a paper's, "" if none is such."""
+    if OWN not in set(benchmarks):
+        return ""
+    return f"{style.benchmark_label(OWN)} is this project's own benchmark, not the paper's."
+
+
+def between(numbers: pd.Series) -> str:
+    """Range of whole numbers in words: "50", or "48 to 50"."""
+    low, high = int(numbers.min()), int(numbers.max())
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def emulated_sentence(marks: pd.Series, subject: str = "the table") -> str:
+    """Sentence that says what was emulated, "" if nothing was."""
+    found = sorted(set(" ".join(marks).split()))
+    if not found:
+        return ""
+    return f"**Emulated** in {subject}, not from training runs: {', '.join(found)}."

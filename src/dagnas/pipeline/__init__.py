@@ -1,0 +1,1 @@
+"""The pipeline: scale files, kinds of artifacts, jobs, provenance."""

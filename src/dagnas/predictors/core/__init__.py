@@ -1,1 +1,0 @@
-"""The machinery of predictors: what one is, its loss, its training, foreign models."""

@@ -1,1 +1,0 @@
-"""The machinery of search: what a method is, and who runs it."""

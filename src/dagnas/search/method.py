@@ -1,0 +1,158 @@
+"""What a search method is: a generator over one trial, or over several at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dagnas.settings import Settings
+from dagnas.spaces.base import Space
+from dagnas.spaces.cell_space import CellSpace
+from dagnas.spaces.cells import Cells
+from dagnas.spaces.decisions import Walk
+
+
+class Proposal(NamedTuple):
+    """Cells to evaluate, the steps of the trial that they came from, and how long to train them.
+
+    Attributes
+    ----------
+    cells : Cells
+    parents : ndarray of int, shape (B,), optional
+        Number of the evaluation that each cell descends from, -1 for none; none by default.
+    epochs : int, optional
+        Training epochs, one of the ``fidelities`` that the method was given; the policy's by
+        default.
+    """
+
+    cells: Cells
+    parents: NDArray[np.integer] | None = None
+    epochs: int | None = None
+
+
+class Evaluated(NamedTuple):
+    """Cells and what their evaluations gave.
+
+    Attributes
+    ----------
+    cells : Cells
+    signals : ndarray, shape (B,)
+        Accuracies, %.
+    """
+
+    cells: Cells
+    signals: NDArray[np.float64]
+
+
+#: Arguments that a runner may supply, and no config.
+_SUPPLIED = ("device", "fidelities", "observe", "prior")
+
+#: One trial: yields cells, is sent their signals (accuracies in %, shape (B,)).
+Trial = Generator[Cells | Proposal, NDArray[np.float64], None]
+
+#: Several trials side by side: yields one walk for each of them, is sent their rewards.
+Replicas = Generator[list[Walk], NDArray[np.float64], None]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A named search method: what `method` makes of a generator function.
+
+    Attributes
+    ----------
+    function : callable
+        ``function(space, rng, *, setting=default, ...)``; with a list of generators, one for each
+        trial, if ``batched``. Some keywords are no settings, if it
+        has them: ``device``, the torch device to compute on; ``fidelities``, the epochs, ascending
+        and the policy's last, that an evaluation can train; ``prior``, cells of another search
+        space that were evaluated before (`Evaluated`); ``observe``, a function that is told the
+        method's surrogate.
+    name, module : str
+    space : type
+        Kind of space that it searches: `CellSpace`, `DecisionSpace`, or `Space` for any.
+    batched : bool
+        Whether it runs several trials at once, each as if it were alone.
+    per_space : mapping of str to mapping
+        Defaults that differ from the function's on some spaces, by the space's name.
+    preset : mapping
+        Defaults that differ from the function's everywhere: what makes a variant.
+    """
+
+    function: Callable[..., Trial | Replicas]
+    name: str
+    module: str
+    space: type[Space[Any]] = CellSpace
+    batched: bool = False
+    per_space: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    preset: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def _settings(self) -> Settings:
+        return Settings(f"method {self.name!r}", self.function, hidden=_SUPPLIED)
+
+    def settings(self, space: str = "", given: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """All settings in force on a space: given ones over the space's over the defaults.
+
+        Raises
+        ------
+        DagnasError
+            A given name is unknown, or a value is not of its type or range.
+        """
+        return self._settings.check(
+            {**self.preset, **self.per_space.get(space, {}), **(given or {})}
+        )
+
+    def has(self, setting: str) -> bool:
+        """Whether there is a setting of that name."""
+        return setting in self._settings.defaults
+
+    def start(
+        self,
+        space: Space[Any],
+        rng: np.random.Generator | Sequence[np.random.Generator],
+        settings: Mapping[str, Any],
+        **supplied: Any,
+    ) -> Any:
+        """Begin a trial, or several of a batched method.
+
+        Of what the runner supplies, the method gets what it takes.
+        """
+        taken = {name: value for name, value in supplied.items() if self.takes(name)}
+        return self.function(space, rng, **taken, **settings)
+
+    def takes(self, name: str) -> bool:
+        """Whether the method wants ``device``, ``fidelities``, ``observe`` or ``prior``."""
+        return name in (self.function.__kwdefaults__ or {})
+
+    def variant(self, name: str, module: str, **preset: Any) -> Method:
+        """Same method under another name with other defaults."""
+        return replace(self, name=name, module=module, preset={**self.preset, **preset})
+
+
+def method(
+    *,
+    space: type[Space[Any]] = CellSpace,
+    batched: bool = False,
+    per_space: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Callable[[Callable[..., Trial | Replicas]], Method]:
+    """Decorate a generator function as the search method of its name; see `Method`.
+
+    Examples
+    --------
+    >>> @method()
+    ... def random_search(space, rng):
+    ...     while True:
+    ...         yield space.sample(1, rng)
+    """
+
+    def wrap(function: Callable[..., Trial | Replicas]) -> Method:
+        return Method(
+            function, function.__name__, function.__module__, space, batched, per_space or {}
+        )
+
+    return wrap

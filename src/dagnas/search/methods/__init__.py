@@ -1,0 +1,1 @@
+"""Search methods, one family per module; `dagnas.search.METHODS` names them."""

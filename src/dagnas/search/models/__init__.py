@@ -1,0 +1,1 @@
+"""Models and samplers that search methods share."""

@@ -1,0 +1,423 @@
+"""Who runs a method: budget, clock, trace, progress, seeds and resuming."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from dagnas import __version__
+from dagnas.benchmarks.benchmark import (
+    Benchmark,
+    Evaluations,
+    TabularBenchmark,
+    find_policy,
+)
+from dagnas.closure import digest
+from dagnas.errors import DagnasError
+from dagnas.files import write_parquet, write_text
+from dagnas.parts import Parts
+from dagnas.predictors import PREDICTORS
+from dagnas.search.method import Evaluated, Method, Proposal
+from dagnas.seeds import stream
+from dagnas.spaces.base import Space
+
+TRACE = pa.schema(
+    [
+        ("trial", pa.int32()),
+        ("step", pa.int32()),
+        ("cell", pa.string()),
+        ("code", pa.int64()),
+        ("parent", pa.int32()),
+        ("epochs", pa.int32()),
+        ("signal", pa.float64()),
+        ("seconds", pa.float64()),
+        ("valid", pa.float64()),
+        ("test", pa.float64()),
+        ("emulated", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Search:
+    """A method on a benchmark under a policy: all that a trial depends on but its number.
+
+    Parameters
+    ----------
+    benchmark : Benchmark
+    method : Method
+    given : mapping
+        Settings that differ from the method's defaults.
+    policy : str
+        Name of a policy of the benchmark.
+    budget_seconds, budget_evaluations : float, int or None
+        Budget of a trial; the policy's if both are None. An evaluation counts if it ends within
+        the simulated seconds.
+    until_best : bool
+        Whether a trial ends with the best cell of the benchmark (BONAS, section 4.2). Its trace
+        then holds only evaluations that beat all before them, and the last one.
+    prior : Benchmark, optional
+        Benchmark on a similar space, of which the method is told all evaluations beforehand.
+    device : str
+        ``cpu`` or ``cuda``, for methods that compute on one.
+    study : str
+        Random streams derive from (study, method, trial).
+
+    Raises
+    ------
+    DagnasError
+        The method searches spaces of another kind, a setting or budget is out of range, the policy
+        is unknown, there is no budget, the best cell is not known, the method makes no use of a
+        prior, or is batched and has a budget in seconds.
+    """
+
+    benchmark: Benchmark
+    method: Method
+    given: Mapping[str, Any] = field(default_factory=dict)
+    policy: str = "goal"
+    budget_seconds: float | None = None
+    budget_evaluations: int | None = None
+    until_best: bool = False
+    prior: TabularBenchmark | None = None
+    device: str = "cpu"
+    study: str = ""
+
+    def __post_init__(self) -> None:
+        wanted, space = self.method.space, self.benchmark.space
+        if not isinstance(space, wanted):
+            raise DagnasError(
+                f"method {self.method.name!r} searches {wanted.kind}; "
+                f"{self.benchmark.name} is a space of {space.kind}"
+            )
+        rules = find_policy(self.benchmark, self.policy)
+        if self.budget_seconds is None and self.budget_evaluations is None:
+            object.__setattr__(self, "budget_seconds", rules.budget_seconds)
+            object.__setattr__(self, "budget_evaluations", rules.budget_evaluations)
+        for name in ("budget_seconds", "budget_evaluations"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise DagnasError(f"{name} is {value}; it must be positive")
+        if self.budget_seconds is None and self.budget_evaluations is None:
+            raise DagnasError(
+                f"policy {self.policy!r} of {self.benchmark.name} has no budget of its own: "
+                "give budget_seconds or budget_evaluations"
+            )
+        if self.method.batched and self.budget_seconds is not None:
+            raise DagnasError(
+                f"method {self.method.name!r} runs its trials side by side, evaluation by "
+                "evaluation: give budget_evaluations, not budget_seconds"
+            )
+        if self.until_best and not isinstance(self.benchmark, TabularBenchmark):
+            raise DagnasError(f"{self.benchmark.name} is no table: its best cell is not known")
+        if self.prior is not None and not self.method.takes("prior"):
+            raise DagnasError(f"method {self.method.name!r} makes no use of a prior")
+        object.__setattr__(self, "study", self.study or self.benchmark.name)
+        object.__setattr__(
+            self, "settings", self.method.settings(self.benchmark.space.name, self.given)
+        )
+
+    settings: dict[str, Any] = field(init=False)
+
+    def metadata(self) -> dict[str, str]:
+        """What every trace of this search says of itself."""
+        rules = find_policy(self.benchmark, self.policy)
+        return {
+            "dagnas.study": self.study,
+            "dagnas.method": self.method.name,
+            "dagnas.settings": json.dumps(self.settings, sort_keys=True),
+            "dagnas.benchmark": self.benchmark.name,
+            "dagnas.table": self.benchmark.digest(),
+            "dagnas.policy": self.policy,
+            "dagnas.rules": json.dumps(asdict(rules), sort_keys=True),
+            "dagnas.budget_seconds": json.dumps(self.budget_seconds),
+            "dagnas.budget_evaluations": json.dumps(self.budget_evaluations),
+            "dagnas.until_best": json.dumps(self.until_best),
+            "dagnas.prior": self.prior.name if self.prior else "",
+            "dagnas.device": self.device if self.method.takes("device") else "cpu",
+            "dagnas.emulated": json.dumps(self.benchmark.emulated(rules)),
+            "dagnas.version": __version__,
+        }
+
+
+def run_trial(
+    search: Search,
+    trial: int,
+    progress: Callable[[float], None] = lambda fraction: None,
+    **extra: Any,
+) -> pa.Table:
+    """Run one trial until its budget is spent, or the method has nothing left to propose.
+
+    Parameters
+    ----------
+    search : Search
+    trial : int
+        Number of the trial; it names the random streams.
+    progress : callable
+        Told the spent fraction of the budget after every batch.
+    **extra
+        Further arguments of the method that are no settings, such as ``observe``.
+
+    Returns
+    -------
+    pyarrow.Table
+        Columns of `TRACE`, one row an evaluation.
+    """
+    if search.method.batched:
+        return run_side_by_side(search, [trial], progress)[0]
+    evaluator = _Evaluator(search, trial)
+    proposals = search.method.start(
+        search.benchmark.space,
+        stream(*evaluator.names),
+        search.settings,
+        device=search.device,
+        fidelities=evaluator.fidelities,
+        prior=_evaluated(search.prior, search.policy) if search.prior else None,
+        **extra,
+    )
+    proposal = next(proposals, None)
+    while proposal is not None:
+        answer = evaluator.evaluate(proposal)
+        progress(evaluator.spent)
+        if answer is None:
+            break
+        try:
+            proposal = proposals.send(answer)
+        except StopIteration:
+            break
+    proposals.close()
+    return evaluator.table()
+
+
+def run_side_by_side(
+    search: Search,
+    trials: Sequence[int],
+    progress: Callable[[float], None] = lambda fraction: None,
+) -> list[pa.Table]:
+    """Run several trials of a batched method, all of one number of evaluations.
+
+    Parameters
+    ----------
+    search : Search
+    trials : sequence of int
+        Numbers of the trials; each names its random streams.
+    progress : callable
+        Told the spent fraction of the budget after every evaluation of all.
+
+    Returns
+    -------
+    list of pyarrow.Table
+        As `run_trial` gives them.
+    """
+    evaluators = [_Evaluator(search, trial) for trial in trials]
+    proposals = search.method.start(
+        search.benchmark.space,
+        [stream(*evaluator.names) for evaluator in evaluators],
+        search.settings,
+        device=search.device,
+    )
+    signals: NDArray[np.float64] | None = None
+    while True:
+        try:
+            batch = proposals.send(signals)
+        except StopIteration:  # It has no more to propose.
+            break
+        answers = [
+            evaluator.evaluate(batch[number : number + 1])
+            for number, evaluator in enumerate(evaluators)
+        ]
+        progress(evaluators[0].spent)
+        going = [answer for answer in answers if answer is not None]
+        if len(going) < len(answers):
+            break
+        signals = np.concatenate(going)
+    proposals.close()
+    return [evaluator.table() for evaluator in evaluators]
+
+
+class _Evaluator:
+    """One trial's evaluations: chance, clock, budget and record."""
+
+    def __init__(self, search: Search, trial: int) -> None:
+        self._search, self._benchmark = search, search.benchmark
+        self._rules = find_policy(self._benchmark, search.policy)
+        self.names = (search.study, search.method.name, trial)
+        self._chance = stream(*self.names, "evaluations")
+        #: Epochs, ascending and the policy's last, that an evaluation can train.
+        self.fidelities: tuple[int, ...] = (self._rules.epochs,)
+        self._best = np.inf
+        if isinstance(self._benchmark, TabularBenchmark):
+            self.fidelities = self._benchmark.fidelities(self._rules)
+            self._best = self._benchmark.best_signal(self._rules) if search.until_best else np.inf
+        seconds, evaluations = search.budget_seconds, search.budget_evaluations
+        self._limit = np.inf if seconds is None else seconds
+        self._most = np.inf if evaluations is None else evaluations
+        self._record = _Record(
+            self._benchmark.space, trial, self._rules.epochs, only_better=search.until_best
+        )
+
+    @property
+    def spent(self) -> float:
+        """Fraction of the budget that is spent."""
+        record = self._record
+        return min(1.0, max(record.clock / self._limit, record.done / self._most))
+
+    def evaluate(self, proposal: Any) -> NDArray[np.float64] | None:
+        """Evaluate and record a batch; its signals, or None if the trial is over."""
+        rules, record = self._rules, self._record
+        if not isinstance(proposal, Proposal):
+            proposal = Proposal(proposal)
+        epochs = rules.epochs if proposal.epochs is None else proposal.epochs
+        method, benchmark = self._search.method.name, self._benchmark
+        if not len(proposal.cells):
+            raise DagnasError(f"method {method!r} proposed a batch of no {benchmark.space.kind}")
+        if epochs not in self.fidelities:
+            raise DagnasError(
+                f"method {method!r} asked for a training of {epochs} epochs; "
+                f"{benchmark.name} has {', '.join(map(str, self.fidelities))}"
+            )
+        full = epochs == rules.epochs
+        result = benchmark.evaluate(
+            proposal.cells, rules if full else rules.at(epochs), self._chance
+        )
+        if not (result.seconds > 0).all():
+            raise DagnasError(
+                f"{benchmark.name}: {rules.seconds!r} is not positive for one of the "
+                f"{benchmark.space.kind} evaluated"
+            )
+        seconds = record.clock + np.cumsum(result.seconds)
+        found = np.flatnonzero(full & (result.signal >= self._best))[:1] + 1
+        kept = int(min((seconds <= self._limit).sum(), self._most - record.done, *found))
+        record.add(proposal, epochs, result, seconds, kept)
+        over = kept < len(proposal.cells) or record.done >= self._most or len(found)
+        return None if over else result.signal
+
+    def table(self) -> pa.Table:
+        """All evaluations, with columns of `TRACE`."""
+        return self._record.table(" ".join(self._benchmark.emulated(self._rules)))
+
+
+def _evaluated(benchmark: TabularBenchmark, policy: str) -> Evaluated:
+    """All cells of a table and their mean signals."""
+    return Evaluated(benchmark.cells, benchmark.values(find_policy(benchmark, policy).signal))
+
+
+class _Record:
+    """Evaluations of a trial, as they come; a table at its end."""
+
+    def __init__(self, space: Space[Any], trial: int, epochs: int, only_better: bool) -> None:
+        self._space, self._trial, self._epochs = space, trial, epochs
+        self._only_better, self._best = only_better, -np.inf
+        self._parts: list[dict[str, NDArray[Any]]] = []
+        self._last: dict[str, NDArray[Any]] = {}
+        self.done, self.clock = 0, 0.0
+
+    def add(
+        self,
+        proposal: Proposal,
+        epochs: int,
+        result: Evaluations,
+        seconds: NDArray[np.float64],
+        kept: int,
+    ) -> None:
+        """Note the first ``kept`` evaluations of a batch."""
+        if not kept:
+            return
+        parents = np.full(kept, -1) if proposal.parents is None else proposal.parents[:kept]
+        rows = {
+            "step": np.arange(self.done, self.done + kept),
+            "code": self._space.pack(proposal.cells[:kept]),
+            "parent": parents,
+            "epochs": np.full(kept, epochs),
+            "signal": result.signal[:kept],
+            "seconds": seconds[:kept],
+            "valid": result.valid[:kept],
+            "test": result.test[:kept],
+        }
+        self.done, self.clock = self.done + kept, float(seconds[kept - 1])
+        if self._only_better:
+            # Short trainings say nothing of who is best.
+            signal = rows["signal"] if epochs == self._epochs else np.full(kept, -np.inf)
+            before = np.maximum.accumulate(np.concatenate([[self._best], signal]))
+            better, self._best = signal > before[:-1], before[-1]
+            self._last = {} if better[-1] else {name: rows[name][-1:] for name in rows}
+            if not better.any():
+                return
+            rows = {name: rows[name][better] for name in rows}
+        self._parts.append(rows)
+
+    def table(self, emulated: str) -> pa.Table:
+        """All that was noted, with columns of `TRACE`."""
+        parts = [*self._parts, self._last] if self._last else self._parts
+        if not parts:
+            return TRACE.empty_table()
+        columns: dict[str, Any] = {
+            name: np.concatenate([part[name] for part in parts]) for name in parts[0]
+        }
+        size = len(columns["code"])
+        columns["trial"] = np.full(size, self._trial)
+        columns["cell"] = self._space.to_str(self._space.unpack(columns["code"]))
+        if columns["code"].dtype == object:
+            columns["code"] = [None] * size
+        columns["emulated"] = [emulated] * size
+        return pa.table({name: columns[name] for name in TRACE.names}).cast(TRACE)
+
+
+def run(search: Search, trials: range, out: Path, show: bool = True) -> None:
+    """Run trials and write their trace to ``out``, wall-clock seconds beside it.
+
+    Every finished trial is kept in a hidden folder beside ``out`` until all are done, so that an
+    interrupted run goes on where it stopped: with the trial that it was in, from its start (of a
+    batched method, with all trials).
+
+    Raises
+    ------
+    DagnasError
+        ``out`` cannot be written, or an evaluation fails.
+    """
+    benchmark = search.benchmark
+    evaluating = getattr(benchmark, "module", type(benchmark).__module__)
+    roots = [__name__, search.method.module, evaluating]
+    if "predictor" in search.settings:
+        roots.append(PREDICTORS.module(search.settings["predictor"]))
+    identity = {**search.metadata(), "dagnas.code": digest(roots)}
+    parts = Parts(out, identity)
+    pending = [trial for trial in trials if not parts.has(str(trial))]
+    with tqdm(
+        total=len(trials),
+        initial=len(trials) - len(pending),
+        desc=f"{search.study} {search.method.name}",
+        unit="trial",
+        bar_format="{desc} {percentage:3.0f}%|{bar}| {n:.1f}/{total} [{elapsed}<{remaining}]",
+        disable=None if show else True,
+    ) as bar:
+        batched = search.method.batched and pending
+        for group in [pending] if batched else [[trial] for trial in pending]:
+            began, before, size = time.perf_counter(), bar.n, len(group)
+
+            def advance(fraction: float, before: float = before, size: int = size) -> None:
+                bar.update(before + size * fraction - bar.n)
+
+            if batched:
+                done = run_side_by_side(search, group, advance)
+            else:
+                done = [run_trial(search, group[0], advance)]
+            wall = {"dagnas.wall": f"{(time.perf_counter() - began) / size:.3f}"}
+            for trial, table in zip(group, done, strict=True):
+                parts.write(str(trial), table, wall)
+            advance(1.0)
+    tables = [parts.read(str(trial)) for trial in trials]
+    walls = [table.schema.metadata[b"dagnas.wall"].decode() for table in tables]
+    rows = [f"{trial},{wall}\n" for trial, wall in zip(trials, walls, strict=True)]
+    write_text("trial,seconds\n" + "".join(rows), out.with_suffix(".wall.csv"))
+    whole = pa.concat_tables(table.replace_schema_metadata() for table in tables)
+    write_parquet(whole, out, search.metadata())
+    parts.remove()

@@ -1,0 +1,187 @@
+"""What every space of cells can do, written once in terms of its free variables."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dagnas.errors import DagnasError
+from dagnas.spaces.base import Space
+from dagnas.spaces.cells import Cells, Graphs
+
+
+class CellSpace(Space[Cells]):
+    """A set of typed acyclic graphs on a fixed number of vertices.
+
+    A cell chooses a type for every vertex and for every edge i -> j, i < j, among those that two
+    masks allow. Places with more than one allowed type are the *variables* of the space, edges
+    first (by head, then tail), then vertices; a cell is also the vector of their values.
+
+    Parameters
+    ----------
+    name : str
+    node_types, edge_types : tuple of str
+        Names of the T vertex types and the R edge types.
+    node_mask : ndarray of bool, shape (V, T)
+        Types allowed at every vertex.
+    edge_mask : ndarray of bool, shape (V, V, R)
+        Types allowed at every edge; no type for i >= j.
+    """
+
+    kind = "cells"
+
+    def __init__(
+        self,
+        name: str,
+        node_types: tuple[str, ...],
+        edge_types: tuple[str, ...],
+        node_mask: NDArray[np.bool_],
+        edge_mask: NDArray[np.bool_],
+    ) -> None:
+        self.name, self.node_types, self.edge_types = name, node_types, edge_types
+        self.node_mask, self.edge_mask = node_mask, edge_mask
+        self.num_nodes = len(node_mask)
+        heads, tails = np.nonzero(edge_mask.sum(axis=2).T > 1)
+        self._tails, self._heads = tails, heads
+        self._vertices = np.flatnonzero(node_mask.sum(axis=1) > 1)
+        allowed = [*edge_mask[tails, heads], *node_mask[self._vertices]]
+        #: Number of values of every variable.
+        self.sizes = np.array([int(mask.sum()) for mask in allowed])
+        self._types = np.zeros((len(allowed), self.sizes.max()), dtype=np.int8)
+        for row, mask in zip(self._types, allowed, strict=True):
+            row[: mask.sum()] = np.flatnonzero(mask)
+        self._radix = np.concatenate([[1], np.cumprod(self.sizes[:-1], dtype=np.int64)])
+        self._fixed = Cells(
+            node_mask.argmax(axis=1).astype(np.int8)[None],
+            edge_mask.argmax(axis=2).astype(np.int8)[None],
+        )
+
+    def __repr__(self) -> str:
+        return f"<space {self.name}>"
+
+    # Cells as vectors of values, as numbers and as text.
+
+    def to_values(self, cells: Cells) -> NDArray[np.int64]:
+        """Values of all variables, shape (B, number of variables)."""
+        types = np.concatenate(
+            [cells.edges[:, self._tails, self._heads], cells.nodes[:, self._vertices]], axis=1
+        )
+        return (types[:, :, None] == self._types).argmax(axis=2)
+
+    def from_values(self, values: NDArray[np.integer]) -> Cells:
+        """Cells from the values of all variables, shape (B, number of variables)."""
+        types = self._types[np.arange(len(self.sizes)), values]
+        edges = np.repeat(self._fixed.edges, len(values), axis=0)
+        nodes = np.repeat(self._fixed.nodes, len(values), axis=0)
+        edges[:, self._tails, self._heads] = types[:, : len(self._tails)]
+        nodes[:, self._vertices] = types[:, len(self._tails) :]
+        return Cells(nodes, edges)
+
+    def pack(self, cells: Cells) -> NDArray[np.int64]:
+        """Number of every cell in mixed radix, first variable least significant; shape (B,)."""
+        return self.to_values(cells) @ self._radix
+
+    def unpack(self, codes: NDArray[np.int64]) -> Cells:
+        """Cells of the numbers that ``pack`` gives."""
+        return self.from_values(np.asarray(codes)[:, None] // self._radix % self.sizes)
+
+    # Identity up to isomorphism.
+
+    @abstractmethod
+    def canonical(self, cells: Cells) -> NDArray[np.int64]:
+        """Packed number of each cell's class representative: equal for isomorphic cells only."""
+
+    @abstractmethod
+    def key(self, cells: Cells) -> list[str]:
+        """Text that isomorphic cells share, and no others."""
+
+    def representatives(self) -> NDArray[np.int64]:
+        """Packed numbers of one cell of each class, ascending."""
+        return np.unique(self.canonical(self.enumerate()))
+
+    # Moves.
+
+    def is_valid(self, cells: Cells) -> NDArray[np.bool_]:
+        """Whether each cell belongs to the space; shape (B,)."""
+        return np.ones(len(cells), dtype=bool)
+
+    def sample(self, n: int, rng: np.random.Generator) -> Cells:
+        """Draw ``n`` cells, uniformly over the values of all variables that give a valid cell."""
+        values = np.empty((0, len(self.sizes)), dtype=np.int64)
+        while len(values) < n:
+            # Whole blocks, so that the first cells drawn do not depend on how many are asked for.
+            blocks = -(-(n - len(values)) // 64)
+            draw = rng.integers(self.sizes, size=(64 * blocks, len(self.sizes)))
+            values = np.concatenate([values, draw[self.is_valid(self.from_values(draw))]])
+        return self.from_values(values[:n])
+
+    def mutate(self, cells: Cells, rng: np.random.Generator) -> Cells:
+        """Give one variable of every cell another value, uniformly among valid results."""
+        values = self.to_values(cells)
+        pending = np.arange(len(values))
+        while len(pending):
+            trial = values[pending]
+            rows = np.arange(len(pending))
+            variable = rng.integers(len(self.sizes), size=len(pending))
+            size = self.sizes[variable]
+            step = 1 + rng.integers(size - 1)
+            trial[rows, variable] = (trial[rows, variable] + step) % size
+            accepted = self.is_valid(self.from_values(trial))
+            values[pending[accepted]] = trial[accepted]
+            pending = pending[~accepted]
+        return self.from_values(values)
+
+    def neighbours(self, cell: Cells) -> Cells:
+        """All valid cells that differ from one cell (a batch of one) in one variable."""
+        (value,) = self.to_values(cell)
+        near = []
+        for variable, size in enumerate(self.sizes):
+            block = np.repeat(value[None], size - 1, axis=0)
+            block[:, variable] = np.delete(np.arange(size), value[variable])
+            near.append(block)
+        cells = self.from_values(np.concatenate(near))
+        return cells[self.is_valid(cells)]
+
+    # Relaxation.
+
+    def to_graph(self, cells: Cells) -> Graphs:
+        """One-hot form, float32: nodes (B, V, T), edges (B, V, V, R)."""
+        nodes = cells.nodes[:, :, None] == np.arange(len(self.node_types))
+        edges = cells.edges[:, :, :, None] == np.arange(len(self.edge_types))
+        return Graphs(
+            (nodes & self.node_mask).astype(np.float32), (edges & self.edge_mask).astype(np.float32)
+        )
+
+    def project(self, graphs: Graphs) -> Cells:
+        """Nearest cells (Euclidean distance of one-hot forms): q of GOAL, equation 4.
+
+        For a one-hot vector e_k, ||x - e_k||^2 = ||x||^2 + 1 - 2 x_k, so that without further
+        constraints every place takes its largest allowed component. Ties go to the first type.
+
+        Parameters
+        ----------
+        graphs : Graphs of ndarray
+            Relaxed cells: nodes (B, V, T), edges (B, V, V, R).
+        """
+        nodes = np.where(self.node_mask, graphs.nodes, -np.inf).argmax(axis=2)
+        edges = np.where(self.edge_mask, graphs.edges, -np.inf).argmax(axis=3)
+        return Cells(nodes.astype(np.int8), edges.astype(np.int8))
+
+    def prune(self, cells: Cells) -> Cells:
+        """Cells without the parts that have no effect; here all parts have one."""
+        return cells
+
+    def madds(self, cells: Cells) -> NDArray[np.int64]:
+        """Multiply-adds of each cell's network on one CIFAR image, shape (B,).
+
+        Raises
+        ------
+        DagnasError
+            The space's networks are not known.
+        """
+        raise DagnasError(f"the size of networks of {self.name} is not known: it has no `madds`")
+
+    def _refuse(self, text: str, why: str) -> DagnasError:
+        return DagnasError(f"{text!r} is no {self.name} cell: {why}")

@@ -1,0 +1,1 @@
+"""Benchmark tables: columns, published sources, importers, emulation."""

@@ -1,0 +1,269 @@
+"""From a published file to the project's table: find it, verify it, import it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import requests
+from tqdm import tqdm
+
+from dagnas.errors import DagnasError, unknown
+from dagnas.files import SCHEMA, write_parquet
+from dagnas.tables.importers import import_table
+from dagnas.tables.sources import IMAGES, SOURCES, Source, SourceFile
+
+_ATTEMPTS = 5
+_PAUSE = 1.0
+#: Of a broken transfer at most so many bytes come again.
+_CHUNK = 2**16
+
+
+def split_mirrors(text: str) -> list[str]:
+    """Places in a list such as DAGNAS_MIRROR holds: folders and addresses, ``os.pathsep`` between.
+
+    The colons of ``http://host:port/`` separate nothing.
+    """
+    sep = re.escape(os.pathsep)
+    return re.findall(rf"https?://[^{sep}/]*(?::\d+)?[^{sep}]*|[^{sep}]+", text)
+
+
+def fetch(
+    name: str,
+    data: Path,
+    mirrors: Sequence[str] = (),
+    source: str | None = None,
+    force: bool = False,
+) -> str:
+    """Make the table ``data/NAME.parquet`` from the first source found.
+
+    Mirrors are searched in order for every source of the table; local files are read in place. If
+    none holds any, the smallest file with an official address is downloaded to ``data/sources``.
+
+    Parameters
+    ----------
+    name : str
+        Name of the table, a key of `SOURCES`.
+    data : Path
+        Folder of tables.
+    mirrors : sequence of str
+        Folders or http(s) addresses of folders.
+    source : str, optional
+        ``official`` or ``compact``, the name of a source file, or a path to one.
+    force : bool
+        Import anew even if the table is up to date.
+
+    Returns
+    -------
+    str
+        What was done.
+
+    Raises
+    ------
+    DagnasError
+        Unknown name; nothing found (the message lists where it was looked for); a wrong checksum;
+        a damaged or incomplete source; the table cannot be written.
+    """
+    if name not in SOURCES:
+        raise unknown("table", name, SOURCES)
+    files, paths = _find(name, data, list(mirrors), source)
+    digests = [file.verify(path) for file, path in zip(files, paths, strict=True)]
+    target = data / f"{name}.parquet"
+    metadata = {
+        "dagnas.schema": SCHEMA,
+        "dagnas.space": name,
+        "dagnas.source": " ".join(path.name for path in paths),
+        "dagnas.sha256": " ".join(digests),
+    }
+    if not force and _stored(target).items() >= metadata.items():
+        return f"{target} is up to date (from {paths[0]})"
+    table, emulated = import_table(name, paths)
+    write_parquet(table, target, {**metadata, "dagnas.emulated": json.dumps(sorted(emulated))})
+    note = f", {len(emulated)} columns emulated" if emulated else ""
+    kind = "images" if name in IMAGES else "cells"
+    return f"{target}: {table.num_rows:,} {kind} from {paths[0]}{note}"
+
+
+def _stored(target: Path) -> dict[str, str]:
+    """Metadata of a table written before; empty if there is none or it is damaged."""
+    try:
+        with pq.ParquetFile(target, page_checksum_verification=True) as file:
+            file.read()
+            metadata = file.schema_arrow.metadata or {}
+    except (OSError, pa.ArrowException):
+        return {}
+    return {key.decode(): value.decode() for key, value in metadata.items()}
+
+
+def _find(
+    name: str, data: Path, mirrors: list[str], source: str | None
+) -> tuple[tuple[SourceFile, ...], list[Path]]:
+    """Files of the first source that is found, and where they lie."""
+    sources = SOURCES[name]
+    if source is not None:
+        chosen = [s for s in sources if source in (s.kind, s.files[0].name)]
+        path = Path(source)
+        if path.exists():
+            known = [s for s in sources if s.files[0].name == path.name]
+            files = known[0].files if known else (SourceFile(path.name),)
+            return files, [path.with_name(file.name) for file in files]
+        if not chosen:
+            valid = ["official", "compact", *(s.files[0].name for s in sources), "a path"]
+            raise DagnasError(f"no source {source!r} of {name}; valid: {', '.join(valid)}")
+        sources = tuple(chosen)
+
+    cache = data / "sources"
+    tried: list[str] = []
+    for candidate in sources:
+        paths = [_from_mirrors(file, mirrors, cache, tried) for file in candidate.files]
+        if all(paths):
+            return candidate.files, [path for path in paths if path]
+    for candidate in reversed(sources):
+        if all(file.url for file in candidate.files):
+            try:
+                found = [_download(file.url, file, cache) for file in candidate.files]
+            except _NotThere as error:
+                tried.append(str(error))
+            else:
+                return candidate.files, found
+    raise DagnasError(_not_found(name, sources, tried))
+
+
+def _not_found(name: str, sources: Sequence[Source], tried: list[str]) -> str:
+    lines = [f"no source of {name} found. Tried:", *(f"  {place}" for place in tried)]
+    lines.append("How to get one of its sources:")
+    for source in sources:
+        for file in source.files:
+            way = file.manual or file.url or "from someone who has it"
+            lines.append(f"  {file.name} ({source.kind}): {way}")
+    lines.append("Put it into a folder named by --mirror or DAGNAS_MIRROR.")
+    return "\n".join(lines)
+
+
+def _from_mirrors(
+    file: SourceFile, mirrors: list[str], cache: Path, tried: list[str]
+) -> Path | None:
+    for mirror in [*mirrors, str(cache)]:
+        if mirror.startswith(("http://", "https://")):
+            if (cache / file.name).exists():
+                return cache / file.name
+            try:
+                return _download(f"{mirror.rstrip('/')}/{file.name}", file, cache)
+            except _NotThere as error:
+                tried.append(str(error))
+        elif (path := Path(mirror).expanduser() / file.name).exists():
+            return path
+        else:
+            tried.append(f"{path}: no such file")
+    return None
+
+
+class _NotThere(Exception):
+    """An address did not give the file; another one may."""
+
+
+class _Interrupted(Exception):
+    """A transfer ended early; trying again may help."""
+
+
+def _download(url: str, file: SourceFile, folder: Path) -> Path:
+    """Download ``url`` into ``folder``, going on where an earlier attempt ended.
+
+    The bytes gathered so far are in NAME.part, and what identifies the version they are of in
+    NAME.part.json. The file gets its name only once it is complete and verified.
+    """
+    target = folder / file.name
+    part, note = folder / f"{file.name}.part", folder / f"{file.name}.part.json"
+    with _writing(part):
+        folder.mkdir(parents=True, exist_ok=True)
+        for attempt in range(_ATTEMPTS):
+            try:
+                _transfer(url, part, note)
+                break
+            except (_Interrupted, requests.RequestException) as error:
+                if attempt == _ATTEMPTS - 1:
+                    raise _NotThere(f"{url}: {error} ({_ATTEMPTS} attempts)") from error
+                time.sleep(_PAUSE * 2**attempt)
+        try:
+            file.verify(part)
+        except DagnasError as error:
+            part.unlink()
+            note.unlink()
+            raise DagnasError(f"{error} (downloaded from {url}; removed)") from error
+        part.replace(target)
+        note.unlink()
+    return target
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except requests.RequestException:
+        raise
+    except OSError as error:
+        raise DagnasError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _transfer(url: str, part: Path, note: Path) -> None:
+    """One request for what ``part`` still lacks."""
+    have, known = _progress(part, note)
+    if have and have == known["size"]:
+        return
+    # Compressed transfer would make lengths and ranges mean something else.
+    headers = {"Accept-Encoding": "identity"}
+    if have:
+        headers |= {"Range": f"bytes={have}-", "If-Range": known["validator"]}
+    with requests.get(url, headers=headers, stream=True, timeout=(10, 60)) as reply:
+        if reply.status_code in (408, 416, 429) or reply.status_code >= 500:
+            if reply.status_code == 416:
+                part.unlink()
+            raise _Interrupted(f"{reply.status_code} {reply.reason}")
+        if not reply.ok:
+            raise _NotThere(f"{url}: {reply.status_code} {reply.reason}")
+        size = int(reply.headers.get("Content-Length", 0))
+        if reply.status_code == 206:
+            given = re.match(r"bytes (\d+)-", reply.headers.get("Content-Range", ""))
+            if given is None or int(given[1]) != have:
+                part.unlink()
+                raise _Interrupted("the server sent another range than asked for")
+            size += have
+        else:
+            # The server has another version now, or knows no ranges: from the beginning.
+            have = 0
+            part.write_bytes(b"")
+            note.write_text(json.dumps({"size": size, "validator": _validator(reply)}))
+        with (
+            part.open("ab") as out,
+            tqdm(
+                desc=part.stem, total=size or None, initial=have, unit="B", unit_scale=True,
+                disable=None,
+            ) as bar,
+        ):  # fmt: skip
+            for chunk in reply.iter_content(_CHUNK):
+                out.write(chunk)
+                bar.update(len(chunk))
+    if size and part.stat().st_size != size:
+        raise _Interrupted(f"{part.stat().st_size} of {size} bytes came")
+
+
+def _validator(reply: requests.Response) -> str:
+    """What names this version of the file in If-Range: a strong ETag, else the date."""
+    etag = reply.headers.get("ETag", "")
+    return etag if etag.startswith('"') else reply.headers.get("Last-Modified", "")
+
+
+def _progress(part: Path, note: Path) -> tuple[int, dict]:
+    """Bytes gathered so far and what they are of; 0 where that cannot be told."""
+    try:
+        known = json.loads(note.read_text())
+        return (part.stat().st_size if known["validator"] else 0), known
+    except (FileNotFoundError, ValueError, KeyError):
+        return 0, {}

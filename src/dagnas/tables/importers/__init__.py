@@ -1,0 +1,169 @@
+"""Readers of published benchmark files: each gives the project's own table, checked.
+
+`import_table` chooses the reader; `assemble` checks what every reader has read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from dagnas.errors import DagnasError
+
+#: Rows of each table.
+ROWS = {"nasbench201": 5**6, "nasbench101": 423_624, "enas": 19_020, "cifar10": 60_000}
+REPEATS = ("s0", "s1", "s2")
+#: Means of float32 values differ from the mean of their float32 roundings by less than this.
+_TOLERANCE = 1e-4
+
+
+class Imported(NamedTuple):
+    """A checked table and which of its columns a model gave, not a training run."""
+
+    table: pa.Table
+    emulated: tuple[str, ...] = ()
+
+
+def import_table(name: str, paths: Sequence[Path]) -> Imported:
+    """Read a benchmark table from its source.
+
+    Parameters
+    ----------
+    name : str
+        A key of `ROWS`.
+    paths : sequence of Path
+        The source: one official file or folder, or the compact Parquet file (of NAS-Bench-101
+        followed by the Parquet file of the curves from which the rest is emulated).
+
+    Returns
+    -------
+    Imported
+        All rows present (docs/data.md lists the columns).
+
+    Raises
+    ------
+    DagnasError
+        The source is of no known format, damaged, incomplete or holds an impossible value.
+    """
+    first = paths[0]
+    kind = "folder" if first.is_dir() else first.suffix
+    try:
+        # Readers are imported where they are used: some need much.
+        match name, kind:
+            case "nasbench201", ".parquet":
+                from dagnas.tables.importers.compact import read_nasbench201
+
+                return Imported(read_nasbench201(first))
+            case "nasbench201", ".pth":
+                from dagnas.tables.importers import nasbench201_pth
+
+                return Imported(nasbench201_pth.read(first))
+            case "nasbench201", "folder":
+                from dagnas.tables.importers import nats
+
+                return Imported(nats.read(first))
+            case "nasbench101", ".parquet":
+                from dagnas.tables.importers.compact import read_nasbench101
+
+                if len(paths) != 2:
+                    raise DagnasError(f"{first} needs the file of curves beside it")
+                return read_nasbench101(first, paths[1])
+            case "nasbench101", ".tfrecord":
+                from dagnas.tables.importers import tfrecord
+
+                return Imported(tfrecord.read(first))
+            case "enas", ".txt":
+                from dagnas.tables.importers import enas
+
+                return enas.read(first)
+            case "cifar10", ".gz" | ".npz":
+                from dagnas.tables.importers import cifar10
+
+                return Imported(cifar10.read(first))
+    except OSError as error:
+        raise DagnasError(f"cannot read {first}: {error.strerror or error}") from error
+    valid = {
+        "nasbench201": "a .pth file, a NATS-Bench folder of .pickle.pbz2 files or a .parquet file",
+        "nasbench101": "a .tfrecord or a .parquet file",
+        "enas": "a .txt file",
+        "cifar10": "a .tar.gz or an .npz file",
+    }
+    raise DagnasError(f"{first} is no source of {name}, which is read from {valid[name]}")
+
+
+def with_means(columns: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+    """Columns with ``quantity/mean`` added for every ``quantity/s0``; absent repeats are NaN."""
+    means = {}
+    for column in columns:
+        quantity, _, repeat = column.rpartition("/")
+        if repeat == "s0" and f"{quantity}/mean" not in columns:
+            values = [columns[f"{quantity}/{r}"] for r in REPEATS if f"{quantity}/{r}" in columns]
+            # A cell without any repeat stays NaN: `assemble` names it.
+            count = np.maximum(np.sum(~np.isnan(values), axis=0), 1)
+            mean = np.nansum(values, axis=0) / count
+            means[f"{quantity}/mean"] = np.where(np.isnan(values).all(axis=0), np.nan, mean)
+    return {**columns, **means}
+
+
+def assemble(
+    source: Path,
+    codes: NDArray[np.int64],
+    columns: Mapping[str, NDArray[np.float64]],
+    rows: int,
+    distinct: bool = True,
+) -> pa.Table:
+    """Table of ``code`` and ``columns``, in sorted order of names, after checking every value.
+
+    Parameters
+    ----------
+    source : Path
+        Named in messages.
+    codes : ndarray of int64, shape (B,)
+        Number of each row's cell.
+    columns : mapping of str to ndarray, shape (B,) each
+    rows : int
+        How many rows there must be.
+    distinct : bool
+        Whether a cell may have one row only.
+
+    Raises
+    ------
+    DagnasError
+        Rows are missing or double; an accuracy is not in 0..100 %, seconds or a count are not
+        positive; a mean is not the mean of its repeats; a value is NaN where none may be (only
+        the second and third repeat of a cell may be absent).
+    """
+    if len(codes) != rows:
+        raise DagnasError(f"{source} holds {len(codes)} cells; expected {rows}")
+    unique, first, count = np.unique(codes, return_index=True, return_counts=True)
+    if distinct and len(unique) != rows:
+        row = int(first[count.argmax()])
+        raise DagnasError(f"{source}: the cell of row {row} occurs more than once")
+    for name, values in columns.items():
+        optional = name.endswith(("/s1", "/s2"))
+        accuracy = bool(re.search(r"/(train|valid|test|both)/", name))
+        good = (values >= 0) & (values <= 100) if accuracy else (values > 0) & np.isfinite(values)
+        bad = ~(good | (np.isnan(values) & optional))
+        if bad.any():
+            row = int(bad.argmax())
+            range_ = "an accuracy in 0..100 %" if accuracy else "a positive number"
+            raise DagnasError(f"{source}: {name} is {values[row]} in row {row}, not {range_}")
+    for name, mean in with_means(
+        {name: values for name, values in columns.items() if not name.endswith("/mean")}
+    ).items():
+        wrong = np.abs(columns.get(name, mean) - mean) > _TOLERANCE
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise DagnasError(
+                f"{source}: {name} is {columns[name][row]} in row {row}, but its repeats have the "
+                f"mean {mean[row]}"
+            )
+    table = {"code": pa.array(codes, pa.int64())}
+    table |= {name: pa.array(columns[name], pa.float64()) for name in sorted(columns)}
+    return pa.table(table)
