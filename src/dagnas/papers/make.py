@@ -49,7 +49,7 @@ def read_table(path: Path) -> pd.DataFrame:
         raise DagnasError(f"{path}: {error.strerror}") from error
     except ValueError as error:
         raise DagnasError(f"{path} is no table of a result: {error}") from error
-    texts = table.columns[[dtype == object for dtype in table.dtypes]]
+    texts = table.select_dtypes(exclude=["number", "bool"]).columns
     return table.fillna(dict.fromkeys(texts, ""))
 
 
