@@ -65,7 +65,7 @@ def efficiency(ax: Axes, panel: pd.DataFrame, *, bars: bool) -> None:
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: number(x)))
     ax.locator_params(axis="x", nbins=4)
     style.label_ends(ax, ends)
-    style.stamp(ax, " ".join(sorted(set(" ".join(panel["emulated"]).split()))))
+    style.stamp(ax, marks(panel["emulated"]))
 
 
 def number(value: float) -> str:
@@ -78,6 +78,16 @@ def quantity_words(quantity: str) -> str:
     _, split, epochs = quantity.split("/")
     names = {"valid": "validation", "train": "training"}
     return f"{names.get(split, split)} accuracy after {epochs} epochs"
+
+
+def join_sentences(*parts: str) -> str:
+    """Sentences one after another; those that are "" are left out."""
+    return " ".join(filter(None, parts))
+
+
+def marks(emulated: Iterable[str]) -> str:
+    """All that is emulated in some rows of a table, each quantity once: "seconds valid"."""
+    return " ".join(sorted(set(" ".join(emulated).split())))
 
 
 def own_sentence(benchmarks: Iterable[str]) -> str:
@@ -93,9 +103,9 @@ def between(numbers: pd.Series) -> str:
     return str(low) if low == high else f"{low} to {high}"
 
 
-def emulated_sentence(marks: pd.Series, subject: str = "the table") -> str:
+def emulated_sentence(emulated: Iterable[str], subject: str = "the table") -> str:
     """Sentence that says what was emulated, "" if nothing was."""
-    found = sorted(set(" ".join(marks).split()))
+    found = marks(emulated).split()
     if not found:
         return ""
     return f"**Emulated** in {subject}, not from training runs: {', '.join(found)}."
