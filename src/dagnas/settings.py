@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, TypeVar
 
 import pydantic
 
@@ -55,3 +55,43 @@ class Settings:
             raise DagnasError(
                 f"setting {where}={given[where]!r} of {self.owner}: {first['msg']}"
             ) from None
+
+
+M = TypeVar("M", bound=pydantic.BaseModel)
+
+
+def parsed(model: type[M], given: Mapping[str, Any], sign: str = "") -> M:
+    """Model of given values.
+
+    Parameters
+    ----------
+    model : type
+        A pydantic model.
+    given : mapping
+        Values by name of field.
+    sign : str
+        Written before names in messages, such as "--".
+
+    Raises
+    ------
+    DagnasError
+        A name is unknown or missing, or a value is not of its type or range.
+    """
+    for name in given:
+        if name not in model.model_fields:
+            raise unknown("argument", name, model.model_fields)
+    try:
+        return model(**given)
+    except pydantic.ValidationError as error:
+        raise DagnasError(
+            "\n".join(f"{sign}{fault_words(fault)}" for fault in error.errors())
+        ) from None
+
+
+def fault_words(fault: Any, hidden: Collection[str] = ()) -> str:
+    """One fault that pydantic found: where, what, and the value if the words do not hold it."""
+    key = ".".join(str(place) for place in fault["loc"] if place not in hidden)
+    words = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] not in ("value_error", "missing"):
+        words += f", not {fault['input']!r}"
+    return f"{key}: {words}" if key else words

@@ -81,15 +81,15 @@ def test_global_random_state_has_no_part(bench):
 
 
 def test_the_policy_gives_the_budget_unless_one_is_given(bench):
-    assert search(bench).budget_seconds == 2.8e4
-    assert search(bench).budget_evaluations is None
-    assert search(bench, budget_evaluations=3).budget_seconds is None
-    assert search(bench, policy="bonas").budget_evaluations == 1000
+    assert search(bench).terms.budget_seconds == 2.8e4
+    assert search(bench).terms.budget_evaluations is None
+    assert search(bench, budget_evaluations=3).terms.budget_seconds is None
+    assert search(bench, policy="bonas").terms.budget_evaluations == 1000
 
 
 @pytest.mark.parametrize("budget", [{"budget_seconds": -1.0}, {"budget_evaluations": 0}])
 def test_a_budget_must_be_positive(bench, budget):
-    with pytest.raises(DagnasError, match="must be positive"):
+    with pytest.raises(DagnasError, match="greater than 0"):
         search(bench, **budget)
 
 

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from dagnas.benchmarks.benchmark import TabularBenchmark, find_policy
+from dagnas.benchmarks.benchmark import TabularBenchmark
 from dagnas.errors import DagnasError
 from dagnas.parts import Parts
 from dagnas.predictors import PREDICTORS
@@ -308,7 +308,7 @@ def rank_after_search(
         raise DagnasError(f"ranking {name!r}: benchmark {benchmark.name!r} is no table")
     if not search.method.takes("observe"):
         raise DagnasError(f"ranking {name!r}: method {search.method.name!r} shows no surrogate")
-    rules = find_policy(benchmark, search.policy)
+    rules = search.policy
     rows, cells = unique_rows(benchmark), benchmark.cells
     truth = benchmark.values(rules.signal)[rows]
     predictor = search.settings["predictor"]

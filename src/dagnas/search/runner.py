@@ -1,11 +1,11 @@
-"""Who runs a method: budget, clock, trace, progress, seeds and resuming."""
+"""Runner of searches: budget, clock, trace, progress, random streams and resuming."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,9 @@ from dagnas.files import write_parquet, write_text
 from dagnas.parts import Parts
 from dagnas.predictors import PREDICTORS
 from dagnas.search.method import Evaluated, Method, Proposal
+from dagnas.search.terms import Terms
 from dagnas.seeds import stream
+from dagnas.settings import parsed
 from dagnas.spaces.base import Space
 
 TRACE = pa.schema(
@@ -47,30 +49,23 @@ TRACE = pa.schema(
 )
 
 
-@dataclass(frozen=True)
 class Search:
-    """A method on a benchmark under a policy: all that a trial depends on but its number.
+    """A method on a benchmark under some terms: all that a trial depends on but its number.
 
     Parameters
     ----------
     benchmark : Benchmark
     method : Method
-    given : mapping
+    given : mapping, optional
         Settings that differ from the method's defaults.
-    policy : str
-        Name of a policy of the benchmark.
-    budget_seconds, budget_evaluations : float, int or None
-        Budget of a trial; the policy's if both are None. An evaluation counts if it ends within
-        the simulated seconds.
-    until_best : bool
-        Whether a trial ends with the best cell of the benchmark (BONAS, section 4.2). Its trace
-        then holds only evaluations that beat all before them, and the last one.
     prior : Benchmark, optional
         Benchmark on a similar space, of which the method is told all evaluations beforehand.
     device : str
         ``cpu`` or ``cuda``, for methods that compute on one.
-    study : str
-        Random streams derive from (study, method, trial).
+    study : str, optional
+        Random streams derive from (study, method, trial); the benchmark's name by default.
+    **terms
+        Fields of `Terms`. An evaluation counts if it ends within the simulated seconds.
 
     Raises
     ------
@@ -80,70 +75,64 @@ class Search:
         prior, or is batched and has a budget in seconds.
     """
 
-    benchmark: Benchmark
-    method: Method
-    given: Mapping[str, Any] = field(default_factory=dict)
-    policy: str = "goal"
-    budget_seconds: float | None = None
-    budget_evaluations: int | None = None
-    until_best: bool = False
-    prior: TabularBenchmark | None = None
-    device: str = "cpu"
-    study: str = ""
-
-    def __post_init__(self) -> None:
-        wanted, space = self.method.space, self.benchmark.space
+    def __init__(
+        self,
+        benchmark: Benchmark,
+        method: Method,
+        given: Mapping[str, Any] | None = None,
+        *,
+        prior: TabularBenchmark | None = None,
+        device: str = "cpu",
+        study: str = "",
+        **terms: Any,
+    ) -> None:
+        self.benchmark, self.method, self.prior = benchmark, method, prior
+        self.device = device if method.takes("device") else "cpu"
+        self.study = study or benchmark.name
+        wanted, space = method.space, benchmark.space
         if not isinstance(space, wanted):
             raise DagnasError(
-                f"method {self.method.name!r} searches {wanted.kind}; "
-                f"{self.benchmark.name} is a space of {space.kind}"
+                f"method {method.name!r} searches {wanted.kind}; "
+                f"{benchmark.name} is a space of {space.kind}"
             )
-        rules = find_policy(self.benchmark, self.policy)
-        if self.budget_seconds is None and self.budget_evaluations is None:
-            object.__setattr__(self, "budget_seconds", rules.budget_seconds)
-            object.__setattr__(self, "budget_evaluations", rules.budget_evaluations)
-        for name in ("budget_seconds", "budget_evaluations"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise DagnasError(f"{name} is {value}; it must be positive")
-        if self.budget_seconds is None and self.budget_evaluations is None:
+        self.terms = parsed(Terms, terms)
+        self.policy = find_policy(benchmark, self.terms.policy)
+        budget = {"budget_seconds": self.terms.budget_seconds}
+        budget["budget_evaluations"] = self.terms.budget_evaluations
+        if not any(budget.values()):
+            budget = {name: getattr(self.policy, name) for name in budget}
+            self.terms = self.terms.model_copy(update=budget)
+        if not any(budget.values()):
             raise DagnasError(
-                f"policy {self.policy!r} of {self.benchmark.name} has no budget of its own: "
+                f"policy {self.terms.policy!r} of {benchmark.name} has no budget of its own: "
                 "give budget_seconds or budget_evaluations"
             )
-        if self.method.batched and self.budget_seconds is not None:
+        if method.batched and self.terms.budget_seconds is not None:
             raise DagnasError(
-                f"method {self.method.name!r} runs its trials side by side, evaluation by "
+                f"method {method.name!r} runs its trials side by side, evaluation by "
                 "evaluation: give budget_evaluations, not budget_seconds"
             )
-        if self.until_best and not isinstance(self.benchmark, TabularBenchmark):
-            raise DagnasError(f"{self.benchmark.name} is no table: its best cell is not known")
-        if self.prior is not None and not self.method.takes("prior"):
-            raise DagnasError(f"method {self.method.name!r} makes no use of a prior")
-        object.__setattr__(self, "study", self.study or self.benchmark.name)
-        object.__setattr__(
-            self, "settings", self.method.settings(self.benchmark.space.name, self.given)
-        )
-
-    settings: dict[str, Any] = field(init=False)
+        if self.terms.until_best and not isinstance(benchmark, TabularBenchmark):
+            raise DagnasError(f"{benchmark.name} is no table: its best cell is not known")
+        if prior is not None and not method.takes("prior"):
+            raise DagnasError(f"method {method.name!r} makes no use of a prior")
+        self.settings = method.settings(space.name, given)
 
     def metadata(self) -> dict[str, str]:
-        """What every trace of this search says of itself."""
-        rules = find_policy(self.benchmark, self.policy)
+        """Everything that decides about a trace of this search, as the trace's metadata."""
+        terms = self.terms.model_dump()
         return {
             "dagnas.study": self.study,
             "dagnas.method": self.method.name,
             "dagnas.settings": json.dumps(self.settings, sort_keys=True),
             "dagnas.benchmark": self.benchmark.name,
             "dagnas.table": self.benchmark.digest(),
-            "dagnas.policy": self.policy,
-            "dagnas.rules": json.dumps(asdict(rules), sort_keys=True),
-            "dagnas.budget_seconds": json.dumps(self.budget_seconds),
-            "dagnas.budget_evaluations": json.dumps(self.budget_evaluations),
-            "dagnas.until_best": json.dumps(self.until_best),
+            "dagnas.policy": terms.pop("policy"),
+            "dagnas.rules": json.dumps(asdict(self.policy), sort_keys=True),
+            **{f"dagnas.{name}": json.dumps(value) for name, value in terms.items()},
             "dagnas.prior": self.prior.name if self.prior else "",
-            "dagnas.device": self.device if self.method.takes("device") else "cpu",
-            "dagnas.emulated": json.dumps(self.benchmark.emulated(rules)),
+            "dagnas.device": self.device,
+            "dagnas.emulated": json.dumps(self.benchmark.emulated(self.policy)),
             "dagnas.version": __version__,
         }
 
@@ -180,7 +169,7 @@ def run_trial(
         search.settings,
         device=search.device,
         fidelities=evaluator.fidelities,
-        prior=_evaluated(search.prior, search.policy) if search.prior else None,
+        prior=_evaluated(search.prior, search.terms.policy) if search.prior else None,
         **extra,
     )
     proposal = next(proposals, None)
@@ -244,24 +233,24 @@ def run_side_by_side(
 
 
 class _Evaluator:
-    """One trial's evaluations: chance, clock, budget and record."""
+    """Evaluations of one trial: random stream, clock, budget and record."""
 
     def __init__(self, search: Search, trial: int) -> None:
         self._search, self._benchmark = search, search.benchmark
-        self._rules = find_policy(self._benchmark, search.policy)
+        self._rules, terms = search.policy, search.terms
         self.names = (search.study, search.method.name, trial)
-        self._chance = stream(*self.names, "evaluations")
+        self._rng = stream(*self.names, "evaluations")
         #: Epochs, ascending and the policy's last, that an evaluation can train.
         self.fidelities: tuple[int, ...] = (self._rules.epochs,)
         self._best = np.inf
         if isinstance(self._benchmark, TabularBenchmark):
             self.fidelities = self._benchmark.fidelities(self._rules)
-            self._best = self._benchmark.best_signal(self._rules) if search.until_best else np.inf
-        seconds, evaluations = search.budget_seconds, search.budget_evaluations
+            self._best = self._benchmark.best_signal(self._rules) if terms.until_best else np.inf
+        seconds, evaluations = terms.budget_seconds, terms.budget_evaluations
         self._limit = np.inf if seconds is None else seconds
         self._most = np.inf if evaluations is None else evaluations
         self._record = _Record(
-            self._benchmark.space, trial, self._rules.epochs, only_better=search.until_best
+            self._benchmark.space, trial, self._rules.epochs, only_better=terms.until_best
         )
 
     @property
@@ -286,7 +275,7 @@ class _Evaluator:
             )
         full = epochs == rules.epochs
         result = benchmark.evaluate(
-            proposal.cells, rules if full else rules.at(epochs), self._chance
+            proposal.cells, rules if full else rules.at(epochs), self._rng
         )
         if not (result.seconds > 0).all():
             raise DagnasError(
