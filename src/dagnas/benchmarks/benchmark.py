@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -169,6 +170,108 @@ class TabularBenchmark:
                 "each query, so no cell is the best; choose a policy with a fixed repeat or a mean"
             )
         return float(self.values(policy.signal, policy.repeat).max())
+
+    def query(
+        self, cell: str | int | np.integer[Any] | Cells, policy: str | Policy | None = None
+    ) -> dict[str, Any]:
+        """What is known of one cell.
+
+        Parameters
+        ----------
+        cell : str, int or Cells
+            The cell's text, as its data set writes it; the number of its row in the table; or a
+            batch of one cell.
+        policy : str or Policy, optional
+            Evaluation policy whose quantities are asked for, or a name of one; by default all
+            quantities of the table.
+
+        Returns
+        -------
+        dict
+            ``cell`` (its text), ``row``, ``parameters`` and ``multiply_adds`` where known; without
+            a policy every quantity's mean by its name, such as ``cifar10/test/200`` (accuracies in
+            %, times in seconds); with a policy ``signal`` (mean of the trainings that may give
+            it), ``seconds``, ``valid`` and ``test``. ``emulated`` lists those that no training
+            gave.
+
+        Raises
+        ------
+        DagnasError
+            There is no such cell, row, or policy.
+        """
+        if isinstance(policy, str):
+            policy = find_policy(self, policy)
+        row = self._row(cell)
+        found = self.describe(np.array([row]), policy)
+        emulated = self._means_emulated() if policy is None else self.emulated(policy)
+        values = {name: column[0] for name, column in found.items()}
+        plain = {k: v.item() if isinstance(v, np.generic) else v for k, v in values.items()}
+        return {"cell": plain.pop("cell"), "row": row, **plain, "emulated": emulated}
+
+    def describe(
+        self, rows: NDArray[np.int64], policy: Policy | None = None
+    ) -> dict[str, Sequence[str] | NDArray[Any]]:
+        """What is known of the cells of some rows, by name; see `query`.
+
+        Parameters
+        ----------
+        rows : ndarray of int, shape (B,)
+        policy : Policy, optional
+
+        Returns
+        -------
+        dict
+            A column of B values a quantity.
+        """
+        cells = self.space.unpack(self.table["code"][rows])
+        columns: dict[str, Sequence[str] | NDArray[Any]] = {"cell": self.space.to_str(cells)}
+        if "params" in self.table.columns:
+            columns["parameters"] = self.table["params"][rows]
+        if "madds" in self.table.columns:
+            columns["multiply_adds"] = self.table["madds"][rows]
+        else:
+            # A space that does not know the size of its networks says so by an error.
+            with suppress(DagnasError):
+                columns["multiply_adds"] = self.space.madds(cells)
+        if policy is None:
+            return columns | {name: self.values(name)[rows] for name in self._quantities()}
+        signal = self.values(policy.signal, policy.repeat)[rows]
+        columns["signal"] = signal if signal.ndim == 1 else np.nanmean(signal, axis=1)
+        return columns | {
+            name: self.values(getattr(policy, name))[rows] for name in ("seconds", "valid", "test")
+        }
+
+    def _quantities(self) -> list[str]:
+        """Names ``dataset/quantity/epochs`` of all that the table holds, in its order."""
+        splits = (column.rpartition("/")[0] for column in self.table.columns)
+        return list(dict.fromkeys(filter(None, splits)))
+
+    def _means_emulated(self) -> tuple[str, ...]:
+        """Quantities whose mean is emulated, or made of repeats that are."""
+
+        def columns(quantity: str) -> Sequence[str]:
+            mean = f"{quantity}/mean"
+            return [mean] if mean in self.table.columns else self.table.repeats(quantity)
+
+        return tuple(
+            name for name in self._quantities() if self.table.emulated.intersection(columns(name))
+        )
+
+    def _row(self, cell: Any) -> int:
+        """Row of one cell in any of its forms."""
+        if isinstance(cell, str):
+            cell = self.space.from_str([cell])
+        if isinstance(cell, Cells):
+            if len(cell) != 1:
+                raise DagnasError(f"query takes one cell; this is a batch of {len(cell)}")
+            return int(self.rows(cell)[0])
+        if isinstance(cell, int | np.integer) and not isinstance(cell, bool):
+            if not 0 <= cell < len(self):
+                raise DagnasError(f"{self.name} has no row {cell}; valid: 0 to {len(self) - 1}")
+            return int(cell)
+        raise DagnasError(
+            f"{cell!r} is no cell of {self.name}: give its text, its row, or a batch of one"
+        )
 
     def evaluate(self, cells: Cells, policy: Policy, rng: np.random.Generator) -> Evaluations:
         """Look up a batch of cells; shape (B,) each.

@@ -81,6 +81,8 @@ class Method:
         Defaults that differ from the function's on some spaces, by the space's name.
     preset : mapping
         Defaults that differ from the function's everywhere: what makes a variant.
+    label, colour : str
+        Name and colour (any that matplotlib knows) in figures; ours to choose if empty.
     """
 
     function: Callable[..., Trial | Replicas]
@@ -90,6 +92,8 @@ class Method:
     batched: bool = False
     per_space: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     preset: Mapping[str, Any] = field(default_factory=dict)
+    label: str = ""
+    colour: str = ""
 
     @cached_property
     def _settings(self) -> Settings:
@@ -130,8 +134,9 @@ class Method:
         return name in (self.function.__kwdefaults__ or {})
 
     def variant(self, name: str, module: str, **preset: Any) -> Method:
-        """Same method under another name with other defaults."""
-        return replace(self, name=name, module=module, preset={**self.preset, **preset})
+        """Same method under another name with other defaults, and with a look of its own."""
+        preset = {**self.preset, **preset}
+        return replace(self, name=name, module=module, preset=preset, label="", colour="")
 
 
 def method(
@@ -139,6 +144,8 @@ def method(
     space: type[Space[Any]] = CellSpace,
     batched: bool = False,
     per_space: Mapping[str, Mapping[str, Any]] | None = None,
+    label: str = "",
+    colour: str = "",
 ) -> Callable[[Callable[..., Trial | Replicas]], Method]:
     """Decorate a generator function as the search method of its name; see `Method`.
 
@@ -152,7 +159,14 @@ def method(
 
     def wrap(function: Callable[..., Trial | Replicas]) -> Method:
         return Method(
-            function, function.__name__, function.__module__, space, batched, per_space or {}
+            function,
+            function.__name__,
+            function.__module__,
+            space,
+            batched,
+            per_space or {},
+            label=label,
+            colour=colour,
         )
 
     return wrap
