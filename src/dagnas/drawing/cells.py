@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
 from dagnas.spaces.cells import Cells
+from dagnas.spaces.paths import prune as prune_edges
+from dagnas.spaces.paths import vertices_on_paths
 
 if TYPE_CHECKING:
     from dagnas.spaces.cell_space import CellSpace
@@ -92,25 +94,18 @@ def parts(space: CellSpace, cell: Cells, prune: bool = True) -> Parts:
     With ``prune`` only those on a path from the first vertex to the last; these two are always
     there.
     """
-    last = space.num_nodes - 1
-    edges = {
-        (i, j): space.edge_types[cell.edges[0, i, j]]
-        for j in range(space.num_nodes)
-        for i in range(j)
-        if space.edge_types[cell.edges[0, i, j]] != "none"
-    }
-    kept = set(range(space.num_nodes))
+    present = np.array([name != "none" for name in space.edge_types])
+    edges = np.triu(present[cell.edges], 1)
+    kept = np.ones(space.num_nodes, dtype=bool)
     if prune:
-        reached, leading = {0}, {last}
-        for i, j in edges:  # ordered by j, so that all edges into i have been seen
-            if i in reached:
-                reached.add(j)
-        for i, j in sorted(edges, reverse=True):
-            if j in leading:
-                leading.add(i)
-        edges = {edge: kind for edge, kind in edges.items() if set(edge) <= reached & leading}
-        kept = (reached & leading) | {0, last}
-    return Parts({v: space.node_types[cell.nodes[0, v]] for v in sorted(kept)}, edges)
+        edges, (kept,) = prune_edges(edges), vertices_on_paths(edges)
+        kept[[0, -1]] = True
+    types = {
+        (i, j): space.edge_types[cell.edges[0, i, j]] for j, i in np.argwhere(edges[0].T).tolist()
+    }
+    return Parts(
+        {v: space.node_types[cell.nodes[0, v]] for v in np.flatnonzero(kept).tolist()}, types
+    )
 
 
 def draw_cell(

@@ -170,7 +170,11 @@ class CellSpace(Space[Cells]):
         return Cells(nodes.astype(np.int8), edges.astype(np.int8))
 
     def prune(self, cells: Cells) -> Cells:
-        """Cells without the parts that have no effect; here all parts have one."""
+        """Cells without the parts that have no effect; here the cells as they are.
+
+        A space that can tell such parts overrides this. On NAS-Bench-201 operations on no path
+        from input to output have no effect, yet they are kept: methods that prune see them there.
+        """
         return cells
 
     def madds(self, cells: Cells) -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dagnas.errors import DagnasError
 from dagnas.spaces.cell_space import CellSpace
 from dagnas.spaces.cells import Cells, Graphs, concatenate
+from dagnas.spaces.paths import vertices_on_paths
 from dagnas.spaces.sizes.nasbench101 import nasbench101_size
 
 #: Operations of interior vertices in the official order.
@@ -81,44 +82,23 @@ class NASBench101Space(CellSpace):
 
     # Pruning and validity.
 
-    @cached_property
-    def _alive_sets(self) -> NDArray[np.uint8]:
-        """Of all 2^21 sets of edges: the vertices on paths from input to output, a bit for each."""
-        edges = np.arange(2**_NUM_EDGES, dtype=np.uint32)
-        first = [vertex * (vertex - 1) // 2 for vertex in range(_V)]
-        ahead = np.ones(len(edges), dtype=np.uint8)
-        for head in range(1, _V):
-            before = (edges >> first[head]).astype(np.uint8) & (2**head - 1)
-            ahead |= ((ahead & before) != 0).astype(np.uint8) << head
-        back = np.full(len(edges), 2 ** (_V - 1), dtype=np.uint8)
-        for tail in reversed(range(_V - 1)):
-            for head in range(tail + 1, _V):
-                is_there = (edges >> (first[head] + tail)).astype(np.uint8) & 1
-                back |= (is_there & (back >> head)) << tail
-        return ahead & back
-
-    def _alive(self, edges: NDArray[np.int8]) -> NDArray[np.bool_]:
-        """Whether each vertex lies on a path from input to output; shape (B, 7)."""
-        sets = (edges[:, self._tails, self._heads] > 0) @ self._radix[:_NUM_EDGES]
-        return self._alive_sets[sets][:, None] >> np.arange(_V, dtype=np.uint8) & 1 > 0
-
     def prune(self, cells: Cells) -> Cells:
         """Cells without edges off every path from input to output.
 
         Vertices keep their places; those off every path get the first operation.
         """
-        alive = self._alive(cells.edges)
+        alive = vertices_on_paths(cells.edges > 0)
         edges = cells.edges * (alive[:, :, None] & alive[:, None, :])
         nodes = np.where(alive, cells.nodes, self._fixed.nodes)
         return Cells(nodes, edges)
 
     def is_valid(self, cells: Cells) -> NDArray[np.bool_]:
         """Whether the pruned cell has at most nine edges, and a path from input to output."""
-        alive = self._alive(cells.edges)
+        edges = cells.edges > 0
+        alive = vertices_on_paths(edges)
         # Edges whose ends are both alive are those of the pruned cell.
-        kept = (cells.edges > 0) & alive[:, :, None] & alive[:, None, :]
-        count = kept.sum(axis=(1, 2))
-        valid = (count > 0) & (count <= MAX_EDGES)
+        count = (edges & alive[:, :, None] & alive[:, None, :]).sum(axis=(1, 2))
+        valid: NDArray[np.bool_] = (count > 0) & (count <= MAX_EDGES)
         return valid if self.size is None else valid & (alive.sum(axis=1) == self.size)
 
     # Isomorphism.
@@ -185,15 +165,14 @@ class NASBench101Space(CellSpace):
             small = np.zeros((len(bits), size, size), dtype=np.int8)
             for tail, head in itertools.combinations(range(size), 2):
                 small[:, tail, head] = bits >> (tail + head * (head - 1) // 2) & 1
-            leads_on, is_reached = small[:, :-1].any(axis=2), small[:, :, 1:].any(axis=1)
-            full = np.logical_and(leads_on, is_reached).all(axis=1)
+            full = vertices_on_paths(small > 0).all(axis=1)
             place = np.array([*range(interior + 1), _V - 1])
             edges = np.zeros((full.sum(), _V, _V), dtype=np.int8)
             edges[:, place[:, None], place] = small[full]
             nodes = np.repeat(self._fixed.nodes, len(edges), axis=0)
             classes = np.unique(self.canonical(Cells(nodes, edges)))
             labels = np.array(list(itertools.product(range(3), repeat=interior)), dtype=np.int64)
-            alive = self._alive(self.unpack(classes).edges)[:, 1:-1]
+            alive = vertices_on_paths(self.unpack(classes).edges > 0)[:, 1:-1]
             for code, interior_alive in zip(classes, alive, strict=True):
                 weights = 3 ** np.flatnonzero(interior_alive)
                 shapes.append(code + 2**_NUM_EDGES * (labels @ weights))
