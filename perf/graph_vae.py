@@ -1,15 +1,15 @@
-"""How fast a graph VAE trains on ENAS cells: ``python -m perf.graph_vae``.
+"""Processor time of training a graph VAE on ENAS's cells: ``python -m perf.graph_vae``.
 
-Times are processor time on one thread of a step of Adam, the best of several. The first table is of
-the named sizes; the second compares with the same function of the same weights computed on a list
-of graphs, as D-VAE's code does (`tests.predictors.reference_vae`); the third compares the written
-gradient of message passing with an automatic one.
+Each figure is of one step of Adam on one thread, the best of several. The first table compares the
+written gradient of message passing with PyTorch's automatic one; the second compares training in
+batches with the same function of the same weights computed on a list of graphs, as D-VAE's code
+does (`tests.predictors.reference_vae`); the third is of the named sizes, with what an epoch and a
+whole training take. No table is needed: cells are drawn at random.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
@@ -19,21 +19,14 @@ from dagnas.predictors.graph_vae.schedule import Schedule, Weights
 from dagnas.predictors.graph_vae.training import build
 from dagnas.seeds import stream, torch_generator
 from dagnas.spaces import SPACES
+from perf.common import command_line, least, least_seconds, run
 from tests.predictors import reference_vae
 
-#: Cells of D-VAE's training set.
-TRAINED = 17_118
+#: Cells of D-VAE's training set, and its epochs.
+TRAINED, EPOCHS = 17_118, 300
 BATCHES = (32, 128, 512)
-
-
-def best(work: Callable[[], object], rounds: int) -> float:
-    """Shortest processor time of some rounds, in seconds, after one to warm up."""
-    seconds = []
-    for _ in range(rounds + 1):
-        start = time.process_time()
-        work()
-        seconds.append(time.process_time() - start)
-    return min(seconds[1:])
+#: Rounds by size of the model; "full" takes seconds a step.
+ROUNDS = {"desk": 30, "full": 4}
 
 
 def stepping(model: GraphVAE, batch_size: int, on_graphs: bool) -> Callable[[], object]:
@@ -73,38 +66,10 @@ def automatic(passing: Passing, inputs: torch.Tensor, weights: torch.Tensor) -> 
     return torch.stack(states)
 
 
-def bench_sizes(models: dict[str, GraphVAE]) -> None:
-    """Training steps of the named sizes."""
-    print("size  batch  ms a step  graphs/s  s an epoch  h for 300")
-    for name, model in models.items():
-        for batch_size in BATCHES:
-            seconds = best(stepping(model, batch_size, False), 4 if name == "full" else 30)
-            epoch = seconds * -(-TRAINED // batch_size)
-            print(
-                f"{name:5} {batch_size:5} {seconds * 1e3:10.1f} {batch_size / seconds:9.0f} "
-                f"{epoch:11.1f} {epoch / 12:10.2f}",
-                flush=True,
-            )
-
-
-def bench_graphs(models: dict[str, GraphVAE]) -> None:
-    """Training steps in batches against those on lists of graphs."""
-    print("\nsize  batch  ms batched  ms on graphs  ratio")
-    for name, model in models.items():
-        for batch_size in BATCHES[:2]:
-            mine = best(stepping(model, batch_size, False), 4 if name == "full" else 30)
-            theirs = best(stepping(model, batch_size, True), 3)
-            print(
-                f"{name:5} {batch_size:5} {mine * 1e3:11.1f} {theirs * 1e3:13.1f} "
-                f"{theirs / mine:6.1f}",
-                flush=True,
-            )
-
-
-def bench_gradient(model: GraphVAE) -> None:
+def bench_gradient(model: GraphVAE, batches: Sequence[int], rounds: int) -> None:
     """Message passing and its gradient, written and automatic."""
-    print("\nbatch  ms written  ms automatic  ratio")
-    for batch_size in BATCHES:
+    print("batch  ms written  ms automatic  ratio")
+    for batch_size in batches:
         cells = model.space.sample(batch_size, stream("bench"))
         batch, passing = prepare(model.space, cells), model.forwards
 
@@ -114,17 +79,58 @@ def bench_gradient(model: GraphVAE) -> None:
         def plain() -> None:
             automatic(passing, passing.read(batch.nodes), batch.weights).sum().backward()  # noqa: B023
 
-        mine, theirs = best(written, 30), best(plain, 30)
+        mine, theirs = least_seconds({"written": written, "plain": plain}, rounds).values()
         print(f"{batch_size:5} {mine * 1e3:11.2f} {theirs * 1e3:13.2f} {theirs / mine:6.1f}")
 
 
-if __name__ == "__main__":
+def bench_graphs(
+    models: Mapping[str, GraphVAE], batches: Sequence[int], rounds: Mapping[str, int]
+) -> None:
+    """Training steps in batches against those on lists of graphs."""
+    print("\nsize  batch  ms batched  ms on graphs  ratio")
+    for name, model in models.items():
+        for batch_size in batches:
+            works = {
+                on_graphs: stepping(model, batch_size, on_graphs) for on_graphs in (False, True)
+            }
+            mine, theirs = least_seconds(works, min(rounds[name], 4)).values()
+            print(
+                f"{name:5} {batch_size:5} {mine * 1e3:11.1f} {theirs * 1e3:13.1f} "
+                f"{theirs / mine:6.1f}",
+                flush=True,
+            )
+
+
+def bench_sizes(
+    models: Mapping[str, GraphVAE], batches: Sequence[int], rounds: Mapping[str, int]
+) -> None:
+    """Training steps of the named sizes."""
+    print(f"\nsize  batch  ms a step  graphs/s  s an epoch  h for {EPOCHS}")
+    for name, model in models.items():
+        for batch_size in batches:
+            seconds = least(stepping(model, batch_size, False), rounds[name])
+            epoch = seconds * -(-TRAINED // batch_size)
+            print(
+                f"{name:5} {batch_size:5} {seconds * 1e3:10.1f} {batch_size / seconds:9.0f} "
+                f"{epoch:11.1f} {epoch * EPOCHS / 3600:10.2f}",
+                flush=True,
+            )
+
+
+def main() -> None:
+    """Print all tables."""
+    smallest = command_line("perf.graph_vae", __doc__).parse_args().smallest
     torch.set_num_threads(1)
     space = SPACES.get("enas")
+    batches = (4,) if smallest else BATCHES
+    rounds = {"desk": 1} if smallest else ROUNDS
     models = {
-        name: build(space, sizes, torch_generator(stream("bench", name)))
-        for name, sizes in SIZES.items()
+        name: build(space, SIZES[name], torch_generator(stream("bench", name))) for name in rounds
     }
-    bench_gradient(models["desk"])
-    bench_graphs(models)
-    bench_sizes(models)
+    bench_gradient(models["desk"], batches, rounds["desk"])
+    bench_graphs(models, batches[:2], rounds)
+    bench_sizes(models, batches, rounds)
+
+
+if __name__ == "__main__":
+    run(main)

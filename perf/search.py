@@ -1,48 +1,87 @@
-"""How fast search methods are: ``python -m perf.search [METHOD ...]``.
+"""Processor time of search methods: ``python -m perf.search [METHOD ...]``.
 
-Processor time of the methods themselves in a trial of GOAL's protocol, on each benchmark whose
-table is at hand: seconds a trial, milliseconds an evaluated cell, and the memory that the process
-has come to take. Random search comes first: it is what the runner and the table cost.
+Each method runs a trial of GOAL's protocol on each benchmark of its kind of space: those of cells
+whose tables are at hand (`dagnas fetch` makes them), and the artificial tasks of NAS over a graph
+search space. Shown are processor seconds of the trial, milliseconds an evaluation, and these as a
+multiple of random search's, which are what runner and benchmark cost. The memory is the most that
+the process has taken so far.
 """
 
 from __future__ import annotations
 
 import resource
-import sys
-import time
+from collections.abc import Sequence
 
-from dagnas.benchmarks import BENCHMARKS
-from dagnas.errors import DagnasError
+from dagnas.benchmarks.benchmark import Benchmark
 from dagnas.search import METHODS
 from dagnas.search.runner import Search, run_trial
 from dagnas.tables.place import data_folder
+from perf.common import add_data, at_hand, command_line, cpu_seconds, run
 
-NAMES = ("digits201", "nasbench201", "nasbench101")
+YARDSTICK = "random_search"
+BENCHMARKS = ("digits201", "nasbench201", "nasbench101", "stack_layers", "select_optimizer_2")
+#: Both kinds of space, and no table to fetch.
+SMALLEST = ("digits201", "stack_layers")
+#: Evaluations where the benchmark's policy states none.
+BUDGET_EVALUATIONS = 200
 
 
-def main(methods: list[str]) -> None:
+def suited(methods: Sequence[str], benchmark: Benchmark) -> list[str]:
+    """Methods that search the benchmark's kind of space, the yardstick first."""
+    return [
+        name
+        for name in (YARDSTICK, *(name for name in methods if name != YARDSTICK))
+        if isinstance(benchmark.space, METHODS.get(name).space)
+    ]
+
+
+def search(benchmark: Benchmark, method: str, evaluations: int | None) -> Search:
+    """Search under GOAL's policy, or the only one that there is."""
+    policy = "goal" if "goal" in benchmark.policies else next(iter(benchmark.policies))
+    rules = benchmark.policies[policy]
+    if evaluations is None and rules.budget_seconds is None and rules.budget_evaluations is None:
+        evaluations = BUDGET_EVALUATIONS
+    return Search(
+        benchmark,
+        METHODS.get(method),
+        policy=policy,
+        budget_evaluations=evaluations,
+        study="bench",
+    )
+
+
+def measure(benchmark: Benchmark, methods: Sequence[str], evaluations: int | None) -> None:
+    """Print a line for each method."""
+    yardstick = None
+    for method in suited(methods, benchmark):
+        run_trial(search(benchmark, method, 2), 0)  # Warms up: imports, compiled functions.
+        done: list[int] = []
+        asked = search(benchmark, method, evaluations)
+        seconds = cpu_seconds(lambda: done.append(run_trial(asked, 0).num_rows))  # noqa: B023
+        each = seconds / done[0]
+        yardstick = yardstick or each
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(
+            f"{benchmark.name:19}{method:22}{seconds:10.2f}{done[0]:13}{1e3 * each:12.2f}"
+            f"{each / yardstick:9.1f}{memory:10.0f}",
+            flush=True,
+        )
+
+
+def main() -> None:
     """Print a line for each benchmark and method."""
-    print("benchmark    method                  s a trial  evaluations  ms a cell  MiB so far")
-    for name in NAMES:
-        try:
-            benchmark = BENCHMARKS.get(name).open(data_folder(None))
-        except DagnasError as error:
-            print(f"{name:12} {error}")
-            continue
-        for method in methods:
-            search = Search(benchmark, METHODS.get(method), study="bench")
-            run_trial(Search(benchmark, METHODS.get(method), budget_evaluations=2), 0)
-            start = time.process_time()
-            evaluations = len(run_trial(search, 0))
-            seconds = time.process_time() - start
-            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            print(
-                f"{name:12} {method:22} {seconds:10.2f} {evaluations:12} "
-                f"{1e3 * seconds / evaluations:10.2f} {memory:11.0f}",
-                flush=True,
-            )
+    parser = command_line("perf.search", __doc__, "goal lanas", "controller_pqt --data tables")
+    parser.add_argument("methods", nargs="*", metavar="METHOD", help="default: all")
+    add_data(parser)
+    options = parser.parse_args()
+    print(
+        f"{'benchmark':19}{'method':22}{'s a trial':>10}{'evaluations':>13}{'ms each':>12}"
+        f"{'ratio':>9}{'MiB':>10}"
+    )
+    names, evaluations = (SMALLEST, 2) if options.smallest else (BENCHMARKS, None)
+    for benchmark in at_hand(names, data_folder(options.data)):
+        measure(benchmark, options.methods or METHODS.names(), evaluations)
 
 
 if __name__ == "__main__":
-    others = [name for name in METHODS.names() if name != "random_search"]
-    main(sys.argv[1:] or ["random_search", *others])
+    run(main)

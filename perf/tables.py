@@ -1,68 +1,68 @@
-"""How fast tables load and answer, and what a search costs; `make bench` runs it.
+"""Processor time of tables: ``python -m perf.tables [BENCHMARK ...]``.
 
-Needs imported tables: `dagnas fetch` first. Figures are of one process with one thread.
+Three figures, each beside a yardstick that took turns with it: opening a benchmark with the columns
+that GOAL's policy needs, beside reading the whole file with pyarrow; looking up every row, beside
+indexing one column in NumPy; and finding the rows of 1,000 random cells, beside packing these cells
+to numbers. Tables that are not at hand (`dagnas fetch` makes them) are left out.
 """
 
 from __future__ import annotations
 
-import argparse
-import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 
-from dagnas.benchmarks import BENCHMARKS
 from dagnas.benchmarks.benchmark import TabularBenchmark
-from dagnas.search import METHODS
-from dagnas.search.runner import Search, run_trial
+from dagnas.tables.place import data_folder
+from perf.common import add_data, at_hand, command_line, least_seconds, open_table, run
 
-
-def best_of(action: Callable[[], object], times: int = 5) -> float:
-    """Least wall-clock seconds of some runs."""
-    seconds = []
-    for _ in range(times):
-        start = time.perf_counter()
-        action()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
+TABLES: Sequence[str] = ("digits201", "nasbench201", "nasbench101")
+CELLS = 1000
 
 
 def opened(name: str, data: Path) -> TabularBenchmark:
     """Open a benchmark and read all that its policy needs."""
-    bench = BENCHMARKS.get(name).open(data)
-    assert isinstance(bench, TabularBenchmark)
-    bench.look_up(np.zeros(1, dtype=np.int64), bench.policies["goal"], np.random.default_rng(0))
-    return bench
+    benchmark = open_table(name, data)
+    rules, rng = benchmark.policies["goal"], np.random.default_rng(0)
+    benchmark.look_up(np.zeros(1, dtype=np.int64), rules, rng)
+    return benchmark
 
 
-def measure(name: str, data: Path, methods: list[str]) -> None:
+def measure(name: str, data: Path, rounds: int) -> None:
     """Print the figures of one benchmark."""
-    bench = opened(name, data)
-    rows, rng = np.arange(len(bench)), np.random.default_rng(0)
-    cells, policy = bench.space.sample(1000, rng), bench.policies["goal"]
-    print(f"{name}, {len(bench):,} rows")
-    print(f"  load                 {best_of(lambda: opened(name, data)):9.3f} s")
-    print(
-        f"  query of all rows    {1e3 * best_of(lambda: bench.look_up(rows, policy, rng)):9.3f} ms"
+    benchmark, rng = opened(name, data), np.random.default_rng(0)
+    rules, rows = benchmark.policies["goal"], np.arange(len(benchmark))
+    cells, column = benchmark.space.sample(CELLS, rng), benchmark.values(rules.test)
+    seconds = least_seconds(
+        {
+            "open": lambda: opened(name, data),
+            "pyarrow reads the file": lambda: pq.read_table(benchmark.table.path),
+            "look up all rows": lambda: benchmark.look_up(rows, rules, rng),
+            "NumPy indexes a column": lambda: column[rows],
+            f"rows of {CELLS:,} cells": lambda: benchmark.rows(cells),
+            f"numbers of {CELLS:,} cells": lambda: benchmark.space.pack(cells),
+        },
+        rounds,
     )
-    print(f"  rows of 1,000 cells  {1e3 * best_of(lambda: bench.rows(cells)):9.3f} ms")
-    for method in methods:
-        start = time.perf_counter()
-        trace = run_trial(Search(bench, METHODS.get(method)), 0)
-        spent = time.perf_counter() - start
-        print(f"  a trial of {method}: {spent:.2f} s, {1e3 * spent / trace.num_rows:.1f} ms a cell")
+    print(f"{name}, {len(benchmark):,} rows{'ms':>15}{'ratio':>9}")
+    items = list(seconds.items())
+    for (work, taken), (yardstick, least) in zip(items[::2], items[1::2], strict=True):
+        print(f"  {work:26}{1e3 * taken:10.3f}{taken / max(least, 1e-9):9.1f} to: {yardstick}")
 
 
 def main() -> None:
-    """Print all figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("data"))
-    parser.add_argument("--methods", nargs="*", default=[], help="also time one trial of these")
+    """Print the figures of all tables."""
+    parser = command_line("perf.tables", __doc__, "nasbench201 --data tables")
+    parser.add_argument("benchmarks", nargs="*", metavar="BENCHMARK", help="default: all tables")
+    add_data(parser)
     options = parser.parse_args()
-    for name in ("nasbench201", "nasbench101"):
-        measure(name, options.data, options.methods)
+    data, rounds = data_folder(options.data), 1 if options.smallest else 10
+    names = ["digits201"] if options.smallest else options.benchmarks or TABLES
+    for benchmark in at_hand(names, data):
+        measure(benchmark.name, data, rounds)
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

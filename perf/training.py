@@ -1,17 +1,17 @@
-"""What stacking networks saves, and what an image costs: ``python -m perf.training``.
+"""Processor time of training digits201's networks: ``python -m perf.training``.
 
-Times are processor time on one thread, of digits201's networks: with the recipe's defaults, twelve
-epochs of 18 steps on 32 images, each with an evaluation of 1,198. The first table compares stacks
-with one ordinary PyTorch network at a time. The second part fits the cost of an image by
-multiply-adds, the constants of `dagnas.training.build`.
+One thread, with the recipe's defaults: twelve epochs of 18 steps on 32 images, each with an
+evaluation of 1,198 images. Networks are trained one at a time as ordinary PyTorch modules, and in
+stacks of several sizes, which take turns; shown are seconds a training and how many times as fast a
+stack is. The last table fits the cost of an image by multiply-adds, the constants of
+`dagnas.training.build`. The images ship with scikit-learn.
 """
 
 from __future__ import annotations
 
-import argparse
-import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from dagnas.spaces.sizes.nasbench201 import nasbench201_size
 from dagnas.training.curves import Curves
 from dagnas.training.images import digits, split
 from dagnas.training.recipe import Recipe
+from perf.common import Work, command_line, least_seconds, run
 from tests.training.reference import Network201
 
 ROUNDS = 3
@@ -33,16 +34,6 @@ EVALUATED_AT_ONCE = 128
 
 RECIPE = Recipe()
 SPACE = SPACES.get("nasbench201")
-
-
-def best(work: Callable[[], object], rounds: int = ROUNDS) -> float:
-    """Shortest processor time of some rounds, in seconds."""
-    seconds = []
-    for _ in range(rounds):
-        start = time.process_time()
-        work()
-        seconds.append(time.process_time() - start)
-    return min(seconds)
 
 
 class Alone:
@@ -96,7 +87,9 @@ class Alone:
         self.evaluate()
 
 
-def bench_stacks(curves: Curves, codes: NDArray[np.int64], how: str) -> None:
+def bench_stacks(
+    curves: Curves, codes: NDArray[np.int64], how: str, sizes: Sequence[int], rounds: int
+) -> None:
     """Seconds of a training, one network at a time and in stacks of several sizes."""
     networks = [Alone(curves, code) for code in codes.tolist()]
 
@@ -109,16 +102,16 @@ def bench_stacks(curves: Curves, codes: NDArray[np.int64], how: str) -> None:
             some = codes[at : at + size]
             curves.train(SPACE.unpack(some), some.tolist(), 0)
 
-    a_training = RECIPE.epochs / len(codes)
-    plain = best(alone) * a_training
+    works: dict[str, Work] = {"alone": alone}
+    works |= {f"stacks of {size}": partial(stacked, size) for size in sizes}
+    seconds = least_seconds(works, rounds)
     print(f"\n{len(codes)} cells, {how}\n             s a training  ratio")
-    print(f"alone        {plain:12.3f} {1:6.1f}")
-    for size in STACKS:
-        seconds = best(lambda size=size: stacked(size)) * a_training  # type: ignore[misc]
-        print(f"stacks of {size:<3}{seconds:12.3f} {plain / seconds:6.1f}")
+    for name, taken in seconds.items():
+        a_training = taken * RECIPE.epochs / len(codes)
+        print(f"{name:13}{a_training:12.3f} {seconds['alone'] / taken:6.1f}", flush=True)
 
 
-def bench_cost(curves: Curves, codes: NDArray[np.int64], count: int) -> None:
+def bench_cost(curves: Curves, codes: NDArray[np.int64], count: int, rounds: int) -> None:
     """Seconds of an image by the multiply-adds of the cell's network."""
     madds = nasbench201_size(SPACE.unpack(codes), curves.skeleton).total_madds()
     order = stream("bench", "cost").permutation(len(codes))
@@ -132,26 +125,34 @@ def bench_cost(curves: Curves, codes: NDArray[np.int64], count: int) -> None:
     print("          us an image fixed  ps a multiply-add    R2")
     trained, *held_out = curves.counted()
     for name, images in (("train", trained), ("evaluate", sum(held_out))):
-        # Round by round, so that a busy spell slows all of them and no cell is slow for good.
-        rounds = [[best(getattr(n, name), 1) for n in networks] for _ in range(2 * ROUNDS)]
-        seconds = np.min(rounds, axis=0) / images
+        works = {number: getattr(network, name) for number, network in enumerate(networks)}
+        seconds = np.array(list(least_seconds(works, rounds).values())) / images
         (fixed, per_madd), residual = nnls(design, seconds)
         explained = 1 - residual**2 / ((seconds - seconds.mean()) ** 2).sum()
         print(f"{name:9} {fixed * 1e6:17.2f} {per_madd * 1e12:18.1f} {explained:5.2f}")
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cells", type=int, default=64, help="cells of the first table")
-    parser.add_argument("--fitted", type=int, default=24, help="cells that the cost is fitted to")
+def main() -> None:
+    """Print all tables."""
+    parser = command_line("perf.training", __doc__, "--cells 128 --fitted 48")
+    parser.add_argument("--cells", type=int, default=64, help="cells of the stacks (64)")
+    parser.add_argument("--fitted", type=int, default=24, help="cells of the fit (24)")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    count, fitted, sizes, rounds = options.cells, options.fitted, STACKS, ROUNDS
+    if options.smallest:
+        count, fitted, sizes, rounds = 2, 3, STACKS[:1], 1
     images = digits()
     parts = split(images, RECIPE.sizes(len(images.labels)), stream(images.name, "split"))
     curves = Curves(images, parts, RECIPE.skeleton(images), replace(RECIPE, epochs=1))
     codes = np.unique(SPACE.canonical(SPACE.enumerate()))
-    spread = np.linspace(0, len(codes) - 1, options.cells).astype(int)
-    bench_stacks(curves, codes[spread], "evenly spread")
-    start = (len(codes) - options.cells) // 2
-    bench_stacks(curves, codes[start : start + options.cells], "next to each other, as in a build")
-    bench_cost(curves, codes, options.fitted)
+    spread = codes[np.linspace(0, len(codes) - 1, count).astype(int)]
+    start = (len(codes) - count) // 2
+    neighbours = codes[start : start + count]
+    bench_stacks(curves, spread, "evenly spread", sizes, rounds)
+    bench_stacks(curves, neighbours, "next to each other, as in a build", sizes, rounds)
+    bench_cost(curves, codes, fitted, 2 * rounds)
+
+
+if __name__ == "__main__":
+    run(main)
