@@ -28,7 +28,8 @@ class Comparison(NamedTuple):
         Share of these pairs in which the method's error is the larger, ties counted as half.
     mann_whitney, wilcoxon : float
         Two-sided p-values of the rank-sum test, and of the signed-rank test on trials of equal
-        numbers, in which zero differences are ranked and then left out (Pratt, 1959).
+        numbers, in which zero differences are ranked and then left out (Pratt, 1959); NaN if
+        trials are not paired.
     """
 
     difference: float
@@ -98,12 +99,14 @@ def interval(values: Values, rng: np.random.Generator) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def compare(method: Values, reference: Values) -> Comparison:
-    """Compare the errors of two methods, shape (trials,) each, in the order of the trials."""
-    from scipy.stats import mannwhitneyu, wilcoxon
+def compare(method: Values, reference: Values, paired: bool = True) -> Comparison:
+    """Compare the errors of two methods, shape (trials,) each, in the order of the trials.
+
+    Where they are not ``paired``, numbers of trials may differ, and there is no signed-rank test.
+    """
+    from scipy.stats import mannwhitneyu
 
     every = settled(np.subtract.outer(method, reference))
-    paired = settled(method - reference)
     return Comparison(
         difference=float(np.median(every)),
         lost=float((every > 0).mean() + (every == 0).mean() / 2),
@@ -111,8 +114,17 @@ def compare(method: Values, reference: Values) -> Comparison:
         mann_whitney=(
             float(mannwhitneyu(settled(method), settled(reference)).pvalue) if every.any() else 1.0
         ),
-        wilcoxon=float(wilcoxon(paired, zero_method="pratt").pvalue) if paired.any() else 1.0,
+        wilcoxon=_signed_rank(settled(method - reference)) if paired else np.nan,
     )
+
+
+def _signed_rank(differences: Values) -> float:
+    """Two-sided p-value of the signed-rank test."""
+    from scipy.stats import wilcoxon
+
+    if not differences.any():
+        return 1.0
+    return float(wilcoxon(differences, zero_method="pratt").pvalue)
 
 
 def holm(p: Values) -> Values:

@@ -1,4 +1,4 @@
-"""``dagnas show``: what a trace holds."""
+"""``dagnas show``: what traces hold."""
 
 from __future__ import annotations
 
@@ -11,45 +11,61 @@ if TYPE_CHECKING:
 
 EXAMPLES = """examples:
   dagnas show goal.parquet
+  dagnas show goal.parquet random.parquet
   dagnas show results/desk/traces/goal_nasbench201/goal/0000-0005.parquet
 """
+
+#: What is printed of the trace as a whole.
+ABOUT = (
+    "study",
+    "benchmark",
+    "method",
+    "settings",
+    "policy",
+    "rules",
+    "budget_seconds",
+    "budget_evaluations",
+    "until_best",
+    "emulated",
+)
 
 
 def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command's parser."""
     parser = commands.add_parser(
         "show",
-        help="show what a trace holds",
+        help="show what traces hold",
         description="Show of every trial of a trace: evaluations, simulated seconds, and the cell "
         "with the best signal with what is reported of it.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("trace", type=Path, metavar="TRACE.parquet")
+    parser.add_argument("traces", type=Path, nargs="+", metavar="TRACE.parquet")
 
 
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
-    from rich.console import Console
-    from rich.table import Table as View
+    texts = [_text(path) for path in options.traces]
+    several = len(texts) > 1
+    titled = zip(options.traces, texts, strict=True)
+    print("\n\n".join(f"{path}\n{text}" if several else text for path, text in titled))
 
+
+def _text(path: Path) -> str:
+    """What a trace holds, a line a trial."""
+    from dagnas.analysis.traces import last_reports, metadata
     from dagnas.files import read_parquet
     from dagnas.search.runner import TRACE
 
-    trace = read_parquet(options.trace, TRACE.names)
-    about = {
-        key.decode().removeprefix("dagnas."): value.decode()
-        for key, value in (trace.schema.metadata or {}).items()
-        if key.startswith(b"dagnas.")
-    }
-    console = Console(highlight=False, soft_wrap=True)
-    for key in ("study", "benchmark", "method", "settings", "policy", "rules", "emulated"):
-        console.print(f"{key:10} {about.get(key, '?')}", markup=False)
-    view = View("trial", "evaluations", "seconds", "signal", "valid", "test", "best cell")
-    rows = trace.to_pandas()
-    for trial, part in rows.groupby("trial"):
-        best = part.loc[part["signal"].idxmax()]
-        accuracies = (f"{best[key]:.2f}" for key in ("signal", "valid", "test"))
-        total = f"{part['seconds'].iloc[-1]:,.0f}"
-        view.add_row(str(trial), str(len(part)), total, *accuracies, best["cell"])
-    console.print(view)
+    trace = read_parquet(path, TRACE.names)
+    said = metadata(trace, path)
+    lines = [f"{key:18} {said.get(f'dagnas.{key}') or '-'}" for key in ABOUT]
+    trials = last_reports(trace.to_pandas()).rename(columns={"cell": "best cell"})
+    trials["best cell"] = trials["best cell"].fillna("-")
+    if trials.empty:
+        return "\n".join([*lines, "no evaluations"])
+    numbers = dict.fromkeys(("signal", "valid", "test"), "{:.2f}".format)
+    view = trials.rename(columns={"total": "seconds"}).to_string(
+        index=False, na_rep="-", formatters={**numbers, "seconds": "{:,.0f}".format}
+    )
+    return "\n".join([*lines, "", view])

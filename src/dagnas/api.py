@@ -1,0 +1,197 @@
+"""Benchmarks opened and searches run in memory: what `dagnas` offers to scripts and notebooks."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from dagnas.analysis.traces import to_frame
+from dagnas.benchmarks.benchmark import Benchmark, TabularBenchmark, find_policy
+from dagnas.benchmarks.built import find_benchmark
+from dagnas.benchmarks.policy import Policy
+from dagnas.errors import DagnasError
+from dagnas.search import METHODS
+from dagnas.search.method import Method
+from dagnas.search.runner import Search, run_side_by_side, run_trial
+from dagnas.tables.place import data_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def open(name: str, data: str | PathLike[str] | None = None) -> TabularBenchmark | Any:
+    """Open a benchmark.
+
+    Parameters
+    ----------
+    name : str
+        Name of a benchmark (``dagnas list benchmarks``), or of a table that ``dagnas build-table``
+        made.
+    data : path, optional
+        Folder of tables; by default the environment variable DAGNAS_DATA, else ``data``.
+
+    Returns
+    -------
+    TabularBenchmark or Benchmark
+        A table of cells has `TabularBenchmark.query`; other benchmarks evaluate what they are
+        given.
+
+    Raises
+    ------
+    DagnasError
+        There is no such benchmark, or its table is missing or damaged.
+
+    Examples
+    --------
+    >>> import dagnas
+    >>> bench = dagnas.open("digits201")
+    >>> bench.query(4200, policy="goal")["cell"]
+    '|none~0|+|none~0|nor_conv_3x3~1|+|nor_conv_3x3~0|skip_connect~1|skip_connect~2|'
+    """
+    folder = data_folder(None if data is None else Path(data))
+    return find_benchmark(name, folder).open(folder)
+
+
+def frame(benchmark: TabularBenchmark, policy: str | Policy | None = None) -> pd.DataFrame:
+    """Make a data frame of all cells of a table.
+
+    Parameters
+    ----------
+    benchmark : TabularBenchmark
+    policy : str or Policy, optional
+        Evaluation policy whose quantities are asked for; by default all of the table.
+
+    Returns
+    -------
+    DataFrame
+        A row a cell, in the table's order, with the columns that `TabularBenchmark.query` names.
+
+    Raises
+    ------
+    DagnasError
+        The policy is unknown.
+
+    Examples
+    --------
+    >>> import dagnas
+    >>> cells = dagnas.frame(dagnas.open("digits201"), "goal")
+    >>> len(cells), list(cells)
+    (15625, ['cell', 'parameters', 'multiply_adds', 'signal', 'seconds', 'valid', 'test'])
+    """
+    import pandas as pd
+
+    if isinstance(policy, str):
+        policy = find_policy(benchmark, policy)
+    return pd.DataFrame(benchmark.describe(np.arange(len(benchmark)), policy))
+
+
+def run(
+    method: str | Method,
+    benchmark: str | Benchmark,
+    trials: int | range = 2,
+    budget_evaluations: int | None = None,
+    *,
+    budget_seconds: float | None = None,
+    policy: str | None = None,
+    until_best: bool = False,
+    prior: str | TabularBenchmark | None = None,
+    device: str = "auto",
+    study: str = "",
+    data: str | PathLike[str] | None = None,
+    **settings: Any,
+) -> pd.DataFrame:
+    """Run trials of a search method on a benchmark, in memory.
+
+    A trial is one repetition of the whole search. The numbers are those that ``dagnas search``
+    writes for the same method, benchmark, policy, budget, study and trials.
+
+    Parameters
+    ----------
+    method : str or Method
+    benchmark : str or Benchmark
+        Name, or what `open` gives.
+    trials : int or range
+        How many trials, or their numbers; these name the random streams.
+    budget_evaluations, budget_seconds : optional
+        Budget of a trial, in evaluations and in simulated seconds; the policy's if neither is
+        given.
+    policy : str, optional
+        Evaluation policy; by default ``goal``, or the benchmark's only one.
+    until_best : bool
+        Whether a trial ends with the best cell of the table.
+    prior : str or TabularBenchmark, optional
+        Benchmark whose evaluations the method is told beforehand.
+    device : {"auto", "cpu", "cuda"}
+        Where methods compute that use torch.
+    study : str
+        Names the random streams; by default the benchmark's name.
+    data : path, optional
+        Folder of tables; see `open`.
+    **settings
+        Settings of the method.
+
+    Returns
+    -------
+    DataFrame
+        One row an evaluation: the columns of a trace (docs/traces.md), and of the search
+        ``method``, ``settings`` (JSON), ``benchmark``, ``policy``, ``study``, ``prior``,
+        ``budget_seconds``, ``budget_evaluations`` (NaN for none) and ``until_best``, as
+        `dagnas.read` gives them; `dagnas.compare` takes such frames.
+
+    Raises
+    ------
+    DagnasError
+        A name, setting or budget is out of range.
+
+    Examples
+    --------
+    >>> import dagnas
+    >>> trace = dagnas.run("random_search", "digits201", trials=3, budget_evaluations=10)
+    >>> trace.groupby("trial")["signal"].count().tolist()
+    [10, 10, 10]
+    """
+    from dagnas.training.device import choose_device
+
+    chosen = METHODS.get(method) if isinstance(method, str) else method
+    opened = open(benchmark, data) if isinstance(benchmark, str) else benchmark
+    told = open(prior, data) if isinstance(prior, str) else prior
+    if told is not None and not isinstance(told, TabularBenchmark):
+        raise DagnasError(f"prior {told.name!r} is no table, so what it holds is unknown")
+    numbers = _numbers(trials)
+    search = Search(
+        benchmark=opened,
+        method=chosen,
+        given=settings,
+        policy=_usual_policy(opened) if policy is None else policy,
+        budget_seconds=budget_seconds,
+        budget_evaluations=budget_evaluations,
+        until_best=until_best,
+        prior=told,
+        device=choose_device(device) if chosen.takes("device") else "cpu",
+        study=study,
+    )
+    if chosen.batched:
+        tables = run_side_by_side(search, numbers)
+    else:
+        tables = [run_trial(search, number) for number in numbers]
+    return to_frame(pa.concat_tables(tables), search.metadata())
+
+
+def _numbers(trials: int | range) -> range:
+    numbers = range(trials) if isinstance(trials, int) else trials
+    if not isinstance(numbers, range) or not numbers or min(numbers) < 0:
+        raise DagnasError(
+            f"trials is {trials!r}; expected how many, or a range of their numbers, such as 5 or "
+            "range(5, 10)"
+        )
+    return numbers
+
+
+def _usual_policy(benchmark: Benchmark) -> str:
+    """Policy ``goal``, which the command line takes too, or the only one."""
+    (first, *others) = benchmark.policies
+    return "goal" if others or "goal" in benchmark.policies else first
