@@ -7,16 +7,23 @@ import pandas as pd
 import pytest
 
 from dagnas.papers import panels
-from dagnas.papers.goal import fig2, fig3, fig4, fig6, fig7
+from dagnas.papers.goal import ablation, fig2, fig3, fig4, fig6, fig7
 from dagnas.papers.inputs import Inputs
+from dagnas.papers.make import read_table, write_table
 from dagnas.papers.result import load, results
 from dagnas.pipeline import config
 from dagnas.spaces import SPACES
+from tests.papers.conftest import write_traces
 from tests.papers.tables import built
 
 
+def measures(table):
+    """Rows that measure whole rankings."""
+    return table[table["panel"] == "measures"]
+
+
 def test_fig3_has_a_correlation_for_every_trial(inputs_of):
-    table = fig3.tabulate(inputs_of("goal/fig3"))
+    table = measures(fig3.tabulate(inputs_of("goal/fig3")))
     assert len(table) == 2 * 2 * 2
     assert (table["cells"] == 60).all()
     # Scores were made with noise that falls with the training size, and more for the MLP.
@@ -30,7 +37,39 @@ def test_fig3_gives_low_scores_to_good_cells(inputs_of):
     scores = inputs.ranking("goal_uniform")
     perfect = scores.assign(score=100 - scores["target"])
     inputs.ranking = lambda name: perfect
-    assert fig3.tabulate(inputs)["spearman"].to_numpy() == pytest.approx(1.0)
+    table = fig3.tabulate(inputs)
+    assert measures(table)["spearman"].to_numpy() == pytest.approx(1.0)
+    cells = table[table["panel"] == "cells"]
+    assert cells["true_rank"].tolist() == cells["predicted_rank"].tolist()
+
+
+@pytest.mark.filterwarnings("ignore:An input array is constant")
+def test_fig3_ranks_the_cells_of_the_first_trial_at_the_largest_size(inputs_of):
+    inputs = inputs_of("goal/fig3")
+    scores = inputs.ranking("goal_uniform")
+    scores = scores.assign(score=scores["score"].where(scores["predictor"] == "ecc", 0.0))
+    inputs.ranking = lambda name: scores
+    table = fig3.tabulate(inputs)
+    cells = table[table["panel"] == "cells"]
+    assert len(cells) == 2 * 60
+    assert set(zip(cells["train_size"], cells["trial"], strict=True)) == {(256, 0)}
+    for predictor, here in cells.groupby("predictor"):
+        shown = scores[
+            (scores["predictor"] == predictor)
+            & (scores["train_size"] == 256)
+            & (scores["trial"] == 0)
+        ]
+        # The largest target has rank 1, the least score too; equal scores share their mean rank.
+        best = shown["target"].to_numpy().argmax()
+        assert here["true_rank"].iloc[best] == 1
+        assert sorted(here["true_rank"]) == list(range(1, 61))
+        if predictor == "mlp":
+            assert set(here["predicted_rank"]) == {30.5}
+        else:
+            assert here["predicted_rank"].iloc[shown["score"].to_numpy().argmin()] == 1
+    points = fig3.draw(table).axes[0].collections[0].get_offsets()
+    ecc = cells[cells["predictor"] == "ecc"]
+    assert np.array(points).tolist() == ecc[["true_rank", "predicted_rank"]].to_numpy().tolist()
 
 
 def test_fig4_has_all_benchmarks_in_order_and_the_oracle_on_two(inputs_of):
@@ -44,16 +83,83 @@ def test_fig4_has_all_benchmarks_in_order_and_the_oracle_on_two(inputs_of):
     assert (last.loc[last["method"] != "oracle", "n"] == 3).all()
 
 
-def test_small_budgets_are_written_with_their_decimals(tmp_path, digits_inputs_of):
+def only(inputs, study, methods):
+    """Give a study these methods, which have the traces of random search."""
+    traces = inputs.traces(study)
+    random = traces[traces["method"] == "random_search"]
+    found = pd.concat([random.assign(method=method) for method in methods])
+    inputs.traces = lambda name: found
+
+
+def test_fig4_has_the_methods_of_the_paper_and_their_variants(digits_inputs_of):
     inputs = digits_inputs_of("goal/fig4")
-    table = fig4.tabulate(inputs)
+    variants = {
+        "goal_patient": config.Variant(method="goal", settings={"restart": True}),
+        "bonas_log": config.Variant(method="bonas", settings={"loss": "log"}),
+    }
+    inputs.config = inputs.config.model_copy(update={"variants": variants})
+    listed = ["random_search", "lanas", "of_a_plugin", "bonas_log", "goal_patient", "goal"]
+    only(inputs, "goal_digits201", listed)
+    shown = fig4.tabulate(inputs)["method"].unique()
+    assert list(shown) == ["random_search", "goal_patient", "goal", "oracle"]
+
+
+def test_fig4_shows_what_there_is_if_no_method_is_of_the_paper(digits_inputs_of):
+    inputs = digits_inputs_of("goal/fig4")
+    only(inputs, "goal_digits201", ["lanas", "of_a_plugin"])
+    assert list(fig4.tabulate(inputs)["method"].unique()) == ["lanas", "of_a_plugin", "oracle"]
+
+
+ABLATION = """
+scale: choices
+trials: 2
+studies:
+  goal_ablation_digits201: {benchmark: digits201, methods: [goal, patient, plain, twice]}
+variants:
+  twice: {method: goal, settings: {restart: true, step_size: 0.1}}
+  patient: {method: goal, settings: {sameness: cell}}
+  plain: {method: goal}
+papers: [goal]
+"""
+
+
+def test_the_ablation_says_what_variants_set(tmp_path):
+    (tmp_path / "choices.yaml").write_text(ABLATION)
+    scale = config.load(tmp_path / "choices.yaml")
+    write_traces(scale, tmp_path)
+    inputs = Inputs(scale, results(scale)["goal/ablation"], tmp_path)
+    table = read_table(write_table(inputs, tmp_path))
+    assert dict(zip(table["method"], table["settings"], strict=True)) == {
+        "goal": "default",
+        "patient": "sameness = cell",
+        "plain": "default",
+        "twice": "restart = True, step_size = 0.1",
+    }
+    words = "Variants: patient: sameness = cell; twice: restart = True, step_size = 0.1."
+    assert ablation.caption(table).endswith(words)
+    alone = table[table["method"] == "goal"]
+    assert "Variants" not in ablation.caption(alone)
+
+
+def test_small_budgets_are_written_with_their_decimals(tmp_path, digits_inputs_of):
+    table = fig4.tabulate(digits_inputs_of("goal/fig4"))
     table["seconds"] *= 1.5 / table["seconds"].max()
-    figure = fig4.draw(table, inputs)
+    figure = fig4.draw(table)
     figure.savefig(tmp_path / "f.png")
     ticks = [label.get_text() for label in figure.axes[0].get_xticklabels()]
     assert len(set(ticks)) == len(ticks) > 2
     assert "0.5" in ticks
-    assert "methods, 1.5 s," in fig4.caption(table, inputs)
+    assert "methods, 1.5 s," in fig4.caption(table)
+
+
+def test_sentences_and_marks_are_joined():
+    assert panels.join_sentences("One.", "", "Two.") == "One. Two."
+    assert panels.join_sentences("", "") == ""
+    assert panels.marks(["valid seconds", "", "seconds"]) == "seconds valid"
+    assert panels.emulated_sentence(["", ""]) == ""
+    assert panels.emulated_sentence(["valid", "seconds valid"], "A") == (
+        "**Emulated** in A, not from training runs: seconds, valid."
+    )
 
 
 def test_numbers_and_quantities_in_words():
@@ -75,7 +181,7 @@ def test_captions_say_that_digits201_is_ours(name, digits_inputs_of, inputs_of):
             continue  # The made-up scale has no table of NAS-Bench-101.
         inputs = function(f"goal/{name}")
         module = load(inputs.result)
-        text = module.caption(module.tabulate(inputs), inputs)
+        text = module.caption(module.tabulate(inputs))
         assert text.count(sentence) == ours
 
 
@@ -91,20 +197,19 @@ def test_rankings_name_the_benchmark_that_the_scale_ranks(digits_inputs_of, inpu
             inputs = function(module.__name__.replace("dagnas.papers.", "").replace(".", "/"))
             table = module.tabulate(inputs)
             assert set(table["benchmark"]) == {benchmark}
-            text = module.caption(table, inputs)
+            text = module.caption(table)
             assert text.startswith(f"{label}. ")
             assert words in text
             assert "NAS-Bench-201" not in inputs.result.title
-            figure = module.draw(table, inputs)
+            figure = module.draw(table)
             assert figure.get_suptitle() == f"Ranking of {label}"
 
 
 def test_fig6_of_a_benchmark_that_it_does_not_know_says_no_epochs(inputs_of):
     inputs = inputs_of("goal/fig6")
     inputs.result = replace(inputs.result, benchmarks=())
-    assert "True rank (by the search signal, mean over" in fig6.caption(
-        fig6.tabulate(inputs), inputs
-    )
+    text = fig6.caption(fig6.tabulate(inputs))
+    assert "True rank (by the search signal, mean over" in text
 
 
 def test_fig6_measures_the_corner(inputs_of):
@@ -114,7 +219,8 @@ def test_fig6_measures_the_corner(inputs_of):
     right = scores["source"] == "search"
     turned = scores.assign(score=np.where(right, -scores["target"], scores["target"]))
     inputs.ranking = lambda name: turned
-    table = fig6.tabulate(inputs).set_index("source")
+    everything = fig6.tabulate(inputs)
+    table = measures(everything).set_index("source")
     assert (table["cells"] == 400).all()
     for column, best, worst in (
         ("spearman", 1, -1),
@@ -124,6 +230,18 @@ def test_fig6_measures_the_corner(inputs_of):
     ):
         assert table.loc["search", column].to_numpy() == pytest.approx(best)
         assert table.loc["uniform", column].to_numpy() == pytest.approx(worst)
+    cells = everything[everything["panel"] == "cells"]
+    assert set(cells["trial"]) == {0}
+    for source, total in (("search", 0), ("uniform", 401)):
+        ranks = cells.loc[cells["source"] == source, ["true_rank", "predicted_rank"]]
+        assert sorted(ranks["true_rank"]) == list(range(1, 401))
+        sign = 1 if source == "search" else -1
+        assert (ranks["predicted_rank"] == total + sign * ranks["true_rank"]).all()
+    for column, title in enumerate(fig6.TITLES):
+        points = fig6.draw(everything).axes[2 * column].collections[0].get_offsets()
+        assert np.array(points).tolist() == (
+            cells.loc[cells["source"] == title, ["true_rank", "predicted_rank"]].to_numpy().tolist()
+        )
 
 
 def test_fig6_takes_one_cell_of_each_class(inputs_of):
@@ -197,7 +315,7 @@ def fig2_of(inputs_of, **opened):
     inputs.result = replace(inputs.result, benchmarks=tuple(opened))
     inputs.benchmark = opened.__getitem__
     table = fig2.tabulate(inputs)
-    return table, fig2.caption(table, inputs)
+    return table, fig2.caption(table)
 
 
 def invented201(path):

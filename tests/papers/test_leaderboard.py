@@ -196,14 +196,14 @@ def test_without_a_method_on_all_benchmarks_there_are_regrets_alone(inputs_of, t
     inputs.traces = lambda study: every[study][every[study]["method"] == only[study]]
     table = rank.tabulate(inputs)
     assert set(table["benchmark"]) == {"nasbench201", "digits201"}
-    rank.draw(table, inputs).savefig(tmp_path / "f.png")
+    rank.draw(table).savefig(tmp_path / "f.png")
 
 
 @pytest.mark.slow
 def test_the_leaderboard_is_drawn_best_first_and_repeats(inputs_of, tmp_path):
     inputs = inputs_of("leaderboard/rank")
     table = rank.tabulate(inputs)
-    dots, heat, _ = rank.draw(table, inputs).axes
+    dots, heat, _ = rank.draw(table).axes
     labels = [label.get_text() for label in dots.get_yticklabels()]
     # The one that is not on all benchmarks is last, without a dot.
     assert labels == ["GOAL", "NPNAS", "RS", "RL"]
@@ -231,11 +231,11 @@ def test_emulated_benchmarks_are_marked(inputs_of):
         "digits201": [""],
         "all": ["seconds signal"],
     }
-    figure = rank.draw(table, inputs)
+    figure = rank.draw(table)
     assert "EMULATED: seconds, signal" in [text.get_text() for text in figure.texts]
     labels = [label.get_text() for label in figure.axes[1].get_xticklabels()]
     assert labels == ["NAS-Bench-201\n(emulated)", "digits201"]
-    text = rank.caption(table, inputs)
+    text = rank.caption(table)
     assert "**Emulated** in NAS-Bench-201, not from training runs: seconds, signal." in text
 
 
@@ -341,7 +341,7 @@ def test_a_method_of_a_plugin_is_on_it_once_a_study_names_it(tmp_path, monkeypat
     ranks = pd.read_csv("results/mine/leaderboard/rank.csv").set_index("benchmark").loc["all"]
     assert set(ranks["rank"]) <= {1, 1.5, 2}
     inputs = Inputs(scale, results(scale)["leaderboard/rank"])
-    figure = rank.draw(rank.tabulate(inputs), inputs)
+    figure = rank.draw(rank.tabulate(inputs))
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert sorted(labels) == ["RS", "in_order"]
     sys.modules.pop("my_orders")

@@ -199,7 +199,7 @@ def test_the_table_tests_every_method_against_goal(small):
 
 def test_the_table_is_drawn_best_first_and_repeats(small, tmp_path):
     table = search_table.tabulate(small)
-    figure = search_table.draw(table, small)
+    figure = search_table.draw(table)
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert labels == ["NPNAS", "GOAL", "RS"]
     texts = [text.get_text() for text in figure.axes[0].texts]
@@ -218,7 +218,7 @@ def test_a_scale_without_goal_has_errors_and_no_tests(small):
     inputs.traces = lambda study: without
     table = search_table.tabulate(inputs)
     assert table["lost"].isna().all()
-    figure = search_table.draw(table, inputs)
+    figure = search_table.draw(table)
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["NPNAS", "RS"]
     assert "GOAL wins" not in [text.get_text() for text in figure.axes[0].texts]
-    assert "GOAL wins" not in search_table.caption(table, inputs)
+    assert "GOAL wins" not in search_table.caption(table)

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-RESULT = Result(place="Quality", title="What digits201 can tell apart", benchmarks=("digits201",))
+RESULT = Result(
+    place="Quality",
+    title="What digits201 can tell apart",
+    benchmarks=("digits201",),
+)
 #: How many of the best classes are looked at one by one.
 BEST = 100
 #: Accuracies (%) that panel a may name on its axes.
@@ -98,7 +102,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     return table.assign(emulated=marks)
 
 
-def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
+def draw(table: pd.DataFrame) -> Figure:
     """Two trainings; ranks over epochs; the best hundred; distributions."""
     from matplotlib.figure import Figure
 
@@ -244,9 +248,9 @@ def _count(number: int, one: str, several: str) -> str:
     return f"one {one}" if number == 1 else f"{number:,} {several}"
 
 
-def caption(table: pd.DataFrame, inputs: Inputs) -> str:
+def caption(table: pd.DataFrame) -> str:
     """What the panels show, with the counts of ties."""
-    from dagnas.papers.panels import emulated_sentence, own_sentence
+    from dagnas.papers.panels import emulated_sentence, join_sentences, own_sentence
 
     cells, classes = (int(_one(table, "size", over=over)) for over in ("cells", "classes"))
     signal = _of(table, "final_spearman", stage="signal")
@@ -260,7 +264,7 @@ def caption(table: pd.DataFrame, inputs: Inputs) -> str:
     tied, tied_cells = (int(_one(table, "best_tied", over=o)) for o in ("classes", "cells"))
     hit = _of(table, "random_hit").iloc[0]
     some = f"best {BEST} classes"
-    sentences = [
+    return join_sentences(
         own_sentence(["digits201"]),
         f"(a) Final validation accuracy of the two trainings of {classes:,} classes of isomorphic "
         "cells, larger dots for more classes; on both axes equal steps are equal ratios of the "
@@ -280,5 +284,4 @@ def caption(table: pd.DataFrame, inputs: Inputs) -> str:
         f"one of them with a chance of {100 * hit['value']:.0f} %.",
         "(d) Share of all cells that have at most an accuracy.",
         emulated_sentence(table["emulated"]),
-    ]
-    return " ".join(filter(None, sentences))
+    )

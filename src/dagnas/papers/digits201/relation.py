@@ -135,7 +135,7 @@ def _mark(benchmark: TabularBenchmark, quantity: str) -> str:
     return quantity if f"{quantity}/mean" in benchmark.table.emulated else ""
 
 
-def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
+def draw(table: pd.DataFrame) -> Figure:
     """Ranks on both; rank correlations; the best of one on the other."""
     from matplotlib.figure import Figure
 
@@ -250,9 +250,9 @@ def _spearman(table: pd.DataFrame, by: str, target: str, over: str) -> float:
     return float(value)
 
 
-def caption(table: pd.DataFrame, inputs: Inputs) -> str:
+def caption(table: pd.DataFrame) -> str:
     """What is compared, and the main numbers."""
-    from dagnas.papers.panels import emulated_sentence, own_sentence
+    from dagnas.papers.panels import emulated_sentence, join_sentences, own_sentence
 
     cells = int(table.loc[table["quantity"] == "density", "value"].sum())
     rho = {
@@ -260,7 +260,7 @@ def caption(table: pd.DataFrame, inputs: Inputs) -> str:
         for by in ("digits201", "params", "madds")
         for over in PARTS
     }
-    sentences = [
+    return join_sentences(
         own_sentence(["digits201"]),
         f"(a) Ranks of all {cells:,} cells of the space by the final mean validation accuracy on "
         "digits201 and by that of NAS-Bench-201 on CIFAR-10.",
@@ -275,5 +275,4 @@ def caption(table: pd.DataFrame, inputs: Inputs) -> str:
         f"{rho['params', 'cells']:.3f} ({rho['params', 'best tenth']:.3f}), multiply-adds "
         f"{rho['madds', 'cells']:.3f} ({rho['madds', 'best tenth']:.3f}).",
         emulated_sentence(table["emulated"]),
-    ]
-    return " ".join(filter(None, sentences))
+    )

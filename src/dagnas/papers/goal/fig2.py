@@ -18,7 +18,7 @@ RESULT = Result(
     place="Figure 2",
     title="Cells of the search spaces",
     benchmarks=("nasbench101", "nasbench201", "digits201"),
-    optional=("nasbench101", "nasbench201", "digits201"),
+    required=(),
 )
 KINDS = {
     "nasbench101": "vertices are operations, edges are connections",
@@ -64,7 +64,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     return pd.DataFrame(list(rows.values()))
 
 
-def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
+def draw(table: pd.DataFrame) -> Figure:
     """The best cell of each space."""
     from matplotlib.figure import Figure
 
@@ -83,10 +83,10 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     return figure
 
 
-def caption(table: pd.DataFrame, inputs: Inputs) -> str:
+def caption(table: pd.DataFrame) -> str:
     """How each space writes cells, and their numbers."""
     from dagnas.drawing.style import benchmark_label
-    from dagnas.papers.panels import own_sentence
+    from dagnas.papers.panels import join_sentences, own_sentence
 
     sentences = [
         f"{benchmark_label(row['space'])}: {KINDS[row['space']]}; {row['cells']:,} cells listed, "
@@ -94,7 +94,7 @@ def caption(table: pd.DataFrame, inputs: Inputs) -> str:
         "that have no effect."
         for _, row in table.iterrows()
     ]
-    return " ".join(filter(None, [*sentences, own_sentence(table["benchmark"])]))
+    return join_sentences(*sentences, own_sentence(table["benchmark"]))
 
 
 def _drawn(row: pd.Series) -> str:

@@ -15,20 +15,15 @@ if TYPE_CHECKING:
 RESULT = Result(
     place="Figure 4",
     title="Search efficiency",
-    studies=("goal_nasbench101", "goal_nasbench201", "goal_digits201"),
+    reads={"studies": ("goal_nasbench101", "goal_nasbench201", "goal_digits201")},
     benchmarks=("nasbench201", "digits201"),
-    optional=(
-        "goal_nasbench101",
-        "goal_nasbench201",
-        "goal_digits201",
-        "nasbench201",
-        "digits201",
-    ),
+    required=(),
 )
-
-
-#: Rivals of other papers, which a scale may list for the leaderboard.
-ELSEWHERE = ("lanas", "nasbot", "bonas", "ngae", "ngae_performance", "dvae_bo")
+#: Methods of the paper's figures 4 and 5. A scale may list others too, for the leaderboard.
+METHODS = (
+    *("random_search", "regularized_evolution", "npnas", "reinforce", "bohb", "smac", "nao"),
+    *("alphax", "goal_mlp", "goal"),
+)
 
 
 def tabulate(inputs: Inputs) -> pd.DataFrame:
@@ -38,6 +33,8 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
 
 def efficiency_table(inputs: Inputs, intervals: int) -> pd.DataFrame:
     """Curves of all studies of figures 4 and 5; the oracle's rows have the last time.
+
+    Methods are the paper's and variants of these; where a study has none of them, all that it has.
 
     Returns
     -------
@@ -52,7 +49,8 @@ def efficiency_table(inputs: Inputs, intervals: int) -> pd.DataFrame:
         benchmark = inputs.config.studies[study].benchmark
         grid = time_grid(inputs.budget(study), intervals)
         traces = inputs.traces(study)
-        parts = [curves(traces[~traces["method"].isin(ELSEWHERE)], grid)]
+        shown = [name for name in traces["method"].unique() if _is_of_the_paper(inputs, name)]
+        parts = [curves(traces[traces["method"].isin(shown)] if shown else traces, grid)]
         if benchmark in inputs.result.benchmarks:
             best = oracle(inputs.benchmark(benchmark), inputs.policy(study))
             parts.append(best.assign(seconds=grid[-1]))
@@ -61,7 +59,12 @@ def efficiency_table(inputs: Inputs, intervals: int) -> pd.DataFrame:
     return table[["benchmark", "metric", "method", "seconds", "mean", "sd", "se", "n", "emulated"]]
 
 
-def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
+def _is_of_the_paper(inputs: Inputs, name: str) -> bool:
+    variant = inputs.config.variants.get(name)
+    return (variant.method if variant else name) in METHODS
+
+
+def draw(table: pd.DataFrame) -> Figure:
     """A column a benchmark; validation error above test error."""
     return efficiency_figure(table, bars=False)
 
@@ -87,7 +90,7 @@ def efficiency_figure(table: pd.DataFrame, bars: bool) -> Figure:
     return figure
 
 
-def caption(table: pd.DataFrame, inputs: Inputs) -> str:
+def caption(table: pd.DataFrame) -> str:
     """What is compared, over how many trials and samples, and what is emulated."""
     return efficiency_caption(table, "Mean") + (
         " The first tenth of the budget may lie above the panels."
@@ -97,7 +100,13 @@ def caption(table: pd.DataFrame, inputs: Inputs) -> str:
 def efficiency_caption(table: pd.DataFrame, what: str) -> str:
     """Sentences that figures 4 and 5 share."""
     from dagnas.drawing.style import benchmark_label
-    from dagnas.papers.panels import between, emulated_sentence, number, own_sentence
+    from dagnas.papers.panels import (
+        between,
+        emulated_sentence,
+        join_sentences,
+        number,
+        own_sentence,
+    )
 
     sentences = [
         f"{what} over trials of the final validation and test error of the cell with the best "
@@ -121,4 +130,4 @@ def efficiency_caption(table: pd.DataFrame, what: str) -> str:
                 f"cell with the best search signal of {label} (of each training that gives one; "
                 "of all equals); where there is no band the table holds no single trainings."
             )
-    return " ".join(filter(None, sentences))
+    return join_sentences(*sentences)

@@ -15,15 +15,9 @@ if TYPE_CHECKING:
 RESULT = Result(
     place="Figure 5",
     title="Search efficiency with standard deviation",
-    studies=("goal_nasbench101", "goal_nasbench201", "goal_digits201"),
+    reads={"studies": ("goal_nasbench101", "goal_nasbench201", "goal_digits201")},
     benchmarks=("nasbench201", "digits201"),
-    optional=(
-        "goal_nasbench101",
-        "goal_nasbench201",
-        "goal_digits201",
-        "nasbench201",
-        "digits201",
-    ),
+    required=(),
 )
 
 
@@ -32,12 +26,12 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     return efficiency_table(inputs, intervals=15)
 
 
-def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
+def draw(table: pd.DataFrame) -> Figure:
     """Figure 4's panels with a bar of one standard deviation at every time."""
     return efficiency_figure(table, bars=True)
 
 
-def caption(table: pd.DataFrame, inputs: Inputs) -> str:
+def caption(table: pd.DataFrame) -> str:
     """Figure 4's caption, and what the bars are."""
     return efficiency_caption(table, "Mean and standard deviation (bars)") + (
         " Bars of one time are drawn side by side."

@@ -11,16 +11,22 @@ from dagnas.spaces import SPACES
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
 
 RESULT = Result(
     place="Figure 6",
     title="Ranking by a surrogate after a search and one of uniform samples",
-    rankings=("goal_after_search",),
+    reads={"rankings": ("goal_after_search",)},
     benchmarks=("nasbench201", "digits201"),
-    optional=("nasbench201", "digits201"),
+    required=("goal_after_search",),
 )
 #: What counts as the corner of the best cells: this share of all classes by true rank.
 CORNER = 0.05
+COLUMNS = [
+    *("panel", "benchmark", "source", "train_size", "trial", "cells", "spearman"),
+    *("spearman_best", "recall_best", "rank_best", "target", "true_rank", "predicted_rank"),
+    "emulated",
+]
 TITLES = {"search": "After a search", "uniform": "Uniform samples"}
 
 
@@ -33,29 +39,34 @@ def classes(inputs: Inputs) -> pd.DataFrame:
 
 
 def tabulate(inputs: Inputs) -> pd.DataFrame:
-    """Quality of the ranking, over all classes and in the corner of the best ones.
+    """Quality of the ranking, over all classes and in the corner of the best ones; ranks.
 
     Returns
     -------
     DataFrame
-        Columns benchmark, source, train_size, trial, cells, and
+        Columns panel, benchmark, source, train_size, trial, cells, spearman, spearman_best,
+        recall_best, rank_best, target, true_rank, predicted_rank and emulated. Rows whose panel is
 
-        - spearman: Spearman's rho over all classes,
-        - spearman_best: the same over the true best 5 %,
-        - recall_best: share of the true best 5 % among the predicted best 5 %,
-        - rank_best: mean true rank of the predicted best 1 %, in % of all (lower is better),
-        - emulated.
+        - measures: of so many classes of cells, ranked by the target (in words), Spearman's rho
+          over all and over the true best 5 %, the share of these among the predicted best 5 %, and
+          the mean true rank of the predicted best 1 %, in % of all (lower is better);
+        - cells: ranks of one class, 1 the best, in the first trial.
     """
     import pandas as pd
     from scipy.stats import spearmanr
 
+    scores = classes(inputs)
+    by_trial = scores.groupby(["source", "trial"])
+    scores["true_rank"] = by_trial["target"].rank(ascending=False)
+    scores["predicted_rank"] = by_trial["score"].rank()
     rows = []
-    for (source, trial), cells in classes(inputs).groupby(["source", "trial"]):
-        true, predicted = cells["target"].rank(ascending=False), cells["score"].rank()
+    for (source, trial), cells in by_trial:
+        true, predicted = cells["true_rank"], cells["predicted_rank"]
         total = len(cells)
         best, chosen = true <= CORNER * total, predicted <= CORNER * total
         rows.append(
             {
+                "panel": "measures",
                 "benchmark": cells["benchmark"].iloc[0],
                 "source": source,
                 "train_size": cells["train_size"].iloc[0],
@@ -65,33 +76,50 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
                 "spearman_best": spearmanr(true[best], predicted[best]).statistic,
                 "recall_best": (best & chosen).sum() / best.sum(),
                 "rank_best": 100 * true[predicted <= 0.01 * total].mean() / total,
+                "target": _signal(inputs),
                 "emulated": cells["emulated"].iloc[0],
             }
         )
-    return pd.DataFrame(rows)
+    shown = scores[scores["trial"] == scores["trial"].min()].drop(columns="target")
+    return pd.concat([pd.DataFrame(rows), shown.assign(panel="cells")], ignore_index=True)[COLUMNS]
 
 
-def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
+def _signal(inputs: Inputs) -> str:
+    """Search signal in words, as exactly as the benchmarks that are declared tell."""
+    from dagnas.papers.panels import quantity_words
+
+    study = inputs.config.rankings["goal_after_search"].study
+    if inputs.config.studies[study].benchmark not in inputs.result.benchmarks:
+        return "the search signal"
+    return f"the search signal, {quantity_words(inputs.policy(study).signal)}"
+
+
+def draw(table: pd.DataFrame) -> Figure:
     """True and predicted ranks of one trial, above for all classes, below for the best ones."""
     from matplotlib.figure import Figure
 
     from dagnas.drawing import style
 
-    scores = classes(inputs)
-    shown = table["trial"].min()
+    measures, ranks = (table[table["panel"] == panel] for panel in ("measures", "cells"))
+    shown = ranks["trial"].iloc[0]
     figure = Figure(figsize=(9, 9), layout="constrained")
     style.headline(figure, f"Ranking of {style.benchmark_label(table['benchmark'].iloc[0])}")
     for column, (source, title) in enumerate(TITLES.items()):
-        cells = scores[(scores["source"] == source) & (scores["trial"] == shown)]
-        row = table[(table["source"] == source) & (table["trial"] == shown)].iloc[0]
-        true, predicted = cells["target"].rank(ascending=False), cells["score"].rank()
+        cells = ranks[ranks["source"] == source]
+        row = measures[(measures["source"] == source) & (measures["trial"] == shown)].iloc[0]
         colour = ("#D55E00", "#0072B2")[column]
         whole, corner = (figure.add_subplot(2, 2, column + 1), figure.add_subplot(2, 2, column + 3))
         limit = CORNER * len(cells)
         for ax, size, width in ((whole, 3, len(cells)), (corner, 14, 2 * limit)):
             ax.plot([0, width], [0, width], color="#999999", lw=1, zorder=3)
             ax.scatter(
-                true, predicted, s=size, alpha=0.35, color=colour, linewidths=0, rasterized=True
+                cells["true_rank"],
+                cells["predicted_rank"],
+                s=size,
+                alpha=0.35,
+                color=colour,
+                linewidths=0,
+                rasterized=True,
             )
             ax.set(xlim=(0, width), ylim=(0, width), aspect="equal")
             ax.set(xlabel="true rank", ylabel="predicted rank")
@@ -104,29 +132,21 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     return figure
 
 
-def _square(side: float):  # type: ignore[no-untyped-def]
+def _square(side: float) -> Rectangle:
+    """Frame of the corner."""
     from matplotlib.patches import Rectangle
 
     return Rectangle((0, 0), side, side, fill=False, ec="#222222", lw=1.2, zorder=4)
 
 
-def _signal(inputs: Inputs) -> str:
-    """The search signal in words, as exactly as the benchmarks that are declared tell."""
-    from dagnas.papers.panels import quantity_words
-
-    study = inputs.config.rankings["goal_after_search"].study
-    if inputs.config.studies[study].benchmark not in inputs.result.benchmarks:
-        return "the search signal"
-    return f"the search signal, {quantity_words(inputs.policy(study).signal)}"
-
-
-def caption(table: pd.DataFrame, inputs: Inputs) -> str:
+def caption(table: pd.DataFrame) -> str:
     """What is ranked by what, and means over trials."""
     from dagnas.drawing.style import benchmark_label
-    from dagnas.papers.panels import between, emulated_sentence, own_sentence
+    from dagnas.papers.panels import between, emulated_sentence, join_sentences, own_sentence
 
-    benchmark = table["benchmark"].iloc[0]
-    means = table.groupby("source")[
+    measures = table[table["panel"] == "measures"]
+    benchmark, target = measures[["benchmark", "target"]].iloc[0]
+    means = measures.groupby("source")[
         ["spearman", "spearman_best", "recall_best", "rank_best"]
     ].mean()
     text = "; ".join(
@@ -135,15 +155,14 @@ def caption(table: pd.DataFrame, inputs: Inputs) -> str:
         f"best 5 %, mean true rank of the predicted best 1 % at {row['rank_best']:.1f} % of all"
         for source, row in means.iterrows()
     )
-    sentences = [
-        f"{benchmark_label(benchmark)}. True rank (by {_signal(inputs)}, mean over trainings; 1 is "
-        f"best) and predicted rank of {between(table['cells'])} classes of cells in trial "
-        f"{table['trial'].min()}: left by the surrogate of GOAL at the end of a search, right by "
-        f"one trained on as many uniform samples ({between(table['train_size'])} cells over all "
-        "trials); the cells that each was trained on are among them. Below, the corner framed "
+    return join_sentences(
+        f"{benchmark_label(benchmark)}. True rank (by {target}, mean over trainings; 1 is "
+        f"best) and predicted rank of {between(measures['cells'])} classes of cells in trial "
+        f"{measures['trial'].min()}: left by the surrogate of GOAL at the end of a search, right "
+        f"by one trained on as many uniform samples ({between(measures['train_size'])} cells over "
+        "all trials); the cells that each was trained on are among them. Below, the corner framed "
         "above; the dotted line bounds the true best 5 %. "
-        f"Spearman's rank correlation, mean over {table['trial'].nunique()} trials: {text}.",
+        f"Spearman's rank correlation, mean over {measures['trial'].nunique()} trials: {text}.",
         own_sentence([benchmark]),
-        emulated_sentence(table["emulated"]),
-    ]
-    return " ".join(filter(None, sentences))
+        emulated_sentence(measures["emulated"]),
+    )

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 RESULT = Result(
     place="Figure 7",
     title="Transition history of a cell that GOAL found on NAS-Bench-101",
-    studies=("goal_nasbench101",),
+    reads={"studies": ("goal_nasbench101",)},
 )
 METHOD = "goal"
 WORST = 0.25
@@ -98,7 +98,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
+def draw(table: pd.DataFrame) -> Figure:
     """Cells in the order of the history, each with what was added and deleted."""
     from matplotlib.figure import Figure
     from matplotlib.patches import ConnectionPatch
@@ -152,11 +152,11 @@ def _same_scale(panels: Sequence[Axes]) -> tuple[float, float]:
     return width, height
 
 
-def caption(table: pd.DataFrame, inputs: Inputs) -> str:
+def caption(table: pd.DataFrame) -> str:
     """How the case was chosen and how it is drawn."""
-    from dagnas.papers.panels import emulated_sentence
+    from dagnas.papers.panels import emulated_sentence, join_sentences
 
-    sentences = [
+    return join_sentences(
         f"The {len(table) - 1} steps from an initial cell to the cell with the best search signal "
         f"of trial {table['trial'].iloc[0]}. Of {table['n'].iloc[0]} trials, this history was "
         f"chosen because it starts in {table['origin'].iloc[0]} and gains most (histories of at "
@@ -165,5 +165,4 @@ def caption(table: pd.DataFrame, inputs: Inputs) -> str:
         f"C3 and C1 convolutions, MP max pooling; parts without effect are left out. Added and "
         f"changed parts are green, deleted ones dashed.",
         emulated_sentence(table["emulated"]),
-    ]
-    return " ".join(filter(None, sentences))
+    )

@@ -20,15 +20,9 @@ if TYPE_CHECKING:
 RESULT = Result(
     place="Figures 4 and 5, in numbers",
     title="Final errors and tests against GOAL",
-    studies=("goal_nasbench101", "goal_nasbench201", "goal_digits201"),
+    reads={"studies": ("goal_nasbench101", "goal_nasbench201", "goal_digits201")},
     benchmarks=("nasbench201", "digits201"),
-    optional=(
-        "goal_nasbench101",
-        "goal_nasbench201",
-        "goal_digits201",
-        "nasbench201",
-        "digits201",
-    ),
+    required=(),
 )
 #: When the paper says that GOAL meets the oracle's range on NAS-Bench-201, and stays in it, and
 #: the end; in seconds of this budget. Other budgets are cut at the same shares.
@@ -98,7 +92,7 @@ def _compared(here: pd.DataFrame, benchmark: str) -> pd.DataFrame:
     return table.assign(benchmark=benchmark, **common)
 
 
-def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
+def draw(table: pd.DataFrame) -> Figure:
     """A column a benchmark; validation error above test error."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -123,11 +117,13 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
 def _panel(ax: Axes, panel: pd.DataFrame) -> None:
     """Errors at the end, sorted, with intervals; those at the earlier times as small dots."""
     from dagnas.drawing import style
-    from dagnas.papers.panels import ORACLE
+    from dagnas.papers.panels import ORACLE, marks
 
     searches = panel[panel["method"] != "oracle"]
     looks = style.looks(list(searches["method"].unique()))
-    end = searches[searches["seconds"] == searches["seconds"].max()].sort_values("mean")
+    end = searches[searches["seconds"] == searches["seconds"].max()].sort_values(
+        "mean", kind="stable"
+    )
     for place, row in enumerate(end.itertuples()):
         look = looks[str(row.method)]
         mine = searches[searches["method"] == row.method]
@@ -145,7 +141,7 @@ def _panel(ax: Axes, panel: pd.DataFrame) -> None:
             spread = (best["mean"] - best["sd"], best["mean"] + best["sd"])
             ax.axvspan(*spread, color="#d9d9d9", lw=0, zorder=1)
     style.name_rows(ax, [looks[method] for method in end["method"]])
-    style.stamp(ax, " ".join(sorted(set(" ".join(panel["emulated"]).split()))))
+    style.stamp(ax, marks(panel["emulated"]))
 
 
 def _beside(ax: Axes, height: float, text: str) -> None:
@@ -161,10 +157,16 @@ def _verdict(lost: float, p: float) -> str:
     return f"{100 * lost:.0f} %, " + ("p < 0.001" if p < 0.001 else f"p = {p:.2g}")
 
 
-def caption(table: pd.DataFrame, inputs: Inputs) -> str:
+def caption(table: pd.DataFrame) -> str:
     """What is shown and tested, over how many trials, and what is emulated."""
     from dagnas.drawing.style import benchmark_label
-    from dagnas.papers.panels import between, emulated_sentence, number, own_sentence
+    from dagnas.papers.panels import (
+        between,
+        emulated_sentence,
+        join_sentences,
+        number,
+        own_sentence,
+    )
 
     sentences = [
         "Mean over trials of the final validation and test error of the cell with the best search "
@@ -190,4 +192,4 @@ def caption(table: pd.DataFrame, inputs: Inputs) -> str:
         sentences.append(f"{label}: {between(searches['n'])} trials; {', '.join(times)} s.")
         sentences.append(own_sentence([str(benchmark)]))
         sentences.append(emulated_sentence(here["emulated"], label))
-    return " ".join(filter(None, sentences))
+    return join_sentences(*sentences)

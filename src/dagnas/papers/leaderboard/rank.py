@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 RESULT = Result(
     place="Leaderboard",
     title="Rank over benchmarks, and regret on each",
-    studies=("goal_{benchmark}",),
+    reads={"studies": ("goal_{benchmark}",)},
     benchmarks=("{benchmark}",),
 )
 #: Shares of the budget at which methods are compared.
@@ -48,6 +48,8 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     """
     import pandas as pd
 
+    from dagnas.papers.panels import marks
+
     regrets: dict[str, dict[str, Values]] = {}
     frames = []
     for study in inputs.result.studies:
@@ -72,7 +74,6 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
             counts = {"n": len(trials[method]), "emulated": found["emulated"].iloc[0]}
             frames.append(pd.DataFrame({**common, "method": method, **columns, **counts}))
     table = pd.concat(frames, ignore_index=True)
-    marks = " ".join(sorted(set(" ".join(table["emulated"]).split())))
     overall = [
         pd.DataFrame(
             {
@@ -81,7 +82,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
                 "method": method,
                 **with_interval("rank", rank),
                 "n": table.loc[table["method"] == method, "n"].min(),
-                "emulated": marks,
+                "emulated": marks(table["emulated"]),
             }
         )
         for method, rank in mean_ranks(list(regrets.values())).items()
@@ -130,15 +131,18 @@ def with_interval(name: str, values: Values) -> dict[str, Values]:
     return {name: values[0], f"{name}_low": low, f"{name}_high": high}
 
 
-def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
+def draw(table: pd.DataFrame) -> Figure:
     """Mean ranks with intervals; regrets; mean ranks as the budget grows."""
     from matplotlib.figure import Figure
 
     from dagnas.drawing import style
+    from dagnas.papers.panels import marks
 
     overall = table[table["benchmark"] == OVERALL]
     end = table[table["share"] == SHARES[-1]]
-    best_first = overall[overall["share"] == SHARES[-1]].sort_values("rank")["method"]
+    best_first = overall[overall["share"] == SHARES[-1]].sort_values("rank", kind="stable")[
+        "method"
+    ]
     methods = list(dict.fromkeys([*best_first, *table["method"]]))
     benchmarks = [name for name in table["benchmark"].unique() if name != OVERALL]
     looks = style.looks(list(table["method"].unique()))
@@ -150,7 +154,7 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     _dots(left, overall[overall["share"] == SHARES[-1]], methods, looks)
     _heat(middle, end, methods, benchmarks)
     _growth(right, overall, looks)
-    style.stamp(figure, " ".join(sorted(set(" ".join(table["emulated"]).split()))))
+    style.stamp(figure, marks(table["emulated"]))
     return figure
 
 
@@ -193,9 +197,9 @@ def _heat(ax: Axes, end: pd.DataFrame, methods: list[str], benchmarks: list[str]
                 color="white" if shade[row, column] > 0.65 else "#222222",
                 fontweight="bold" if value == least[column] else "normal",
             )
-    marks = end.groupby("benchmark")["emulated"].first()
+    emulated = end.groupby("benchmark")["emulated"].first()
     labels = [
-        style.benchmark_label(name).replace(", ", "\n") + ("\n(emulated)" if marks[name] else "")
+        style.benchmark_label(name).replace(", ", "\n") + ("\n(emulated)" if emulated[name] else "")
         for name in benchmarks
     ]
     ax.set_xticks(range(len(benchmarks)), labels, fontsize=9)
@@ -233,10 +237,16 @@ def _growth(ax: Axes, overall: pd.DataFrame, looks: Mapping[str, Any]) -> None:
     style.label_ends(ax, ends, gap=min(0.065, 0.95 / max(len(ends), 1)))
 
 
-def caption(table: pd.DataFrame, inputs: Inputs) -> str:
+def caption(table: pd.DataFrame) -> str:
     """What ranks and regrets are, over how many trials, and what is emulated."""
     from dagnas.drawing.style import benchmark_label, looks
-    from dagnas.papers.panels import between, emulated_sentence, number, own_sentence
+    from dagnas.papers.panels import (
+        between,
+        emulated_sentence,
+        join_sentences,
+        number,
+        own_sentence,
+    )
 
     end = table[table["share"] == SHARES[-1]]
     ranked = list(end.loc[end["benchmark"] == OVERALL, "method"])
@@ -261,4 +271,4 @@ def caption(table: pd.DataFrame, inputs: Inputs) -> str:
         )
         sentences.append(own_sentence([str(benchmark)]))
         sentences.append(emulated_sentence(here["emulated"], label))
-    return " ".join(filter(None, sentences))
+    return join_sentences(*sentences)

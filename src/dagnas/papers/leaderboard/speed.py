@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 RESULT = Result(
     place="Leaderboard",
     title="Wall-clock time of the methods themselves",
-    studies=("goal_{benchmark}",),
+    reads={"studies": ("goal_{benchmark}",)},
     walls=True,
 )
 #: What is shown of a trial: column, title and label of its panel.
@@ -73,14 +73,15 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)[columns]
 
 
-def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
+def draw(table: pd.DataFrame) -> Figure:
     """Seconds a cell and a second of training, a row a method and a mark a benchmark."""
     from matplotlib.figure import Figure
 
     from dagnas.drawing import style
+    from dagnas.papers.panels import marks
 
     cells = table[table["quantity"] == "per_cell"]
-    methods = list(cells.groupby("method")["median"].median().sort_values().index)
+    methods = list(cells.groupby("method")["median"].median().sort_values(kind="stable").index)
     looks = style.looks(list(table["method"].unique()))
     figure = Figure(figsize=(12.4, 2.2 + 0.36 * max(len(methods), 6)), layout="constrained")
     panels = figure.subplots(1, len(PANELS), sharey=True)
@@ -91,7 +92,7 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     panels[0].set_ylim(len(methods) - 0.5, -0.5)
     names = panels[0].get_legend_handles_labels()
     figure.legend(*names, loc="outside lower center", ncols=3)
-    style.stamp(figure, " ".join(sorted(set(" ".join(table["emulated"]).split()))))
+    style.stamp(figure, marks(table["emulated"]))
     return figure
 
 
@@ -120,18 +121,16 @@ def _panel(ax: Axes, panel: pd.DataFrame, methods: list[str]) -> None:
     ax.grid(visible=False, axis="y")
 
 
-def caption(table: pd.DataFrame, inputs: Inputs) -> str:
+def caption(table: pd.DataFrame) -> str:
     """What is measured, and what is emulated."""
-    from dagnas.papers.panels import between, emulated_sentence, own_sentence
+    from dagnas.papers.panels import between, emulated_sentence, join_sentences, own_sentence
 
-    benchmarks = list(table["benchmark"].unique())
-    sentences = [
+    return join_sentences(
         "Wall-clock seconds of a trial, all of them the method's own since evaluations are looked "
         "up: (a) by the number of evaluations, (b) by the simulated seconds of their training. "
         f"Medians and quartiles over {between(table['n'])} trials, each on one thread; "
         "how long a trial takes depends on the machine and on what else it does, so these numbers "
         "do not repeat.",
-        own_sentence(benchmarks),
+        own_sentence(table["benchmark"]),
         emulated_sentence(table["emulated"]),
-    ]
-    return " ".join(filter(None, sentences))
+    )
