@@ -1,6 +1,7 @@
 """Pickled sources: the official NAS-Bench-201 file and NATS-Bench's folder."""
 
 import bz2
+import io
 import os
 import pickle
 import random
@@ -16,7 +17,7 @@ import pytest
 
 from dagnas.errors import DagnasError
 from dagnas.spaces import SPACES
-from dagnas.tables.importers import import_table, nasbench201_pth, nats, restricted
+from dagnas.tables.importers import import_table, large_pickle, nasbench201_pth, nats, restricted
 from tests.benchmarks import official
 
 CELLS = 24  # So many that the file has more objects than are remembered.
@@ -62,7 +63,7 @@ def test_pth_agrees_with_the_official_interface(content, pth):
 
 
 def test_pth_streams_all_there_is(content, pth):
-    items = dict(restricted.stream(nasbench201_pth._start(pth), "arch2infos", lambda size: None))
+    items = dict(large_pickle.stream(nasbench201_pth._start(pth), "arch2infos", lambda size: None))
     rest = items.pop(None)
     assert items == content["arch2infos"]
     assert rest["meta_archs"] == content["meta_archs"]
@@ -74,7 +75,7 @@ def test_objects_used_late_are_remembered(tmp_path):
     cells = {i: {"a": [str(i) for i in range(70_000)], "b": shared} for i in range(4)}
     path = tmp_path / "late"
     path.write_bytes(pickle.dumps({"large": cells, "again": shared}, protocol=2))
-    items = dict(restricted.stream(lambda: path.open("rb"), "large", lambda size: None))
+    items = dict(large_pickle.stream(lambda: path.open("rb"), "large", lambda size: None))
     assert items.pop(None)["again"] == shared
     assert items == cells
 
@@ -87,10 +88,107 @@ def test_every_item_of_the_large_dict_is_yielded(tmp_path, count, kind):
     large = kind((i, [{"a": i, "b": {}}, {"c": 1}, shared, None][i % 4]) for i in range(count))
     path = tmp_path / "items"
     path.write_bytes(pickle.dumps({"x": 1, "large": large, "y": {2: 3}}, protocol=2))
-    items = dict(restricted.stream(lambda: path.open("rb"), "large", lambda size: None))
+    items = dict(large_pickle.stream(lambda: path.open("rb"), "large", lambda size: None))
     rest = items.pop(None)
     assert (rest["x"], list(rest["large"]), rest["y"]) == (1, list(large), {2: 3})
     assert items == large
+
+
+#: One value for each instruction that the reader knows, and for each length that it treats apart.
+VALUES = {
+    "numbers": [0, 255, 256, 65_535, 65_536, -1, -(2**31), 2**31, 2**40, -(2**70), 0.5, -1e300],
+    "constants": [None, True, False],
+    "strings": ["", "x", "y" * 39, "z" * 255, "a" * 256, "b" * 3000, "\u00e9\u4e2d", "\ud800"],
+    "tuples": [(), (1,), (1, 2), (1, 2, 3), (1, 2, 3, 4), ((1,), ((),))],
+    "lists": [[], [1], [1, 2], [[], [[]]]],
+    "dicts": [{}, {1: 2}, {1: 2, "a": {}}, {i: i / 8 for i in range(300)}],
+    "curves": [{f"k{i}@{j}": i / 8 for j in range(5)} for i in range(3)],
+    "others": [{1, 2}, set(), OrderedDict(a=1.5), b"bytes"],
+}
+
+
+def streamed(pickled: bytes, section: str = "large") -> dict:
+    return dict(large_pickle.stream(lambda: io.BytesIO(pickled), section, lambda size: None))
+
+
+@pytest.mark.parametrize("name", VALUES)
+@pytest.mark.parametrize("place", ["outer", "cell"])
+def test_every_kind_of_value_is_streamed(name, place):
+    values = {"values": VALUES[name], "again": VALUES[name][-1]}
+    whole = {"large": {0: {"a": 0.5}, 1: {"b": 1}}, "last": 0}
+    if place == "outer":
+        whole |= values
+    else:
+        whole["large"] |= {2: values, 3: {"c": 2}}
+    pickled = pickle.dumps(whole, protocol=2)
+    found = streamed(pickled)
+    rest = found.pop(None)
+    # Texts of values tell True from 1; the order in which cells are complete is not theirs.
+    assert repr(sorted(found.items())) == repr(sorted(whole["large"].items()))
+    assert list(rest.pop("large")) == list(whole.pop("large"))
+    assert repr(rest) == repr(whole)
+    assert repr(restricted.load(pickled)) == repr(pickle.loads(pickled))
+
+
+@pytest.mark.parametrize("value", [np.float64(2.5), np.float32(0.25), np.int32(-7), np.bool_(1)])
+def test_numbers_of_numpy_become_plain_ones(value):
+    pickled = pickle.dumps({"large": {0: {"a": value, "b": [value]}}, "last": value}, protocol=2)
+    plain = value.item()
+    rest = streamed(pickled)[None]
+    found = streamed(pickled)[0]
+    assert repr((found, rest["last"])) == repr(({"a": plain, "b": [plain]}, plain))
+
+
+def test_the_name_of_the_section_may_stand_elsewhere():
+    """As a value, and as one of several keys of another dict."""
+    whole = {
+        "name": "large",
+        "other": {"large": {1: 2, 3: 4}, "b": ["large", {5: 6, 7: 8}]},
+        "large": {0: {"large": {5: 6, 7: 8}, "c": 1}, "large": {"large": 9, "d": 2}},
+    }
+    found = streamed(pickle.dumps(whole, protocol=2))
+    rest = found.pop(None)
+    assert found == whole["large"]
+    assert (rest["name"], rest["other"]) == (whole["name"], whole["other"])
+
+
+def test_no_part_of_a_stream_passes_for_the_whole():
+    whole = pickle.dumps({"large": {0: {"a": 0.5}, 1: {"b": 1}}, "x": (1, 2, 3)}, protocol=2)
+    for size in range(len(whole)):
+        with pytest.raises(DagnasError, match="its pickle is damaged"):
+            streamed(whole[:size])
+
+
+@pytest.mark.parametrize(
+    ("pickled", "message"),
+    [
+        (b"\x80\x02}q\x01.", "object 1 is remembered after -1"),
+        (b"\x80\x02h\x07.", "KeyError.7"),
+        (b"\x80\x02K\x01\x86.", "a tuple of 2 needs more objects"),
+        (b"\x80\x02X\xff\xff\xff\x7fabc.", "instruction b''"),
+        (b"\x80\x02i__builtin__\nset\n.", "instruction b'i'"),
+        (b"\x80\x02}u.", "IndexError"),
+        (b"\x80\x02ccollections\nOrderedDict\n)R)R.", "TypeError"),
+    ],
+)
+def test_programs_that_no_pickler_writes_are_refused(pickled, message):
+    with pytest.raises(DagnasError, match=f"its pickle is damaged: .*{message}"):
+        streamed(pickled)
+
+
+def test_late_objects_of_one_dict_are_read_at_once_with_recent_ones(tmp_path):
+    """Keys of a run of items are partly new, partly recent, partly of long ago."""
+    keys = [f"key {i}" for i in range(20)]
+    recent = [f"recent {i}" for i in range(20)]
+    cells = {
+        0: dict.fromkeys(keys, 0.25),
+        1: {"filler": [str(i) for i in range(200_000)]},
+        2: dict.fromkeys(recent, 0.5),
+        3: dict.fromkeys([*keys[:10], *recent[:10], *keys[10:]], 0.75),
+    }
+    found = streamed(pickle.dumps({"large": cells, "last": 0}, protocol=2))
+    found.pop(None)
+    assert found == cells
 
 
 def test_a_cell_with_fewer_repeats_has_no_number_there(tmp_path):

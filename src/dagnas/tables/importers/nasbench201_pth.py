@@ -12,7 +12,8 @@ from tqdm import tqdm
 
 from dagnas.errors import DagnasError
 from dagnas.tables.importers import ROWS, nats
-from dagnas.tables.importers.restricted import DAMAGE, load, stream
+from dagnas.tables.importers.large_pickle import stream
+from dagnas.tables.importers.restricted import DAMAGE, load
 
 #: First pickle of a file of the older of torch's two formats.
 _MAGIC = 0x1950A86A20F9469CFC6C
