@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 REPRODUCED, FAILED, NOT_RUN = "reproduced", "not reproduced", "not run"
-PAPERS = Path(__file__).parent.parent
+PAPERS = Path(__file__).parent
 
 Scalar = float | str | bool
 
