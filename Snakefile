@@ -21,11 +21,6 @@ wildcard_constraints:
     scale=SCALE.scale,
     paper="|".join(SCALE.papers),
     table=r"\w+",
-    study=r"\w+",
-    method=r"\w+",
-    trials=r"\d{4}-\d{4}",
-    ranking=r"\w+",
-    autoencoder=r"\w+",
     result=r"\w+",
 
 
@@ -36,17 +31,12 @@ rule all:
     default_target: True
     input:
         result_files(),
-        trace_files(),
-        ranking_files(),
-        autoencoder_files(),
-        table_files(SCALE.tables),
+        artifact_files(),
         ledger_files(),
 
 
 include: "workflow/rules/tables.smk"
-include: "workflow/rules/search.smk"
-include: "workflow/rules/rankings.smk"
-include: "workflow/rules/autoencoders.smk"
+include: "workflow/rules/artifacts.smk"
 include: "workflow/rules/results.smk"
 
 

@@ -16,12 +16,13 @@ from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from dagnas.errors import DagnasError
 
 
 def digest(roots: Iterable[str]) -> str:
-    """Digest of the modules ``roots`` and of all that they import from their own packages.
+    """Digest of the code ``roots`` and of all that it imports from its own packages.
 
     Comments, layout, docstrings and the wording of errors do not count; neither do packages from
     outside, which ``constraints.txt`` pins.
@@ -29,41 +30,145 @@ def digest(roots: Iterable[str]) -> str:
     Parameters
     ----------
     roots : iterable of str
-        Dotted names, such as ``dagnas.search.methods.goal`` or a plug-in's.
+        Modules, such as ``dagnas.search.methods.goal`` or a plug-in's; or ``MODULE:FUNCTION`` and
+        ``MODULE:CLASS.METHOD``, of whose module only what the function uses counts.
 
     Raises
     ------
     DagnasError
-        A module cannot be found or parsed.
+        A module or function cannot be found, or a module not be parsed.
     """
     return _digest_of(frozenset(roots))
 
 
 @cache
 def _digest_of(roots: frozenset[str]) -> str:
-    lines = (f"{name} {_digest(name)}" for name in closure(roots))
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+    whole = (f"{name} {_digest(name)}" for name in closure(roots))
+    parts = (f"{root} {_extract(root).digest}" for root in sorted(roots) if ":" in root)
+    return hashlib.sha256("\n".join([*whole, *parts]).encode()).hexdigest()[:16]
 
 
 def closure(roots: Iterable[str]) -> list[str]:
-    """Sorted names of ``roots`` and of all modules that they import from their own packages.
+    """Sorted names of modules that count as a whole: ``roots`` and all that they import.
 
-    A package's ``__init__`` runs before its modules, so it belongs to the closure of each.
+    Of a root ``MODULE:FUNCTION`` these are the packages of the module and what the function
+    imports. A package's ``__init__`` runs before its modules, so it belongs to the closure of each.
+
+    Raises
+    ------
+    DagnasError
+        A root cannot be found.
     """
     tops = {"dagnas"}
     found: set[str] = set()
-    waiting = list(roots)
-    tops.update(name.partition(".")[0] for name in waiting)
-    for name in waiting:
+    waiting = []
+    for root in roots:
+        name = root.partition(":")[0]
+        tops.add(name.partition(".")[0])
         if _path(name) is None:
             raise DagnasError(f"no module {name!r}")
+        waiting += [name.rpartition(".")[0], *_extract(root).imports] if ":" in root else [name]
     while waiting:
         name = waiting.pop()
+        # This module decides what is made anew, and nothing about what is made.
+        if name == __name__:
+            continue
         if name not in found and name.partition(".")[0] in tops and _path(name):
             found.add(name)
             waiting.append(name.rpartition(".")[0])
             waiting.extend(_imports(name))
     return sorted(found)
+
+
+class _Extract(NamedTuple):
+    """Part of a module that a function uses: its digest, and what it imports."""
+
+    digest: str
+    imports: frozenset[str]
+
+
+@cache
+def _extract(root: str) -> _Extract:
+    """Part of a module that a function or method uses, itself included."""
+    module, _, place = root.partition(":")
+    tree = _normalised(_tree(module))
+    owner, _, method = place.rpartition(".")
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    inside = _definitions(classes[owner].body) if owner in classes else {}
+    outside = _definitions(tree.body)
+    start = (inside if owner else outside).get(method)
+    if start is None:
+        raise DagnasError(f"no function {place!r} in {module!r}")
+    used: list[ast.stmt] = []
+    waiting = [start]
+    while waiting:
+        node = waiting.pop()
+        if node in used:
+            continue
+        used.append(node)
+        for part in ast.walk(node):
+            match part:
+                case ast.Name(id=name) if name in outside:
+                    waiting.append(outside[name])
+                case ast.Attribute(value=ast.Name(id="self"), attr=name) if name in inside:
+                    waiting.append(inside[name])
+    imports = _imported(used, module)
+    text = "\n".join(sorted(map(ast.unparse, used)))
+    return _Extract(hashlib.sha256(text.encode()).hexdigest(), imports)
+
+
+def _definitions(body: list[ast.stmt]) -> dict[str, ast.stmt]:
+    """Statements that define or import something, by its name."""
+    found: dict[str, ast.stmt] = {}
+    for node in body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                found[name] = node
+            case ast.Import(names=names) | ast.ImportFrom(names=names):
+                found |= {a.asname or a.name.partition(".")[0]: node for a in names}
+            case ast.Assign(targets=targets):
+                found |= {target.id: node for target in targets if isinstance(target, ast.Name)}
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                found[name] = node
+    return found
+
+
+def keywords(module: str, name: str) -> dict[str, Any]:
+    """Settings of a search method with their defaults, read from its source.
+
+    Parameters
+    ----------
+    module, name : str
+        Module, and the generator function in it or what ``variant`` made of one.
+
+    Returns
+    -------
+    dict
+        Keyword-only arguments; defaults that are no literals are None.
+
+    Raises
+    ------
+    DagnasError
+        The module defines no such method.
+    """
+    found = _definitions(_tree(module).body).get(name)
+    match found:
+        case ast.FunctionDef(args=arguments):
+            pairs = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+            return {argument.arg: _literal(default) for argument, default in pairs}
+        case ast.Assign(
+            value=ast.Call(func=ast.Attribute(value=ast.Name(id=base), attr="variant")) as call
+        ):
+            preset = {word.arg: _literal(word.value) for word in call.keywords if word.arg}
+            return {**keywords(module, base), **preset}
+    raise DagnasError(f"{module} defines no search method {name!r}")
+
+
+def _literal(node: ast.expr | None) -> Any:
+    try:
+        return ast.literal_eval(node) if node is not None else None
+    except ValueError:
+        return None
 
 
 @cache
@@ -92,12 +197,17 @@ def _tree(name: str) -> ast.Module:
 @cache
 def _imports(name: str) -> frozenset[str]:
     """Dotted names that a module may import; some are no modules but what modules hold."""
+    return _imported(_tree(name).body, name)
+
+
+def _imported(body: Iterable[ast.stmt], name: str) -> frozenset[str]:
+    """Dotted names that statements of the module ``name`` may import."""
     path = _path(name)
     package = name if path and path.name == "__init__.py" else name.rpartition(".")[0]
     found: set[str] = set()
     origins: dict[str, str] = {}
     calls: list[tuple[str, str]] = []
-    for node in _run(_tree(name)):
+    for node in _run(body):
         match node:
             case ast.Import(names=names):
                 found.update(alias.name for alias in names)
@@ -143,16 +253,14 @@ def _tables(tree: ast.Module) -> Iterator[ast.Dict]:
                 yield table
 
 
-def _run(tree: ast.Module) -> Iterator[ast.AST]:
+def _run(body: Iterable[ast.stmt]) -> Iterator[ast.AST]:
     """All nodes but those that only a type checker reads, and lazy attributes of packages."""
-    waiting: list[ast.AST] = [tree]
+    waiting: list[ast.AST] = [part for part in body if not _unused(part)]
     while waiting:
         node = waiting.pop()
         match node:
             case ast.If(test=ast.Name(id="TYPE_CHECKING"), orelse=otherwise):
                 waiting.extend(otherwise)
-            case ast.FunctionDef(name="__getattr__" | "__dir__") if node in tree.body:
-                pass
             case _:
                 yield node
                 waiting.extend(ast.iter_child_nodes(node))
@@ -160,7 +268,7 @@ def _run(tree: ast.Module) -> Iterator[ast.AST]:
 
 @cache
 def _digest(name: str) -> str:
-    return hashlib.sha256(_normalised(_tree(name)).encode()).hexdigest()
+    return hashlib.sha256(ast.unparse(_normalised(_tree(name))).encode()).hexdigest()
 
 
 class _Normaliser(ast.NodeTransformer):
@@ -177,6 +285,10 @@ class _Normaliser(ast.NodeTransformer):
 
     def visit_Raise(self, node: ast.Raise) -> ast.AST:
         return ast.Raise(_kind(node.exc)) if node.exc else node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
 
     def visit_Module(self, node: ast.Module) -> ast.AST:
         for table in _tables(node):
@@ -205,11 +317,10 @@ def _unused(part: ast.stmt) -> bool:
     return False
 
 
-def _normalised(tree: ast.Module) -> str:
-    """Source text without what changes no result, and without the writer's layout."""
-    copy = _Normaliser().visit(deepcopy(tree))
+def _normalised(tree: ast.Module) -> ast.Module:
+    """Module without what changes no result."""
+    copy: ast.Module = _Normaliser().visit(deepcopy(tree))
     for node in ast.walk(copy):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and not body and not isinstance(node, ast.Module):
-            body.append(ast.Pass())
-    return ast.unparse(ast.fix_missing_locations(copy))
+        if getattr(node, "body", None) == [] and not isinstance(node, ast.Module):
+            node.body = [ast.Pass()]  # type: ignore[attr-defined]
+    return ast.fix_missing_locations(copy)

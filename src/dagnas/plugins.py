@@ -15,7 +15,8 @@ from dagnas.registry import Registry
 from dagnas.search import METHODS
 from dagnas.spaces import SPACES
 
-REGISTRIES: tuple[Registry[Any], ...] = (SPACES, BENCHMARKS, PREDICTORS, METHODS)
+#: Registries that plug-ins fill; a layer above adds its own.
+REGISTRIES: list[Registry[Any]] = [SPACES, BENCHMARKS, PREDICTORS, METHODS]
 
 
 def load(modules: Iterable[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from functools import cached_property
 from importlib import metadata
 from typing import Generic, TypeVar
 
@@ -21,19 +22,29 @@ class Registry(Generic[T]):
         What an entry is called in messages, such as "method".
     group : str
         Entry-point group in which other distributions offer entries.
-    type_ : type
-        What an entry must be an instance of.
+    type_ : str
+        "module:class" that entries are instances of; imported when it is needed first.
     own : mapping of str to str
         Modules of this package's entries by name; a module calls the entry by the same name.
     """
 
-    def __init__(self, kind: str, group: str, type_: type[T], own: Mapping[str, str]) -> None:
-        self.kind, self.group, self.type = kind, group, type_
+    def __init__(self, kind: str, group: str, type_: str, own: Mapping[str, str]) -> None:
+        self.kind, self.group, self._type = kind, group, type_
         self._own = own
         self._added: dict[str, T] = {}
 
     def _entry_points(self) -> dict[str, metadata.EntryPoint]:
         return {point.name: point for point in metadata.entry_points(group=self.group)}
+
+    @cached_property
+    def type(self) -> type[T]:
+        """Class that entries are instances of."""
+        module, _, name = self._type.partition(":")
+        return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
+
+    def added(self, name: str) -> bool:
+        """Whether an object of that name was registered from outside the package."""
+        return name in self._added
 
     def names(self) -> list[str]:
         """All names, sorted."""

@@ -1,4 +1,4 @@
-# What the scale asks for, as functions for the rules; no rules here.
+# Functions for the rules, of what the scale asks for; no rules here.
 
 import os
 import shlex
@@ -6,13 +6,15 @@ import sys
 from pathlib import Path
 
 import dagnas.papers
-from dagnas.pipeline import provenance
 from dagnas.benchmarks import BENCHMARKS
-from dagnas.tables.sources import SOURCES
 from dagnas.closure import digest
-from dagnas.pipeline.config import load
 from dagnas.errors import DagnasError
+from dagnas.papers.inputs import inputs_text, note
 from dagnas.papers.result import results
+from dagnas.pipeline import provenance
+from dagnas.pipeline.kinds import all_kinds
+from dagnas.pipeline.scales import load
+from dagnas.tables.sources import SOURCES
 
 if set(workflow.config_settings.config) - {"scale"}:
     raise WorkflowError(
@@ -33,13 +35,18 @@ PREFIX = "set -euo pipefail; export OMP_NUM_THREADS=1 PYTHONHASHSEED=0; "
 if not workflow.deployment_settings.deployment_method:
     PREFIX += f"export PATH={shlex.quote(os.path.dirname(sys.executable))}:$PATH; "
 GPUS = 1 if SCALE.device == "cuda" else 0
-JOBS = {str(job.path): job for job in SCALE.search_jobs()}
 RESULTS = results(SCALE)
+WALL = ".wall.csv"
+# Code that every table, and every picture, is made by.
+WRITE_TABLE = ["dagnas.papers.make:write_table", "dagnas.papers.inputs:Inputs"]
+DRAW = ["dagnas.papers.make:read_table", "dagnas.papers.make:draw"]
 
 
-def job_of(wildcards):
-    trace = "results/{scale}/traces/{study}/{method}/{trials}.parquet"
-    return JOBS[trace.format(**wildcards)]
+def pattern(kind, suffix=None):
+    path = Path(
+        kind.pattern.format(results=SCALE.results, data=SCALE.data, name="{name}")
+    )
+    return str(path.with_suffix(suffix) if suffix else path)
 
 
 def result_of(wildcards):
@@ -51,32 +58,10 @@ def table_files(benchmarks):
     return [f"{SCALE.data}/{name}.parquet" for name in sorted(names)]
 
 
-def image_file(wildcards):
-    images = SCALE.tables[wildcards.table].images
-    return [images] if images.endswith(".npz") else []
-
-
-def build_options(wildcards):
-    return shlex.join(SCALE.tables[wildcards.table].arguments())
-
-
-def part_files(wildcards):
-    parts = SCALE.tables[wildcards.table].parts()
-    return [f"{SCALE.data}/parts/{wildcards.table}/{cells}.parquet" for cells in parts]
-
-
-def trace_files(prefix=""):
-    return [path for path, job in JOBS.items() if job.study.startswith(prefix)]
-
-
-def ranking_files(prefix=""):
-    names = [name for name in SCALE.rankings if name.startswith(prefix)]
-    return [str(SCALE.ranking_path(name)) for name in names]
-
-
-def autoencoder_files(prefix=""):
-    names = [name for name in SCALE.autoencoders if name.startswith(prefix)]
-    return [str(SCALE.autoencoder_path(name)) for name in names]
+def artifact_files(prefix=""):
+    # Tables that are built belong to no paper.
+    kinds = [k for k in all_kinds() if not prefix or k.pattern.startswith("{results}")]
+    return [str(path) for kind in kinds for path in SCALE.paths(kind.name, prefix)]
 
 
 def result_files(prefix="", formats=("csv", "svg", "png", "md")):
@@ -101,27 +86,43 @@ def claims_files():
     return [f"{folder}/{paper}/claims.yaml" for paper in SCALE.papers]
 
 
+def read_files(result):
+    for kind in all_kinds():
+        for section in kind.sections:
+            for name in result.names(section):
+                own = [n for n in SCALE.jobs(kind.name) if n.split("/")[0] == name]
+                yield from (kind.path(SCALE, item) for item in own)
+
+
 def result_inputs(wildcards):
     result = result_of(wildcards)
-    traces = [path for path, job in JOBS.items() if job.study in result.studies]
+    paths = list(read_files(result))
     # The rule that makes a trace makes its wall-clock times as well.
-    walls = [str(JOBS[path].wall) for path in traces if result.walls]
-    rankings = [str(SCALE.ranking_path(name)) for name in result.rankings]
-    trained = [str(SCALE.autoencoder_path(name)) for name in result.autoencoders]
-    return table_files(result.benchmarks) + traces + walls + rankings + trained
+    traces = [path for path in paths if "traces" in path.parts] if result.walls else []
+    walls = [path.with_suffix(WALL) for path in traces]
+    return [*table_files(result.benchmarks), *map(str, paths), *map(str, walls)]
 
 
-def result_settings(wildcards):
-    result = result_of(wildcards)
-    return SCALE.part(
-        result.studies, result.rankings, result.autoencoders, result.missing
-    )
+def result_options(wildcards):
+    return shlex.join(["--inputs", inputs_text(SCALE, result_of(wildcards))])
 
 
-def result_modules(wildcards):
+def table_modules(wildcards):
     result = result_of(wildcards)
     benchmarks = [BENCHMARKS.module(name) for name in result.benchmarks]
-    return ["dagnas.cli.result", result.module, *benchmarks, *SCALE.plugins]
+    readers = [
+        f"{kind.module}:{kind.read.__name__}"
+        for kind in all_kinds()
+        if set(kind.sections) & set(result.reads)
+    ]
+    own = [f"{result.module}:tabulate", *WRITE_TABLE]
+    return [*own, *readers, *benchmarks, *SCALE.plugins]
+
+
+def drawing_modules(wildcards):
+    result = result_of(wildcards)
+    own = [f"{result.module}:{name}" for name in ("RESULT", "draw", "caption")]
+    return [*own, *DRAW, *SCALE.plugins]
 
 
 # Parameters that depend on outputs are no reason for Snakemake to make a result anew: neither the

@@ -1,11 +1,28 @@
 # Figures and tables of the papers, a target for each and for each paper, and the ledger of claims.
 
 
-rule result:
+rule table_of_result:
     input:
         result_inputs,
     output:
         csv="results/{scale}/{paper}/{result}.csv",
+    log:
+        "logs/{scale}/{paper}/{result}.csv.log",
+    conda:
+        "../envs/dagnas.yml"
+    params:
+        data=str(SCALE.data),
+        options=result_options,
+        code=lambda wildcards: digest(table_modules(wildcards)),
+    shell:
+        "dagnas tabulate {wildcards.paper}/{wildcards.result} {params.options}"
+        " --data {params.data} --out {output.csv} > {log} 2>&1"
+
+
+rule picture_of_result:
+    input:
+        csv="results/{scale}/{paper}/{result}.csv",
+    output:
         svg=report(
             "results/{scale}/{paper}/{result}.svg",
             caption="../report/result.rst",
@@ -19,14 +36,12 @@ rule result:
     conda:
         "../envs/dagnas.yml"
     params:
-        data=str(SCALE.data),
-        config=scale_file,
-        settings=result_settings,
-        code=lambda wildcards: digest(result_modules(wildcards)),
+        plugins=shlex.join(f"--plugin={name}" for name in SCALE.plugins),
+        note=lambda wildcards: shlex.quote(note(SCALE, result_of(wildcards))),
+        code=lambda wildcards: digest(drawing_modules(wildcards)),
         caption=caption,
     shell:
-        "dagnas result {wildcards.paper}/{wildcards.result} --config {params.config}"
-        " --data {params.data} --out results/{wildcards.scale} > {log} 2>&1"
+        "dagnas draw {input.csv} --note {params.note} {params.plugins} > {log} 2>&1"
 
 
 rule claims:
@@ -47,7 +62,7 @@ rule claims:
         "../envs/dagnas.yml"
     params:
         config=scale_file,
-        code=lambda wildcards: digest(["dagnas.cli.claims"]),
+        code=lambda wildcards: digest(["dagnas.papers.claims", "dagnas.cli.claims:run"]),
     shell:
         "dagnas claims --config {params.config} --out results/{wildcards.scale} > {log} 2>&1"
 
@@ -62,7 +77,7 @@ rule metrics:
     conda:
         "../envs/dagnas.yml"
     params:
-        code=lambda wildcards: digest(["dagnas.cli.metrics"]),
+        code=lambda wildcards: digest(["dagnas.cli.metrics:run"]),
     shell:
         "dagnas metrics {input} --out {output} > {log} 2>&1"
 
@@ -76,14 +91,12 @@ for name in RESULTS:
             result_files(name),
 
 
-# Studies, rankings and graph VAEs belong to the paper that their names begin with.
+# Artifacts belong to the paper that their names begin with.
 for paper in SCALE.papers:
 
     rule:
         name:
             paper
         input:
-            result_files(paper),
-            trace_files(paper),
-            ranking_files(paper),
-            autoencoder_files(paper),
+            result_files(f"{paper}/"),
+            artifact_files(f"{paper}_"),

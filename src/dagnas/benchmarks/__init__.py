@@ -1,12 +1,18 @@
 """Benchmarks: a search space with its results, under named policies."""
 
-from dagnas.benchmarks.benchmark import BenchmarkEntry
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from dagnas.registry import Registry
+
+if TYPE_CHECKING:
+    from dagnas.benchmarks.benchmark import BenchmarkEntry
 
 BENCHMARKS: Registry[BenchmarkEntry] = Registry(
     "benchmark",
     "dagnas.benchmarks",
-    BenchmarkEntry,
+    "dagnas.benchmarks.benchmark:BenchmarkEntry",
     {
         "digits201": "dagnas.benchmarks.digits201",
         "enas": "dagnas.benchmarks.enas",

@@ -1,4 +1,4 @@
-"""The command line: one module a command."""
+"""The command line: a module for each command, and a command for each description of a job."""
 
 from __future__ import annotations
 
@@ -10,32 +10,80 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
 import importlib
-import pkgutil
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from dagnas import __version__
 from dagnas.errors import DagnasError
 
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
 
-def parser() -> argparse.ArgumentParser:
-    """Parser of all commands; each module of this package adds its own."""
+#: Commands that make no artifacts; `dagnas.cli.NAME` adds and runs each.
+COMMANDS = (
+    "adopt",
+    "claims",
+    "compare",
+    "config",
+    "draw",
+    "fetch",
+    "list",
+    "metrics",
+    "result",
+    "show",
+    "tabulate",
+)
+
+
+def parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    """Parser of the command that ``words`` ask for, or of all commands.
+
+    A command's module is imported only where it is needed, since that takes time.
+    """
     main_parser = argparse.ArgumentParser(
         prog="dagnas", description="Graph-based neural architecture search, reproduced."
     )
     main_parser.add_argument("--version", action="version", version=f"dagnas {__version__}")
     commands = main_parser.add_subparsers(metavar="COMMAND", required=True)
-    for name in sorted(module.name for module in pkgutil.iter_modules(__path__)):
-        command = importlib.import_module(f"{__name__}.{name}")
-        command.add(commands)
-        commands.choices[name.replace("_", "-")].set_defaults(run=command.run)
+    asked = next((word for word in words if not word.startswith("-")), None)
+    if asked in COMMANDS:
+        _add(commands, asked)
+        return main_parser
+    from dagnas.cli.jobs import add_job, job_commands
+
+    if asked not in job_commands():
+        _load_plugins(words)
+    if asked in job_commands():
+        add_job(commands, asked)
+        return main_parser
+    for name in COMMANDS:
+        _add(commands, name)
+    for name in job_commands():
+        add_job(commands, name)
     return main_parser
+
+
+def _add(commands: _SubParsersAction[argparse.ArgumentParser], name: str) -> None:
+    module = importlib.import_module(f"{__name__}.{name}")
+    module.add(commands)
+    commands.choices[name].set_defaults(run=module.run)
+
+
+def _load_plugins(words: Sequence[str]) -> None:
+    """Load the plug-ins that ``words`` name, of which one may define the command."""
+    from dagnas import plugins
+
+    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    early.add_argument("--plugin", action="append", default=[])
+    plugins.load(early.parse_known_args(words)[0].plugin)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 if it went well, 2 with one message if the user must mend something."""
-    options = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
     try:
+        options = parser(words).parse_args(words)
         options.run(options)
     except DagnasError as error:
         print(f"dagnas: {error}", file=sys.stderr)

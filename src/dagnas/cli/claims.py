@@ -47,9 +47,9 @@ def run(options: argparse.Namespace) -> None:
     from dagnas.files import write_text
     from dagnas.papers import claims
     from dagnas.papers.result import results
-    from dagnas.pipeline import config
+    from dagnas.pipeline import scales
 
-    scale = config.load(options.config)
+    scale = scales.load(options.config)
     tables = claims.Tables(options.results or scale.results, results(scale))
     entries = claims.ledger(scale.papers, tables)
     if options.out:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import typing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from dagnas.errors import DagnasError
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -39,37 +42,46 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> argparse.Argume
 
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
-    from dagnas.pipeline import config
+    from dagnas.pipeline import scales
+    from dagnas.pipeline.kinds import all_kinds
 
     if options.action == "check":
         for file in options.files:
-            scale = config.load(file)
-            print(
-                f"{file}: scale {scale.scale}, {len(scale.studies)} studies in "
-                f"{len(scale.search_jobs())} search jobs, {len(scale.rankings)} rankings, "
-                f"{len(scale.autoencoders)} autoencoders"
-            )
+            scale = scales.load(file)
+            try:
+                scales.check(scale)
+            except DagnasError as error:
+                raise DagnasError(f"{file}: {error}") from error
+            jobs = {kind.name: len(scale.jobs(kind.name)) for kind in all_kinds()}
+            counts = ", ".join(f"{count} {name}" for name, count in jobs.items() if count)
+            print(f"{file}: scale {scale.scale}, jobs: {counts or 'none'}")
     else:
-        print(config.schema() if options.action == "schema" else keys(), end="")
+        print(scales.schema() if options.action == "schema" else keys(), end="")
 
 
 def keys() -> str:
     """All keys of scale files, as a page of Markdown."""
-    from dagnas.pipeline.config import (
-        Autoencoder,
-        BuiltTable,
-        Config,
-        SearchRanking,
-        Study,
-        UniformRanking,
-        Variant,
-    )
+    from dagnas.pipeline.kinds import all_kinds
+    from dagnas.pipeline.scales import Scale
 
-    parts = (Config, BuiltTable, Study, Variant, UniformRanking, SearchRanking, Autoencoder)
+    sections = [part for kind in all_kinds() for part in kind.sections.values()]
+    parts = [Scale, *(model for part in sections for model in models(part))]
     return "# Keys of scale files\n\n" + (
         "Written by `dagnas config keys`. Keys that are not required may be left out.\n\n"
-        + "\n".join(_table(part) for part in parts)
+        "A scale file may begin with `extends`, a list of papers and of other scale files: it "
+        "holds what their studies and these files hold, but for what it says otherwise itself. "
+        "Mappings are merged key by key, lists and other values replaced, and `null` takes a key "
+        "away.\n\n" + "\n".join(_table(part) for part in parts)
     )
+
+
+def models(annotation: Any) -> list[type[BaseModel]]:
+    """Models that an annotation allows."""
+    from pydantic import BaseModel
+
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in typing.get_args(annotation) for model in models(part)]
 
 
 def _table(part: type[BaseModel]) -> str:

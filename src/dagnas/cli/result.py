@@ -39,9 +39,9 @@ def run(options: argparse.Namespace) -> None:
     from dagnas.papers.inputs import Inputs
     from dagnas.papers.make import make
     from dagnas.papers.result import find, results
-    from dagnas.pipeline import config
+    from dagnas.pipeline.scales import load
 
-    scale = config.load(options.config)
+    scale = load(options.config)
     result = find(options.name, results(scale))
     for path in make(Inputs(scale, result, data=options.data), options.out or scale.results):
         print(path)

@@ -1,19 +1,20 @@
-"""What results are made from: traces, rankings, graph VAEs and tables of one scale."""
+"""Inputs of results: traces, rankings, graph VAEs and tables of one scale."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, cast
 
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.benchmarks.benchmark import TabularBenchmark
 from dagnas.benchmarks.policy import Policy
 from dagnas.errors import DagnasError, unknown
 from dagnas.files import read_parquet
-from dagnas.papers.result import Result
+from dagnas.papers.result import Result, declaration
+from dagnas.pipeline.kinds import KINDS, all_kinds
+from dagnas.pipeline.scales import Scale, parse
 from dagnas.tables.place import data_folder
 
 if TYPE_CHECKING:
@@ -23,65 +24,13 @@ if TYPE_CHECKING:
     from dagnas.predictors.graph_vae.stored import Stored
 
 
-class Job(Protocol):
-    """A search job of the scale: trials ``first`` to ``last - 1`` of a method, in one file."""
-
-    @property
-    def method(self) -> str:
-        """Name of the method in its study."""
-
-    @property
-    def path(self) -> Path:
-        """Trace, from the root of the project."""
-
-
-class Scale(Protocol):
-    """What results need of a scale file; `dagnas.pipeline.config.Config` has it."""
-
-    @property
-    def scale(self) -> str:
-        """Name of the scale."""
-
-    @property
-    def papers(self) -> Sequence[str]:
-        """Papers whose results are made."""
-
-    @property
-    def studies(self) -> Mapping[str, Any]:
-        """Studies by name, each with ``benchmark``, ``policy`` and ``methods``."""
-
-    @property
-    def variants(self) -> Mapping[str, Any]:
-        """Variants of methods by name, each with ``settings``."""
-
-    @property
-    def rankings(self) -> Mapping[str, Any]:
-        """Rankings of predictors by name."""
-
-    @property
-    def autoencoders(self) -> Mapping[str, Any]:
-        """Graph VAEs by name, each with ``benchmark``, ``target`` and ``share``."""
-
-    def search_jobs(self, study: str | None = None, method: str | None = None) -> Sequence[Job]:
-        """Search jobs of a study."""
-
-    def ranking_path(self, name: str) -> Path:
-        """File of a ranking, from the root of the project."""
-
-    def ranking_benchmark(self, name: str) -> str:
-        """Benchmark whose cells are ranked."""
-
-    def autoencoder_path(self, name: str) -> Path:
-        """File of a graph VAE, from the root of the project."""
-
-
 class Inputs:
-    """Traces, rankings, graph VAEs and tables that one result declares, read when first asked for.
+    """Artifacts and tables that one result declares, read when first asked for.
 
     Parameters
     ----------
     config : Scale
-        The scale file.
+        Scale, or the part of it that the result reads.
     result : Result
         Result that is made, with the inputs that the scale has for it.
     root : Path
@@ -116,10 +65,8 @@ class Inputs:
         import pandas as pd
 
         if study not in self._traces:
-            frames = [
-                read_parquet(self.root / job.path).to_pandas().assign(method=job.method)
-                for job in self._jobs(study)
-            ]
+            read = KINDS.get("search").read
+            frames = [read(path).assign(method=method) for method, path in self._jobs(study)]
             self._traces[study] = pd.concat(frames, ignore_index=True)
         return self._traces[study]
 
@@ -141,31 +88,50 @@ class Inputs:
         if not self.result.walls:
             raise DagnasError(f"{self.result.name} does not declare walls")
         frames = []
-        for job in self._jobs(study):
-            path = self.root / job.path.with_suffix(".wall.csv")
+        for method, trace in self._jobs(study):
+            path = trace.with_suffix(".wall.csv")
             try:
-                frames.append(pd.read_csv(path)[["trial", "seconds"]].assign(method=job.method))
+                frames.append(pd.read_csv(path)[["trial", "seconds"]].assign(method=method))
             except OSError as error:
                 raise DagnasError(f"{path}: {error.strerror}") from error
             except (KeyError, ValueError) as error:
                 raise DagnasError(f"{path} is no file of wall-clock seconds") from error
         return pd.concat(frames, ignore_index=True)
 
-    def _jobs(self, study: str) -> Sequence[Job]:
-        self._declared("study", study, self.result.studies)
-        return self.config.search_jobs(study)
+    def _jobs(self, study: str) -> list[tuple[str, Path]]:
+        """Methods and traces of a study, in its order."""
+        self._declared("studies", study)
+        kind = KINDS.get("search")
+        return [
+            (name.split("/")[1], self.root / kind.path(self.config, name))
+            for name in self.config.jobs("search")
+            if name.startswith(f"{study}/")
+        ]
 
-    def _declared(self, kind: str, name: str, declared: Sequence[str]) -> None:
+    def read(self, section: str, name: str) -> Any:
+        """Artifact of any kind, as the kind's reader gives it.
+
+        Raises
+        ------
+        DagnasError
+            The result does not declare it, or the file is missing or damaged.
+        """
+        self._declared(section, name)
+        (kind,) = [kind for kind in all_kinds() if section in kind.sections]
+        return kind.read(self.root / kind.path(self.config, name))
+
+    def _declared(self, section: str, name: str) -> None:
         # The pipeline makes what a result declares, so nothing else can be relied on.
-        if name not in declared:
-            raise unknown(f"{kind} declared by {self.result.name}", name, declared)
+        names = self.result.benchmarks if section == "benchmarks" else self.result.names(section)
+        if name not in names:
+            raise unknown(f"name in {section} declared by {self.result.name}", name, names)
 
     def budget(self, study: str) -> float:
         """Simulated seconds that a trial of a study may take, as its traces say.
 
         Where the budget is in evaluations alone, the time of the longest trial.
         """
-        path = self.root / self._jobs(study)[0].path
+        _, path = self._jobs(study)[0]
         seconds = json.loads(_metadata(path).get("dagnas.budget_seconds", "null"))
         return float(self.traces(study)["seconds"].max() if seconds is None else seconds)
 
@@ -176,21 +142,15 @@ class Inputs:
         -------
         DataFrame
             Columns predictor, source, train_size, trial, code, target (accuracy, %), score (lower
-            is better), benchmark, and emulated (what of the targets a model gave, "" if nothing).
+            is better), benchmark, quantity (that is ranked by) and emulated (what of the targets
+            a model gave, "" if nothing).
 
         Raises
         ------
         DagnasError
             The file is missing or damaged.
         """
-        self._declared("ranking", name, self.result.rankings)
-        path = self.root / self.config.ranking_path(name)
-        emulated = json.loads(_metadata(path).get("dagnas.emulated", "[]"))
-        return (
-            read_parquet(path)
-            .to_pandas()
-            .assign(benchmark=self.config.ranking_benchmark(name), emulated=" ".join(emulated))
-        )
+        return cast("pd.DataFrame", self.read("rankings", name))
 
     def autoencoder(self, name: str) -> Stored:
         """A graph VAE.
@@ -200,10 +160,7 @@ class Inputs:
         DagnasError
             The file is missing or damaged.
         """
-        from dagnas.predictors.graph_vae.stored import Stored
-
-        self._declared("graph VAE", name, self.result.autoencoders)
-        return Stored.read(self.root / self.config.autoencoder_path(name))
+        return cast("Stored", self.read("autoencoders", name))
 
     def labelled(self, name: str) -> Labelled:
         """Cells that a graph VAE was trained on, and those held out, with their labels.
@@ -215,8 +172,8 @@ class Inputs:
         """
         from dagnas.predictors.graph_vae.labelled import label_benchmark
 
-        self._declared("graph VAE", name, self.result.autoencoders)
-        asked = self.config.autoencoders[name]
+        self._declared("autoencoders", name)
+        asked = self.config.section("autoencoders")[name]
         return label_benchmark(self.benchmark(asked.benchmark), asked.target, asked.shares)
 
     def benchmark(self, name: str) -> TabularBenchmark:
@@ -227,7 +184,7 @@ class Inputs:
         DagnasError
             The result does not declare it, or its table is missing or damaged.
         """
-        self._declared("benchmark", name, self.result.benchmarks)
+        self._declared("benchmarks", name)
         if name not in self._benchmarks:
             opened = BENCHMARKS.get(name).open(self._data)
             if not isinstance(opened, TabularBenchmark):
@@ -237,17 +194,46 @@ class Inputs:
 
     def policy(self, study: str) -> Policy:
         """Evaluation policy of a study, whose benchmark the result declares."""
-        settings = self.config.studies[study]
+        settings = self.config.section("studies")[study]
         return self.benchmark(settings.benchmark).policies[settings.policy]
 
-    @cached_property
-    def note(self) -> str:
-        """What of the result's inputs this scale lacks, as a sentence; "" if nothing."""
-        missing = list(self.result.missing)
-        if self.result.studies or self.result.rankings or self.result.autoencoders:
-            # Benchmarks come with the others; what is said of those is enough.
-            missing = [name for name in missing if name not in BENCHMARKS.names()]
-        return f"The scale {self.config.scale} lacks {', '.join(missing)}." if missing else ""
+
+def note(scale: Scale, result: Result) -> str:
+    """Last sentences of a caption: what of the result's inputs a scale lacks, and its name."""
+    missing = list(result.missing)
+    if result.reads:
+        # Benchmarks come with the others; what is said of those is enough.
+        missing = [name for name in missing if name not in BENCHMARKS.names()]
+    lacks = f"The scale {scale.scale} lacks {', '.join(missing)}. " if missing else ""
+    return f"{lacks}Scale: {scale.scale}."
+
+
+def inputs_text(scale: Scale, result: Result) -> str:
+    """Inputs of a result as one line of JSON: its names, and what the scale says of them."""
+    said = {
+        "scale": scale.part(result.reads),
+        "reads": result.reads,
+        "benchmarks": result.benchmarks,
+    }
+    return json.dumps(said)
+
+
+def parse_inputs(name: str, text: str, data: Path | None = None) -> Inputs:
+    """Inputs of a result from what `inputs_text` gave.
+
+    Raises
+    ------
+    DagnasError
+        There is no such result, or the text is no such description.
+    """
+    try:
+        said = json.loads(text)
+        scale = parse(said["scale"], "--inputs", part=True)
+        reads = {key: tuple(names) for key, names in said["reads"].items()}
+        benchmarks = tuple(said["benchmarks"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DagnasError(f"--inputs: no description of inputs: {error}") from error
+    return Inputs(scale, replace(declaration(name), reads=reads, benchmarks=benchmarks), data=data)
 
 
 def _metadata(path: Path) -> dict[str, str]:

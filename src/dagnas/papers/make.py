@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING
 
 from dagnas.errors import DagnasError
 from dagnas.files import atomic_path
+from dagnas.papers.inputs import Inputs, note
 from dagnas.papers.result import Result, load
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dagnas.papers.inputs import Inputs
 
-
-def write_table(inputs: Inputs, out: Path) -> Path:
-    """Tabulate the result of ``inputs`` into ``out``/PAPER/RESULT.csv.
+def write_table(inputs: Inputs, path: Path) -> None:
+    """Tabulate the result of ``inputs`` into a CSV file.
 
     Raises
     ------
@@ -25,10 +24,8 @@ def write_table(inputs: Inputs, out: Path) -> Path:
         An input is missing or damaged, or the file cannot be written.
     """
     table = load(inputs.result).tabulate(inputs)
-    path = out / f"{inputs.result.name}.csv"
     with atomic_path(path) as temporary:
         table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
-    return path
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -57,7 +54,7 @@ def draw(
     result: Result,
     table: pd.DataFrame,
     stem: Path,
-    note: str | None = None,
+    words: str | None = None,
     settings: Path | None = None,
 ) -> list[Path]:
     """Draw a table as STEM.svg and STEM.png, all files or none.
@@ -69,8 +66,8 @@ def draw(
         As `read_table` gives it.
     stem : Path
         Path of the files without suffix.
-    note : str, optional
-        Last sentences of the caption, which is written to STEM.md if there is a note.
+    words : str, optional
+        Last sentences of the caption, which is written to STEM.md if there are any.
     settings : Path, optional
         A style sheet of matplotlib, over the style of the project.
 
@@ -94,9 +91,9 @@ def draw(
                 # Temporary files are moved into place only after the last one is complete.
                 temporary = stack.enter_context(atomic_path(path))
                 style.save(figure, temporary, path.suffix[1:])
-            if note is not None:
+            if words is not None:
                 paths.append(stem.with_suffix(".md"))
-                text = " ".join(filter(None, [module.caption(table), note]))
+                text = " ".join(filter(None, [module.caption(table), words]))
                 stack.enter_context(atomic_path(paths[-1])).write_text(
                     f"**{result.place}. {result.title}.** {text}\n", encoding="utf-8"
                 )
@@ -118,6 +115,7 @@ def make(inputs: Inputs, out: Path) -> list[Path]:
     DagnasError
         An input is missing or damaged, or a file cannot be written.
     """
-    csv = write_table(inputs, out)
-    note = " ".join(filter(None, [inputs.note, f"Scale: {inputs.config.scale}."]))
-    return [csv, *draw(inputs.result, read_table(csv), csv.with_suffix(""), note)]
+    csv = out / f"{inputs.result.name}.csv"
+    write_table(inputs, csv)
+    words = note(inputs.config, inputs.result)
+    return [csv, *draw(inputs.result, read_table(csv), csv.with_suffix(""), words)]

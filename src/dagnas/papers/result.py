@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from dagnas.errors import DagnasError, unknown
 from dagnas.papers import PAPERS
@@ -14,53 +14,58 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from dagnas.papers.inputs import Inputs, Scale
+    from dagnas.papers.inputs import Inputs
+    from dagnas.pipeline.scales import Scale
 
 
 @dataclass(frozen=True)
 class Result:
-    """A figure or table of a paper: what it is and what it is made from.
+    """A figure or table of a paper: its place, its title and what it is made from.
 
     A module of a paper's folder, named in `dagnas.papers.PAPERS`, declares one as ``RESULT``.
 
     Attributes
     ----------
     place : str
-        Where it stands in the paper, such as "Figure 4".
+        Place in the paper, such as "Figure 4".
     title : str
         What it shows, in a few words.
-    studies, rankings, autoencoders : tuple of str
-        Names in the scale file of the searches, the rankings of predictors and the graph VAEs that
-        it reads. ``goal_{benchmark}`` stands for every study, or graph VAE, that is named so after
-        its benchmark.
+    reads : mapping of str to tuple of str
+        Names in the scale file of the artifacts that it reads, by section: studies, rankings and so
+        on. ``goal_{benchmark}`` stands for every study, or graph VAE, that is named so after its
+        benchmark.
     benchmarks : tuple of str
         Benchmarks whose tables it opens; ``{benchmark}`` stands for those of the above.
-    optional : tuple of str
-        Those of the above that a scale may lack; the result then shows what there is.
+    required : tuple of str, optional
+        Those of the above without which it is not shown; all of them if not given. At least one
+        artifact is always needed (one benchmark, if it reads no artifacts); of the others the
+        result shows what there is.
     walls : bool
         Whether it reads how long the trials of its studies took. That differs from run to run, so
         such a result does too, and no claim can rest on it.
     name, module : str
         Set by discovery: "goal/fig4", "dagnas.papers.goal.fig4".
     missing : tuple of str
-        Set by `results`: what this scale lacks of the optional inputs.
+        Set by `results`: what this scale lacks of the inputs.
     """
 
     place: str
     title: str
-    studies: tuple[str, ...] = ()
-    rankings: tuple[str, ...] = ()
-    autoencoders: tuple[str, ...] = ()
+    reads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     benchmarks: tuple[str, ...] = ()
-    optional: tuple[str, ...] = ()
+    required: tuple[str, ...] | None = None
     walls: bool = False
     name: str = ""
     module: str = ""
     missing: tuple[str, ...] = ()
 
+    def names(self, section: str) -> tuple[str, ...]:
+        """Names of the artifacts of one section that it reads."""
+        return self.reads.get(section, ())
+
 
 class ResultModule(Protocol):
-    """What a result's file defines."""
+    """Contents of a result's module."""
 
     RESULT: Result
 
@@ -71,59 +76,71 @@ class ResultModule(Protocol):
         """Picture of the table, which is all that it sees."""
 
     def caption(self, table: pd.DataFrame) -> str:
-        """Caption in Markdown, without place and title."""
+        """Caption in Markdown, without place and title, of what is in the table."""
 
 
 def all_results() -> dict[str, Result]:
     """Declarations of all results of all papers by name, such as "goal/fig4"."""
-    found = {}
-    for paper, items in PAPERS.items():
-        for item in items:
-            module = f"dagnas.papers.{paper}.{item}"
-            declared = importlib.import_module(module).RESULT
-            found[f"{paper}/{item}"] = replace(declared, name=f"{paper}/{item}", module=module)
-    return found
+    return {
+        f"{paper}/{item}": declaration(f"{paper}/{item}")
+        for paper, items in PAPERS.items()
+        for item in items
+    }
 
 
-def results(config: Scale) -> dict[str, Result]:
+def declaration(name: str) -> Result:
+    """Declaration of one result, whatever a scale has of its inputs.
+
+    Raises
+    ------
+    DagnasError
+        There is no such result.
+    """
+    paper, _, item = name.partition("/")
+    if item not in PAPERS.get(paper, ()):
+        raise unknown("result", name, [f"{p}/{i}" for p, items in PAPERS.items() for i in items])
+    module = f"dagnas.papers.{paper}.{item}"
+    return replace(importlib.import_module(module).RESULT, name=name, module=module)
+
+
+def results(scale: Scale) -> dict[str, Result]:
     """Results of the scale's papers for which it has inputs, each with those it has.
 
-    A result is shown if nothing is missing that is not optional, and if at least one of its
-    studies, rankings or graph VAEs is there (of its benchmarks, if it names none of these).
+    A result is shown if nothing is missing that is required, and if at least one of its artifacts
+    is there (of its benchmarks, if it reads none).
     """
     chosen = {}
     for name, general in all_results().items():
-        if name.partition("/")[0] not in config.papers:
+        if name.partition("/")[0] not in scale.papers:
             continue
-        declared = _filled(general, config)
-        present = {*config.studies, *config.rankings, *config.autoencoders, *benchmarks_of(config)}
-        made = (declared.studies, declared.rankings, declared.autoencoders)
-        wanted = (*made, declared.benchmarks)
-        studies, rankings, autoencoders, benchmarks = (
-            tuple(item for item in items if item in present) for items in wanted
-        )
-        missing = tuple(item for items in wanted for item in items if item not in present)
-        basis = studies + rankings + autoencoders if any(made) else benchmarks
-        if basis and set(missing) <= set(declared.optional):
-            chosen[name] = replace(
-                declared,
-                studies=studies,
-                rankings=rankings,
-                autoencoders=autoencoders,
-                benchmarks=benchmarks,
-                missing=missing,
-            )
+        declared = _filled(general, scale)
+        present = {key: set(scale.section(key)) for key in declared.reads}
+        opened = benchmarks_of(scale)
+        reads = {
+            key: tuple(item for item in names if item in present[key])
+            for key, names in declared.reads.items()
+        }
+        benchmarks = tuple(item for item in declared.benchmarks if item in opened)
+        wanted = [item for names in declared.reads.values() for item in names]
+        wanted += declared.benchmarks
+        found = {item for names in reads.values() for item in names} | set(benchmarks)
+        missing = tuple(item for item in wanted if item not in found)
+        basis = any(reads.values()) if declared.reads else bool(benchmarks)
+        required = wanted if declared.required is None else declared.required
+        if basis and not set(missing) & set(required):
+            chosen[name] = replace(declared, reads=reads, benchmarks=benchmarks, missing=missing)
     return chosen
 
 
-def _filled(declared: Result, config: Scale) -> Result:
+def _filled(declared: Result, scale: Scale) -> Result:
     """Declaration with the names that the scale has where it says ``{benchmark}``."""
-    named = [*config.studies.items(), *config.autoencoders.items()]
-    patterns = (*declared.studies, *declared.autoencoders)
+    patterns = [name for names in declared.reads.values() for name in names]
     benchmarks = dict.fromkeys(
-        part.benchmark
-        for name, part in named
-        if name in [pattern.format(benchmark=part.benchmark) for pattern in patterns]
+        str(part.benchmark)
+        for key in declared.reads
+        for name, part in scale.section(key).items()
+        if hasattr(part, "benchmark")
+        and name in [pattern.format(benchmark=part.benchmark) for pattern in patterns]
     )
 
     def fill(patterns: tuple[str, ...]) -> tuple[str, ...]:
@@ -133,19 +150,16 @@ def _filled(declared: Result, config: Scale) -> Result:
             for benchmark in (benchmarks if "{" in pattern else [""])
         )
 
-    return replace(
-        declared,
-        studies=fill(declared.studies),
-        autoencoders=fill(declared.autoencoders),
-        benchmarks=fill(declared.benchmarks),
-    )
+    reads = {key: fill(names) for key, names in declared.reads.items()}
+    return replace(declared, reads=reads, benchmarks=fill(declared.benchmarks))
 
 
-def benchmarks_of(config: Scale) -> set[str]:
-    """Benchmarks that the scale's studies, rankings and graph VAEs use."""
-    rankings = (getattr(ranking, "benchmark", None) for ranking in config.rankings.values())
-    named = (*config.studies.values(), *config.autoencoders.values())
-    return {*(part.benchmark for part in named), *filter(None, rankings)}
+def benchmarks_of(scale: Scale) -> set[str]:
+    """Benchmarks that the scale's studies, rankings and other artifacts use."""
+    entries: list[Any] = [
+        entry for key in scale.sections() for entry in scale.section(key).values()
+    ]
+    return {entry.benchmark for entry in entries if hasattr(entry, "benchmark")}
 
 
 def find(name: str, known: Mapping[str, Result]) -> Result:
@@ -158,13 +172,13 @@ def find(name: str, known: Mapping[str, Result]) -> Result:
     """
     if name in known:
         return known[name]
-    if name in (everything := all_results()):
-        declared = everything[name]
-        inputs = declared.studies + declared.rankings + declared.autoencoders + declared.benchmarks
-        raise DagnasError(f"this scale lacks the inputs of {name}: {', '.join(inputs)}")
-    raise unknown("result", name, everything)
+    declared = declaration(name)
+    inputs = [item for names in declared.reads.values() for item in names]
+    raise DagnasError(
+        f"this scale lacks the inputs of {name}: {', '.join([*inputs, *declared.benchmarks])}"
+    )
 
 
 def load(result: Result) -> ResultModule:
-    """Import the file of a result."""
-    return importlib.import_module(result.module)
+    """Import the module of a result."""
+    return cast(ResultModule, importlib.import_module(result.module))

@@ -1,4 +1,4 @@
-"""Jobs: one typed description each, from which command line, pipeline and code take what they need."""
+"""Jobs: one typed description each, which command line, pipeline and code share."""
 
 from __future__ import annotations
 

@@ -1,12 +1,18 @@
 """Performance predictors: models that score cells, their losses and their training."""
 
-from dagnas.predictors.predictor import Predictor
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from dagnas.registry import Registry
+
+if TYPE_CHECKING:
+    from dagnas.predictors.predictor import Predictor
 
 PREDICTORS: Registry[Predictor] = Registry(
     "predictor",
     "dagnas.predictors",
-    Predictor,
+    "dagnas.predictors.predictor:Predictor",
     {
         "ecc": "dagnas.predictors.ecc",
         "gcn": "dagnas.predictors.gcn",

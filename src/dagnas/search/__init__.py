@@ -1,12 +1,18 @@
 """Search methods and the runner of their trials."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from dagnas.registry import Registry
-from dagnas.search.method import Method
+
+if TYPE_CHECKING:
+    from dagnas.search.method import Method
 
 METHODS: Registry[Method] = Registry(
     "method",
     "dagnas.search",
-    Method,
+    "dagnas.search.method:Method",
     {
         "alphax": "dagnas.search.methods.alphax",
         "bohb": "dagnas.search.methods.bohb",

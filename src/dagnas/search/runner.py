@@ -21,11 +21,9 @@ from dagnas.benchmarks.benchmark import (
     TabularBenchmark,
     find_policy,
 )
-from dagnas.closure import digest
 from dagnas.errors import DagnasError
 from dagnas.files import write_parquet, write_text
 from dagnas.parts import Parts
-from dagnas.predictors import PREDICTORS
 from dagnas.search.method import Evaluated, Method, Proposal
 from dagnas.search.terms import Terms
 from dagnas.seeds import stream
@@ -360,24 +358,29 @@ class _Record:
         return pa.table({name: columns[name] for name in TRACE.names}).cast(TRACE)
 
 
-def run(search: Search, trials: range, out: Path, show: bool = True) -> None:
+def run(search: Search, trials: range, out: Path, code: str = "", show: bool = True) -> None:
     """Run trials and write their trace to ``out``, wall-clock seconds beside it.
 
     Every finished trial is kept in a hidden folder beside ``out`` until all are done, so that an
-    interrupted run goes on where it stopped: with the trial that it was in, from its start (of a
-    batched method, with all trials).
+    interrupted run resumes with the trial that it was in, from its start (of a batched method,
+    with all trials).
+
+    Parameters
+    ----------
+    search : Search
+    trials : range
+    out : Path
+    code : str
+        Digest of the code that runs; trials that other code finished are run again.
+    show : bool
+        Whether to show progress.
 
     Raises
     ------
     DagnasError
         ``out`` cannot be written, or an evaluation fails.
     """
-    benchmark = search.benchmark
-    evaluating = getattr(benchmark, "module", type(benchmark).__module__)
-    roots = [__name__, search.method.module, evaluating]
-    if "predictor" in search.settings:
-        roots.append(PREDICTORS.module(search.settings["predictor"]))
-    identity = {**search.metadata(), "dagnas.code": digest(roots)}
+    identity = {**search.metadata(), "dagnas.code": code}
     parts = Parts(out, identity)
     pending = [trial for trial in trials if not parts.has(str(trial))]
     with tqdm(

@@ -1,12 +1,18 @@
 """Search spaces: graphs and moves between them, without accuracies."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from dagnas.registry import Registry
-from dagnas.spaces.cell_space import CellSpace
+
+if TYPE_CHECKING:
+    from dagnas.spaces.cell_space import CellSpace
 
 SPACES: Registry[CellSpace] = Registry(
     "space",
     "dagnas.spaces",
-    CellSpace,
+    "dagnas.spaces.cell_space:CellSpace",
     {
         "enas": "dagnas.spaces.enas",
         "nasbench101": "dagnas.spaces.nasbench101",

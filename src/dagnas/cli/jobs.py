@@ -1,0 +1,60 @@
+"""Commands that make artifacts: one for each description of a job."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dagnas.errors import DagnasError
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+    from dagnas.pipeline.job import Job
+    from dagnas.pipeline.kind import Kind
+
+
+def job_commands() -> dict[str, tuple[Kind, type[Job]]]:
+    """Commands of all kinds of artifacts by name."""
+    from dagnas.pipeline.kinds import all_kinds
+
+    return {job.COMMAND: (kind, job) for kind in all_kinds() for job in kind.jobs}
+
+
+def add_job(commands: _SubParsersAction[argparse.ArgumentParser], name: str) -> None:
+    """Add the parser of one of these commands."""
+    kind, job = job_commands()[name]
+    parser = commands.add_parser(
+        name,
+        help=kind.title,
+        description=kind.about,
+        epilog=f"examples:\n{kind.examples.strip(chr(10))}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    job.add_options(parser)
+    add_data(parser)
+    suffix = Path(kind.pattern).suffix
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar=f"FILE{suffix}", help="file to make"
+    )
+    parser.set_defaults(run=lambda options: run_job(job, suffix, options))
+
+
+def run_job(job: type[Job], suffix: str, options: argparse.Namespace) -> None:
+    """Run the job that the options describe."""
+    from dagnas.tables.place import data_folder
+
+    if options.out.suffix != suffix:
+        raise DagnasError(f"--out {options.out}: expected a name that ends in {suffix}")
+    job.parse(options).run(data_folder(options.data), options.out)
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Add the option that tells where tables are."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="folder of tables; default: $DAGNAS_DATA, else ./data",
+    )

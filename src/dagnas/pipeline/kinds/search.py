@@ -1,0 +1,242 @@
+"""Traces of searches: studies of a scale, ``dagnas search``, a file for each chunk of trials."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field, PositiveInt
+
+from dagnas.benchmarks import BENCHMARKS
+from dagnas.closure import digest, keywords
+from dagnas.errors import DagnasError, unknown
+from dagnas.pipeline.job import Job, Range
+from dagnas.pipeline.kind import Kind
+from dagnas.pipeline.sections import BenchmarkName, MethodName, Section
+from dagnas.predictors import PREDICTORS
+from dagnas.search import METHODS
+from dagnas.search.terms import Terms
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dagnas.pipeline.scales import Scale
+
+
+class Study(Section, Terms):
+    """Several methods on one benchmark under one policy."""
+
+    benchmark: BenchmarkName
+    """Benchmark, one of `dagnas list benchmarks`."""
+    methods: list[str] = Field(min_length=1)
+    """Methods and variants to compare."""
+    settings: dict[str, Any] = {}
+    """Settings, other than the defaults, of all methods that have them."""
+    trials: PositiveInt | None = None
+    """Trials of every method, if not the scale's number."""
+    budgets: dict[str, PositiveInt] = {}
+    """Budgets in evaluations of single methods, by name, if not the study's."""
+    prior: BenchmarkName | None = None
+    """Benchmark whose evaluations methods are told beforehand."""
+
+
+class Variant(Section):
+    """A method under another name, with settings of its own."""
+
+    method: MethodName
+    """Method that it varies."""
+    settings: dict[str, Any] = {}
+    """Settings that differ from the method's defaults."""
+
+
+class SearchJob(Job, Terms):
+    """Trials A to B - 1 of one method in one study."""
+
+    COMMAND: ClassVar = "search"
+    SHORT: ClassVar = {"settings": "set"}
+
+    study: str = ""
+    """Name of the random streams, with method and trial; the benchmark's name if not given."""
+    benchmark: str
+    """Benchmark, one of `dagnas list benchmarks` or a table that was built into --data."""
+    method: str
+    """Method, one of `dagnas list methods`."""
+    settings: dict[str, Any] = {}
+    """Setting of the method; may be repeated."""
+    trials: Range
+    """Trials A to B - 1, such as 0:50; a trial is one repetition of the search."""
+    prior: str | None = None
+    """Benchmark whose evaluations the method is told beforehand."""
+    device: str = Field(default="auto", pattern="^(auto|cpu|cuda)$")
+    """Device to compute on: auto, cpu or cuda."""
+
+    def run(self, data: Path, out: Path) -> None:
+        """Run the trials that are not done yet; write their trace."""
+        from dagnas.search.runner import run
+
+        run(self.open(data), self.trials, out, digest(self.roots()))
+
+    def open(self, data: Path) -> Any:
+        """`Search` that it describes."""
+        from dagnas.benchmarks.benchmark import TabularBenchmark
+        from dagnas.benchmarks.built import find_benchmark
+        from dagnas.search.runner import Search
+        from dagnas.training.device import choose_device
+
+        method = METHODS.get(self.method)
+        prior = find_benchmark(self.prior, data).open(data) if self.prior else None
+        if prior is not None and not isinstance(prior, TabularBenchmark):
+            raise DagnasError(f"--prior {self.prior}: it is no table, so what it holds is unknown")
+        return Search(
+            find_benchmark(self.benchmark, data).open(data),
+            method,
+            self.settings,
+            prior=prior,
+            device=choose_device(self.device) if method.takes("device") else "cpu",
+            study=self.study,
+            **{name: getattr(self, name) for name in Terms.model_fields},
+        )
+
+    def benchmarks(self) -> Sequence[str]:
+        """Benchmarks that it opens."""
+        return (self.benchmark, self.prior) if self.prior else (self.benchmark,)
+
+    def roots(self) -> list[str]:
+        """Code of the runner, the method, the benchmarks and the predictor."""
+        roots = [*super().roots(), METHODS.module(self.method)]
+        predictor = {**settings_of(self.method), **self.settings}.get("predictor")
+        return roots + ([PREDICTORS.module(predictor)] if predictor else [])
+
+
+def settings_of(method: str) -> dict[str, Any]:
+    """Settings of a method with their defaults, read without importing what the method needs."""
+    if METHODS.added(method):
+        return METHODS.get(method).settings()
+    return keywords(METHODS.module(method), method)
+
+
+def variant(scale: Scale, label: str) -> Variant:
+    """Method and settings behind a name in a study."""
+    found: Variant | None = scale.section("variants").get(label)
+    return found or Variant.model_construct(method=label)
+
+
+def chunks(scale: Scale, study: str) -> dict[str, range]:
+    """Trials of the jobs of each method in a study, by the names of their files."""
+    trials = scale.section("studies")[study].trials or scale.trials
+    parts = (
+        range(first, min(first + scale.trials_per_job, trials))
+        for first in range(0, trials, scale.trials_per_job)
+    )
+    return {f"{part.start:04d}-{part.stop:04d}": part for part in parts}
+
+
+def job_of(scale: Scale, name: str, label: str, trials: range) -> SearchJob:
+    """Job of some trials of a method in a study."""
+    study, chosen = scale.section("studies")[name], variant(scale, label)
+    known = settings_of(chosen.method)
+    shared = {key: value for key, value in study.settings.items() if key in known}
+    plugged = {METHODS.module(chosen.method), BENCHMARKS.module(study.benchmark)}
+    terms = {key: getattr(study, key) for key in Terms.model_fields}
+    terms["budget_evaluations"] = study.budgets.get(label, study.budget_evaluations)
+    return SearchJob(
+        study=name,
+        benchmark=study.benchmark,
+        method=chosen.method,
+        settings={**shared, **chosen.settings},
+        trials=trials,
+        prior=study.prior,
+        device=scale.device,
+        # All of them if one defines what is run; other jobs stay as they are.
+        plugin=scale.plugins if plugged & set(scale.plugins) else [],
+        **terms,
+    )
+
+
+def plan(scale: Scale) -> dict[str, Job]:
+    """Jobs of all studies by STUDY/METHOD/FIRST-LAST."""
+    return {
+        f"{name}/{label}/{trials}": job_of(scale, name, label, numbers)
+        for name, study in scale.section("studies").items()
+        for label in study.methods
+        for trials, numbers in chunks(scale, name).items()
+    }
+
+
+def check(scale: Scale) -> None:
+    """Check that studies name methods, variants and settings that there are."""
+    variants, studies = scale.section("variants"), scale.section("studies")
+    for name, entry in variants.items():
+        if name in METHODS.names():
+            raise ValueError(f"variants.{name}: a method has this name already")
+        for key in entry.settings:
+            if key not in (known := settings_of(entry.method)):
+                raise ValueError(
+                    f"variants.{name}: {unknown(f'setting of {entry.method}', key, known)}"
+                )
+    methods = [*METHODS.names(), *variants]
+    for name, study in studies.items():
+        for method in study.methods:
+            if method not in methods:
+                raise ValueError(f"studies.{name}.methods: {unknown('method', method, methods)}")
+        for key in study.settings:
+            if not any(key in settings_of(variant(scale, m).method) for m in study.methods):
+                raise ValueError(f"studies.{name}.settings: no method of it has {key!r}")
+        if len(set(study.methods)) < len(study.methods):
+            raise ValueError(f"studies.{name}.methods: a method is named twice")
+        for method in study.budgets:
+            if method not in study.methods:
+                error = unknown(f"method of {name}", method, study.methods)
+                raise ValueError(f"studies.{name}.budgets: {error}")
+
+
+def check_values(scale: Scale) -> None:
+    """Check the settings of all variants, and of methods where a study gives some."""
+    for name, entry in scale.section("variants").items():
+        try:
+            METHODS.get(entry.method).settings(given=entry.settings)
+        except DagnasError as error:
+            raise DagnasError(f"variants.{name}: {error}") from error
+    for name, study in scale.section("studies").items():
+        for label in study.methods if study.settings else ():
+            job = job_of(scale, name, label, range(1))
+            try:
+                METHODS.get(job.method).settings(given=job.settings)
+            except DagnasError as error:
+                raise DagnasError(f"studies.{name}.settings: {error}") from error
+
+
+def read(path: Path) -> pd.DataFrame:
+    """Trace of a chunk of trials."""
+    from dagnas.files import read_parquet
+
+    return read_parquet(path).to_pandas()
+
+
+search = Kind(
+    name="search",
+    module=__name__,
+    title="run trials of a method on a benchmark",
+    about="Run trials of a search method on a benchmark and write their trace. A trial is one "
+    "repetition of the search with random streams of its own. An interrupted search resumes after "
+    "its last finished trial when the same command is run again.",
+    examples="""
+  # Ten trials of GOAL on NAS-Bench-201, under GOAL's protocol and budget.
+  dagnas search --benchmark nasbench201 --method goal --trials 0:10 --out goal.parquet
+
+  # Another setting, a budget in evaluations, a method of your own from my_method.py.
+  dagnas search --benchmark nasbench101 --method goal --set step_size=0.5 \\
+      --trials 0:5 --budget-evaluations 100 --out half.parquet
+  dagnas search --benchmark nasbench201 --plugin my_method --method my_method \\
+      --trials 0:5 --out mine.parquet
+""",
+    jobs=(SearchJob,),
+    pattern="{results}/traces/{name}.parquet",
+    plan=plan,
+    read=read,
+    sections={"studies": Study, "variants": Variant},
+    check=check,
+    check_values=check_values,
+    beside=(".wall.csv",),
+)

@@ -1,0 +1,254 @@
+"""Scale files: studies, rankings and papers to run; read, merged, checked, turned into jobs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Hashable, Iterable, Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    Field,
+    PositiveInt,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    create_model,
+    model_validator,
+)
+
+from dagnas import plugins
+from dagnas.errors import DagnasError, unknown
+from dagnas.pipeline.job import Job
+from dagnas.pipeline.kind import Kind
+from dagnas.pipeline.kinds import KINDS, all_kinds
+from dagnas.pipeline.sections import Name, PaperName, Section, paper_names
+from dagnas.settings import fault_words
+
+plugins.REGISTRIES.append(KINDS)
+
+
+class Scale(Section):
+    """Keys of a scale file, but for the sections that the kinds of artifacts declare."""
+
+    scale: Name
+    """Name of the scale; its results are in results/SCALE."""
+    device: Literal["auto", "cpu", "cuda"] = "cpu"
+    """Where predictors are trained; cuda asks the executor for gpu=1."""
+    source: Literal["official", "compact"] | None = None
+    """Kind of source that tables must come from; any if not given."""
+    plugins: list[str] = []
+    """Modules to import, which register methods, benchmarks or spaces of your own."""
+    trials: PositiveInt
+    """Trials of every method in every study; a trial is one repetition of a search."""
+    trials_per_job: PositiveInt = 5
+    """Trials of one search job."""
+    papers: list[PaperName]
+    """Papers whose results are made."""
+
+    _planned: dict[str, dict[str, Job]] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _references(self, info: ValidationInfo) -> Scale:
+        # A part of a scale lacks what its entries name.
+        if not (info.context or {}).get("part"):
+            for kind in all_kinds():
+                kind.check(self)
+        return self
+
+    @classmethod
+    def sections(cls) -> list[str]:
+        """Names of the sections that kinds of artifacts declare."""
+        return [key for key in cls.model_fields if key not in Scale.model_fields]
+
+    def section(self, key: str) -> dict[str, Any]:
+        """Entries of a section by name, such as ``studies``."""
+        return getattr(self, key)  # type: ignore[no-any-return]
+
+    @property
+    def results(self) -> Path:
+        """Folder of this scale's results, from the root of the project."""
+        return Path("results", self.scale)
+
+    @property
+    def data(self) -> Path:
+        """Folder of tables, from the root of the project; one for each kind of source asked for."""
+        return Path("data", self.source or "")
+
+    def jobs(self, kind: str) -> Mapping[str, Job]:
+        """Jobs of a kind by the names of their artifacts."""
+        if kind not in self._planned:
+            self._planned[kind] = dict(KINDS.get(kind).plan(self))
+        return self._planned[kind]
+
+    def paths(self, kind: str, prefix: str = "") -> list[Path]:
+        """Artifacts of a kind whose names begin with ``prefix``, from the root of the project."""
+        names = [name for name in self.jobs(kind) if name.startswith(prefix)]
+        return [KINDS.get(kind).path(self, name) for name in names]
+
+    def part(self, needed: Mapping[str, Iterable[str]]) -> dict[str, Any]:
+        """Scale with some entries of its sections only: what a result reads of it.
+
+        Parameters
+        ----------
+        needed : mapping
+            Names of entries by section.
+        """
+        kept = {key: {n: self.section(key)[n] for n in names} for key, names in needed.items()}
+        if "studies" in kept:
+            named = {method for study in kept["studies"].values() for method in study.methods}
+            kept["variants"] = {k: v for k, v in self.section("variants").items() if k in named}
+        said = {
+            key: {name: entry.model_dump(exclude_unset=True) for name, entry in entries.items()}
+            for key, entries in kept.items()
+            if entries
+        }
+        own = self.model_dump(include=set(Scale.model_fields) - {"papers"}, exclude_none=True)
+        if not said:
+            own |= {"trials": 1, "trials_per_job": 1}
+        return {**own, "papers": [], **said}
+
+
+def _scale_type(kinds: tuple[Kind, ...]) -> type[Scale]:
+    sections: dict[str, Any] = {}
+    # Fields are checked in order, so what one section registers is known to those below.
+    for kind in sorted(kinds, key=lambda kind: kind.register is None):
+        for key, schema in kind.sections.items():
+            entries: Any = dict[Name, schema]
+            if kind.register:
+                entries = Annotated[entries, AfterValidator(kind.register)]
+            about = f"Entries for `dagnas {kind.jobs[0].COMMAND}` by name."
+            sections[key] = (entries, Field(default={}, description=about))
+    return create_model("Scale", __base__=Scale, **sections)
+
+
+_cached_type = cache(_scale_type)
+
+
+def scale_type() -> type[Scale]:
+    """Class of scales with the sections of all kinds, those of plug-ins included."""
+    return _cached_type(tuple(all_kinds()))
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML, in which a key occurs once and 1e-3 is a number."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} is given twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        raw = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except OSError as error:
+        raise DagnasError(f"{path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DagnasError(f"{path}: no valid YAML: {error}") from error
+    if not isinstance(raw, dict):
+        raise DagnasError(f"{path}: a mapping of keys to values is expected")
+    return raw
+
+
+def _inherited(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """Scale file over the scale files and studies of papers that it extends."""
+    raw = _read(path)
+    names = raw.pop("extends", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise DagnasError(f"{path}: extends: a list of papers or scale files is expected")
+    base: dict[str, Any] = {}
+    for name in names:
+        if name.endswith(".yaml"):
+            other = path.parent / name
+            if other.resolve() in (path.resolve(), *above):
+                raise DagnasError(f"{path}: extends: {name} extends this file itself")
+            found = _inherited(other, (path.resolve(), *above))
+        elif name in paper_names():
+            found = _read(Path(str(files("dagnas") / "papers" / name / "studies.yaml")))
+        else:
+            raise DagnasError(f"{path}: extends: {unknown('paper', name, paper_names())}")
+        base = merged(base, found)
+    return merged(base, raw)
+
+
+def merged(base: Any, over: Any) -> Any:
+    """Mapping ``base`` with what ``over`` says otherwise; null takes a key away."""
+    if not isinstance(base, dict) or not isinstance(over, dict):
+        return over
+    keys = [*base, *(key for key in over if key not in base)]
+    both = {key: merged(base.get(key), over[key]) if key in over else base[key] for key in keys}
+    return {key: value for key, value in both.items() if value is not None}
+
+
+def load(path: str | Path) -> Scale:
+    """Read a scale file with what it extends, and check it.
+
+    Settings of methods are checked by name; their values by `check` and by the jobs themselves,
+    since that imports the methods.
+
+    Raises
+    ------
+    DagnasError
+        It is missing or no YAML; a key is unknown, missing or given twice; a value is not valid
+        or names something that does not exist. The message names file, key, value and what is
+        valid.
+    """
+    return parse(_inherited(Path(path)), str(path))
+
+
+def parse(raw: Mapping[str, Any], source: str, part: bool = False) -> Scale:
+    """Check the keys and values of a scale file, which errors call ``source``.
+
+    Of a ``part`` of a scale (`Scale.part`) entries may name others that it lacks.
+
+    Raises
+    ------
+    DagnasError
+        As `load` says.
+    """
+    modules = raw.get("plugins")
+    if isinstance(modules, list) and all(isinstance(name, str) for name in modules):
+        try:
+            plugins.load(modules)
+        except DagnasError as error:
+            raise DagnasError(f"{source}: plugins: {error}") from error
+    try:
+        return scale_type().model_validate(raw, context={"part": part})
+    except ValidationError as error:
+        kinds = [tag for kind in all_kinds() for tag in kind.tags]
+        faults = (fault_words(fault, kinds) for fault in error.errors())
+        raise DagnasError("\n".join(f"{source}: {fault}" for fault in faults)) from None
+
+
+def check(scale: Scale) -> None:
+    """Check the values of all settings of methods, which imports the methods.
+
+    Raises
+    ------
+    DagnasError
+        A value is not of its type or range.
+    """
+    for kind in all_kinds():
+        kind.check_values(scale)
+
+
+def schema() -> str:
+    """JSON Schema of scale files, for editors."""
+    return json.dumps(scale_type().model_json_schema(), indent=2) + "\n"

@@ -1,0 +1,51 @@
+# Artifacts: a rule for each kind that dagnas.pipeline.kinds declares, such as traces of searches.
+
+
+def job_of(kind):
+    return lambda wildcards: SCALE.jobs(kind.name)[wildcards.name]
+
+
+def job_inputs(kind):
+    def inputs(wildcards):
+        job = job_of(kind)(wildcards)
+        return [*table_files(job.benchmarks()), *job.files()]
+
+    return inputs
+
+
+def job_command(kind):
+    def command(wildcards):
+        job = job_of(kind)(wildcards)
+        return shlex.join(["dagnas", job.COMMAND, *job.arguments()])
+
+    return command
+
+
+def job_code(kind):
+    return lambda wildcards: digest(job_of(kind)(wildcards).roots())
+
+
+for kind in all_kinds():
+    if SCALE.jobs(kind.name):
+
+        rule:
+            name:
+                kind.name
+            input:
+                job_inputs(kind),
+            output:
+                [pattern(kind), *(pattern(kind, suffix) for suffix in kind.beside)],
+            log:
+                f"logs/{SCALE.scale}/{kind.name}/{{name}}.log",
+            wildcard_constraints:
+                name="|".join(SCALE.jobs(kind.name)),
+            conda:
+                "../envs/dagnas.yml"
+            resources:
+                gpu=GPUS,
+            params:
+                data=str(SCALE.data),
+                command=job_command(kind),
+                code=job_code(kind),
+            shell:
+                "{params.command} --data {params.data} --out {output[0]} > {log} 2>&1"
