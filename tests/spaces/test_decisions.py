@@ -105,7 +105,7 @@ def test_faults_of_a_space_are_named(states, cap, message):
     [
         ("rmsprop", "unknown action of 'optimizer' 'rmsprop'.*valid: adam, sgd"),
         ("adam > 0.9", "stops at 'decay'"),
-        ("sgd > 0 > 0", "goes on after the end"),
+        ("sgd > 0 > 0", "continues after the end"),
     ],
 )
 def test_faults_of_a_walk_are_named(text, message):

@@ -14,7 +14,7 @@ from dagnas.spaces.layers import (
 
 
 def test_the_graph_has_as_many_architectures_as_layers_say():
-    # 2 kernels, 3 shares, 2 skips, 3 widths, 2 repeats, 2 activations; 1 + 1 + 2 operations.
+    # 2 kernels, 3 squeezes, 2 skips, 3 widths, 2 repeats, 2 activations; 1 + 1 + 2 operations.
     of_one = 144 * 4
     expected = sum(of_one**number for number in range(1, LAYERS + 1))
     assert graph_of_layers().count() == folded_graph().count() == expected

@@ -55,7 +55,7 @@ def test_samples_are_those_of_a_loop_that_draws_64_at_a_time(space):
         cells = space.sample(n, one)
         assert cells.same(loop(n, two)).all()
         assert cells.same(space.sample(500, np.random.default_rng(7))[:n]).all()
-        # The stream goes on from the same place.
+        # Both streams continue from the same place.
         assert one.integers(2**62) == two.integers(2**62)
 
 

@@ -1,4 +1,4 @@
-"""What spaces of every kind have in common: what a search needs to record what it evaluates."""
+"""Base class of search spaces: sampling, and compact and readable forms of architectures."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ Batch = TypeVar("Batch")
 
 
 class Space(ABC, Generic[Batch]):
-    """A set of architectures that come in batches: `CellSpace`, `DecisionSpace`.
+    """Set of architectures, handled in batches: `CellSpace`, `DecisionSpace`.
 
-    A batch has a length, and slices of it are batches.
+    A batch has a length, and its slices are batches.
 
     Attributes
     ----------
     name : str
     kind : str
-        What its architectures are: "cells", "walks".
+        Kind of its architectures: "cells", "walks".
     """
 
     name: str
@@ -32,15 +32,15 @@ class Space(ABC, Generic[Batch]):
 
     @abstractmethod
     def enumerate(self) -> Batch:
-        """All architectures of the space, each one once."""
+        """All architectures of the space, each once."""
 
     @abstractmethod
     def pack(self, batch: Batch) -> NDArray[Any]:
-        """Architectures in as little memory as they need: numbers or texts, shape (B,)."""
+        """Compact codes of architectures, numbers or texts; shape (B,)."""
 
     @abstractmethod
     def unpack(self, codes: NDArray[Any]) -> Batch:
-        """Architectures of what ``pack`` gives."""
+        """Architectures from the codes that ``pack`` gives."""
 
     @abstractmethod
     def to_str(self, batch: Batch) -> list[str]:
@@ -53,5 +53,5 @@ class Space(ABC, Generic[Batch]):
         Raises
         ------
         DagnasError
-            A text is none of this space's.
+            A text is not an architecture of this space.
         """

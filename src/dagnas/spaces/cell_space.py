@@ -1,4 +1,4 @@
-"""What every space of cells can do, written once in terms of its free variables."""
+"""Spaces of cells, written once in terms of their free variables."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from dagnas.spaces.cells import Cells, Graphs
 class CellSpace(Space[Cells]):
     """A set of typed acyclic graphs on a fixed number of vertices.
 
-    A cell chooses a type for every vertex and for every edge i -> j, i < j, among those that two
-    masks allow. Places with more than one allowed type are the *variables* of the space, edges
+    A cell has a type at every vertex and at every edge i -> j, i < j, among those that two masks
+    allow. Places with more than one allowed type are the *variables* of the space, edges
     first (by head, then tail), then vertices; a cell is also the vector of their values.
 
     Parameters
@@ -68,7 +68,8 @@ class CellSpace(Space[Cells]):
         types = np.concatenate(
             [cells.edges[:, self._tails, self._heads], cells.nodes[:, self._vertices]], axis=1
         )
-        return (types[:, :, None] == self._types).argmax(axis=2)
+        values: NDArray[np.int64] = (types[:, :, None] == self._types).argmax(axis=2)
+        return values
 
     def from_values(self, values: NDArray[np.integer]) -> Cells:
         """Cells from the values of all variables, shape (B, number of variables)."""
@@ -81,7 +82,8 @@ class CellSpace(Space[Cells]):
 
     def pack(self, cells: Cells) -> NDArray[np.int64]:
         """Number of every cell in mixed radix, first variable least significant; shape (B,)."""
-        return self.to_values(cells) @ self._radix
+        codes: NDArray[np.int64] = self.to_values(cells) @ self._radix
+        return codes
 
     def unpack(self, codes: NDArray[np.int64]) -> Cells:
         """Cells of the numbers that ``pack`` gives."""
@@ -104,7 +106,7 @@ class CellSpace(Space[Cells]):
     # Moves.
 
     def is_valid(self, cells: Cells) -> NDArray[np.bool_]:
-        """Whether each cell belongs to the space; shape (B,)."""
+        """Check which cells belong to the space; shape (B,)."""
         return np.ones(len(cells), dtype=bool)
 
     def sample(self, n: int, rng: np.random.Generator) -> Cells:

@@ -40,9 +40,10 @@ class Cells:
         return (self[i] for i in range(len(self)))
 
     def same(self, other: Cells) -> NDArray[np.bool_]:
-        """Whether cell b of both batches is equal, vertex by vertex; shape (B,)."""
-        nodes = (self.nodes == other.nodes).all(axis=1)
-        return nodes & (self.edges == other.edges).all(axis=(1, 2))
+        """Compare cell b of one batch with cell b of the other, vertex by vertex; shape (B,)."""
+        nodes: NDArray[np.bool_] = (self.nodes == other.nodes).all(axis=1)
+        edges: NDArray[np.bool_] = (self.edges == other.edges).all(axis=(1, 2))
+        return nodes & edges
 
 
 def concatenate(batches: Iterable[Cells]) -> Cells:

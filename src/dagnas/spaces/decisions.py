@@ -26,18 +26,18 @@ class DecisionSpace(Space[list[Walk]]):
     architecture when it reaches the end. The usual sequence of decisions is the special case of a
     `chain`.
 
-    A cap keeps walks finite where there are cycles: with ``r`` actions left, only actions are open
-    from whose target the end can be reached with ``r - 1`` more.
+    A cap keeps walks finite where there are cycles: with ``r`` actions left, an action is open only
+    if the end can be reached from its target with ``r - 1`` more.
 
     Parameters
     ----------
     name : str
     states : mapping of str to mapping of str to str or None
-        Of every state its actions, and the state that each leads to, None for the end. The first
-        state is the start.
+        Actions of every state, and the state that each leads to; None for the end. The first state
+        is the start.
     cap : int, optional
-        Actions of the longest walk; needed if there are cycles. By default the number of states,
-        which is enough without.
+        Actions of the longest walk; required if there are cycles. By default the number of states,
+        which no walk without cycles exceeds.
 
     Raises
     ------
@@ -81,7 +81,7 @@ class DecisionSpace(Space[list[Walk]]):
 
     @classmethod
     def chain(cls, name: str, decisions: Mapping[str, Sequence[str]]) -> DecisionSpace:
-        """Every decision once, in their order: the linear space of other methods."""
+        """Space in which every decision is taken once, in order: the usual linear space."""
         following = [*decisions, None][1:]
         return cls(
             name,
@@ -94,7 +94,7 @@ class DecisionSpace(Space[list[Walk]]):
     def __repr__(self) -> str:
         return f"<space {self.name}>"
 
-    # Faults of what the user declares.
+    # Checks of the declaration.
 
     def _refuse(self, why: str) -> DagnasError:
         return DagnasError(f"space {self.name!r}: {why}")
@@ -118,7 +118,7 @@ class DecisionSpace(Space[list[Walk]]):
         far = len(self.states) + 1
         distance = np.full(far, far)
         distance[-1] = 0
-        # One pass for every action of the longest of all shortest walks.
+        # No shortest walk has more actions than there are states.
         for _ in self.states:
             nearest = np.where(self.targets < 0, far, distance[self.targets]).min(axis=1)
             distance[:-1] = np.minimum(distance[:-1], nearest + 1)
@@ -148,8 +148,8 @@ class DecisionSpace(Space[list[Walk]]):
 
     @cached_property
     def is_cyclic(self) -> bool:
-        """Whether a walk can visit a state twice."""
-        # Peel off states that no other state leads to; what cannot be peeled off is on cycles or
+        """True if a walk can visit a state twice."""
+        # Remove states that no other state leads to, again and again; those left are on a cycle or
         # behind one.
         end = len(self.states)
         arrows = np.zeros((end, end), dtype=bool)
@@ -170,7 +170,8 @@ class DecisionSpace(Space[list[Walk]]):
         left : int
             Actions left before the cap, this one included.
         """
-        return (self.targets >= 0) & (self.distance[self.targets] < left)
+        near: NDArray[np.bool_] = self.distance[self.targets] < left
+        return (self.targets >= 0) & near
 
     def sample(self, n: int, rng: np.random.Generator) -> list[Walk]:
         """Draw ``n`` walks, each action uniformly among those open."""
@@ -192,7 +193,7 @@ class DecisionSpace(Space[list[Walk]]):
         return states
 
     def decisions(self, walk: Walk) -> list[tuple[str, str]]:
-        """States and actions of a walk, by name: what an objective judges."""
+        """States and actions of a walk, by name, as an objective takes them."""
         return [
             (self.states[state], self.actions[state][action])
             for state, action in zip(self.visited(walk), walk, strict=True)
@@ -252,7 +253,7 @@ class DecisionSpace(Space[list[Walk]]):
         state, walk, end = 0, list[int](), len(self.states)
         for name in text.split(_ARROW):
             if state == end:
-                raise self._refuse(f"{text!r} goes on after the end")
+                raise self._refuse(f"{text!r} continues after the end")
             if name not in self.actions[state]:
                 error = unknown(f"action of {self.states[state]!r}", name, self.actions[state])
                 raise self._refuse(f"{text!r}: {error}")

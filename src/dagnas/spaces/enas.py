@@ -44,11 +44,11 @@ class ENASSpace(CellSpace):
         super().__init__("enas", types, ("none", "connected"), nodes, edges)
 
     def canonical(self, cells: Cells) -> NDArray[np.int64]:
-        """Packed number of each cell: its class holds no other."""
+        """Packed number of each cell, which is alone in its class."""
         return self.pack(cells)
 
     def key(self, cells: Cells) -> list[str]:
-        """Text of each cell: its class holds no other."""
+        """Text of each cell, which is alone in its class."""
         return self.to_str(cells)
 
     def enumerate(self) -> Cells:
@@ -84,7 +84,7 @@ class ENASSpace(CellSpace):
         return Cells(nodes, edges)
 
     def _parse(self, text: str) -> list[list[int]]:
-        """Rows of a text, checked: data from outside is never evaluated."""
+        """Rows of a text, checked; the text is never run as code."""
 
         def refuse(why: str) -> NoReturn:
             raise self._refuse(text if len(text) <= 200 else f"{text[:200]}...", why)
@@ -106,7 +106,7 @@ class ENASSpace(CellSpace):
             for j, flag in enumerate(flags):
                 if not _is_number(flag, 2):
                     refuse(f"flag {j} of row {i} is {flag!r}; valid: 0, 1")
-            # A flag too many is an edge that a cell has always, or can never have.
+            # A flag too many stands for an edge that every cell has, or that none can have.
             if back := [j for j, flag in enumerate(flags) if flag and j > i]:
                 refuse(
                     f"flag {back[0]} of row {i} is an edge back from vertex {back[0]} to vertex "

@@ -1,8 +1,8 @@
-"""The space of image classifiers of section 4.3 of NAS over a graph search space (figure 5).
+"""Space of image classifiers (NAS over a graph search space, section 4.3 and figure 5).
 
-It is that of Tan et al. (2018, MnasNet) in small: every layer is defined on its own, and after each
-of the first five the walk decides whether there is another. The paper lists what it changed and not
-the values; these are ours.
+It is a small version of that of Tan et al. (2018, MnasNet): every layer has decisions of its own,
+and after each of the first five comes the decision whether to add another. The paper names what it
+changed but not the values; the values here are ours.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ MORE = ("yes", "no")
 
 
 class Layer(NamedTuple):
-    """What was decided on one layer.
+    """Decisions on one layer.
 
     Attributes
     ----------
     operation : str
     expansion : int
-        Of channels, within an inverted bottleneck; 1 otherwise.
+        Factor of the channels within an inverted bottleneck; 1 otherwise.
     kernel : int
     squeeze : float
-        Channels that squeeze-and-excitation squeezes to, as a share; 0 for none.
+        Fraction of the channels that squeeze-and-excitation reduces to; 0 for none.
     skip : bool
         Whether the input is added where shapes allow it.
     filters, repeats : int
@@ -55,7 +55,7 @@ class Layer(NamedTuple):
 
 
 def graph_of_layers() -> DecisionSpace:
-    """As many layers as are decided on, and the expansion of inverted bottlenecks only."""
+    """Graph of decisions: each layer decides on the next; only inverted bottlenecks expand."""
     states: dict[str, dict[str, str | None]] = {}
     for number in range(1, LAYERS + 1):
         states |= _layer(f" {number}", f" {number + 1}" if number < LAYERS else None)
@@ -63,12 +63,12 @@ def graph_of_layers() -> DecisionSpace:
 
 
 def folded_graph() -> DecisionSpace:
-    """The same with one layer for all, which a walk returns to: how figure 5 draws it."""
+    """Cyclic form of the graph: walks return to one layer, as figure 5 draws it."""
     return DecisionSpace("layers_folded", _layer("", ""), cap=LAYERS * (len(CHOICES) + 1))
 
 
 def _layer(suffix: str, following: str | None) -> dict[str, dict[str, str | None]]:
-    """States of one layer, which ``following`` comes after; None where it is the last."""
+    """States of one layer; ``following`` is the suffix of the next one, None for the last layer."""
     names = [f"{name}{suffix}" for name in CHOICES]
     after = None if following is None else f"more{suffix}"
     states: dict[str, dict[str, str | None]] = {
@@ -82,7 +82,7 @@ def _layer(suffix: str, following: str | None) -> dict[str, dict[str, str | None
 
 
 def chain_of_layers() -> DecisionSpace:
-    """All decisions on all layers, whether they have an effect or not."""
+    """Chain of all decisions on all layers, with or without an effect."""
     decisions: dict[str, tuple[str, ...]] = {}
     for number in range(1, LAYERS + 1):
         decisions |= {f"{name} {number}": values for name, values in CHOICES.items()}

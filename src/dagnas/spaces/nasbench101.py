@@ -25,7 +25,7 @@ _CHUNK = 16_384
 
 
 class _Choices(NamedTuple):
-    """What `NASBench101Space.project` chooses among; see there.
+    """Labellings and paths that `NASBench101Space.project` chooses among; see there.
 
     Attributes
     ----------
@@ -56,8 +56,8 @@ class NASBench101Space(CellSpace):
     A cell has vertices 0 (input) to 6 (output). Vertices and edges off every path from input to
     output have no effect: `prune` clears them; what is left must be a path at least and nine
     edges at most, which is the official rule. A cell of fewer vertices is embedded with
-    unconnected vertices, which pruning brings back. `pack` puts
-    the edge x -> y at bit x + y (y - 1) / 2 and the operations above, in base 3.
+    unconnected vertices, which pruning restores. `pack` puts the edge x -> y at bit
+    x + y (y - 1) / 2 and the operations above, in base 3.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class NASBench101Space(CellSpace):
         return Cells(nodes, edges)
 
     def is_valid(self, cells: Cells) -> NDArray[np.bool_]:
-        """Whether the pruned cell has at most nine edges, and a path from input to output."""
+        """Check that the pruned cell has a path from input to output and at most nine edges."""
         edges = cells.edges > 0
         alive = vertices_on_paths(edges)
         # Edges whose ends are both alive are those of the pruned cell.
@@ -295,7 +295,7 @@ class NASBench101Space(CellSpace):
         Raises
         ------
         DagnasError
-            The matrix is no such cell, has more than nine edges or no path to the output.
+            The matrix is not such a cell, has more than nine edges or no path to the output.
         """
         matrix = np.asarray(matrix)
         text = f"{matrix.tolist()} {list(operations)}"

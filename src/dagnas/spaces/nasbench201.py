@@ -69,10 +69,10 @@ class NASBench201Space(CellSpace):
 
     @cached_property
     def _classes(self) -> tuple[list[str], NDArray[np.int64]]:
-        """Of all cells by packed number: the text of the class, and its representative.
+        """Text and representative of the class of every cell, by packed number.
 
-        What a vertex holds is written as a sum of operations on what its predecessors hold; a
-        skip connection passes its source on and an absent or empty source adds a zero term.
+        The text of a vertex is a sum of operations on the texts of its predecessors. A skip
+        connection copies its source; an absent or empty source adds a zero term.
         """
 
         def term(operation: int, source: str) -> str:
@@ -98,7 +98,7 @@ class NASBench201Space(CellSpace):
         return self._classes[1][self.pack(cells)]
 
     def key(self, cells: Cells) -> list[str]:
-        """What the output computes, as an expression with sorted sums."""
+        """Expression that the output computes, its sums sorted."""
         return [self._classes[0][code] for code in self.pack(cells)]
 
     def enumerate(self) -> Cells:

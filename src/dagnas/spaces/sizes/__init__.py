@@ -1,4 +1,4 @@
-"""Parameters and multiply-adds of cells in their benchmark's network, one module a space.
+"""Parameters and multiply-adds of cells in their benchmark's network, one module per space.
 
 A cell stands for one network: a fixed skeleton that repeats the cell, or in ENAS's macro space
 holds it once. Its size follows from the cell alone, so it need not be read from a table, and is

@@ -28,4 +28,5 @@ class Complexity:
 
     def total_madds(self) -> NDArray[np.int64]:
         """Multiply-adds of all operations, shape (B,)."""
-        return np.sum(list(self.madds.values()), axis=0)
+        total: NDArray[np.int64] = np.sum(list(self.madds.values()), axis=0)
+        return total

@@ -17,18 +17,18 @@ def enas_size(cells: Cells, channels: int = 36) -> Complexity:
     """Size of the networks of ENAS's macro cells on CIFAR-10.
 
     No paper states the network whose size NGAE's complexity predictor learns (NGAE, section 3.2).
-    This is ours: the macro network of ENAS (Pham et al. 2018, section 2.3 and figure 3; 12 layers
-    in their released code) with the six layers and 36 channels of the search from which D-VAE's
-    cells come. A stem, a 3x3 convolution; layers, each a 1x1 convolution followed by its
+    This one is our choice: the macro network of ENAS (Pham et al. 2018, section 2.3 and figure 3;
+    12 layers in their released code) with the six layers and 36 channels of the search from which
+    D-VAE's cells come. A stem, a 3x3 convolution; layers, each a 1x1 convolution followed by its
     operation, where a separable convolution is a depthwise and a pointwise one; in every layer but
     the first, the operation's output and what skip connections bring are concatenated and brought
     back to the channels by a 1x1 convolution; after one third and two thirds of the layers,
     factorised reductions, two 1x1 convolutions with stride 2 to half of the channels each; mean
     pooling and a linear layer without bias. A batch norm follows every convolution but a depthwise
     one, and a reduction has one. The released code reduces the outputs of all layers; counted here
-    are those that a later layer reads, so that what has no effect costs nothing. It also doubles
-    the channels at a reduction when a found network is trained, though not in the search; here
-    they stay.
+    are only those that a later layer reads, so that parts without an effect cost nothing. That code
+    also doubles the channels at a reduction when a found network is trained, though not in the
+    search; here they stay the same.
 
     Parameters
     ----------

@@ -19,9 +19,9 @@ OPERATION = {1: "conv3x3", 2: "conv1x1", 3: "maxpool3x3"}
 def vertex_channels(edges: NDArray[np.bool_], channels: int) -> NDArray[np.int64]:
     """Channels of every vertex of NAS-Bench-101 cells that put out ``channels``.
 
-    The vertices that feed the output share its channels, the first ones one more where the
-    division leaves a rest; every other vertex is as wide as the widest vertex it feeds
-    (Ying et al. 2019, supplement S1).
+    The channels of the output are divided among the vertices that feed it; the remainder of the
+    division goes to the first ones, one channel each. Every other vertex is as wide as the widest
+    vertex it feeds (Ying et al. 2019, supplement S1).
 
     Parameters
     ----------
@@ -37,10 +37,10 @@ def vertex_channels(edges: NDArray[np.bool_], channels: int) -> NDArray[np.int64
     """
     vertices = edges.shape[1]
     last = edges[:, 1:-1, -1]
-    share, rest = np.divmod(channels, np.maximum(last.sum(axis=1, keepdims=True), 1))
+    even, rest = np.divmod(channels, np.maximum(last.sum(axis=1, keepdims=True), 1))
     width = np.zeros(edges.shape[:2], dtype=np.int64)
     width[:, -1] = channels
-    width[:, 1:-1] = last * (share + (last.cumsum(axis=1) <= rest))
+    width[:, 1:-1] = last * (even + (last.cumsum(axis=1) <= rest))
     for v in range(vertices - 3, 0, -1):
         widest = (edges[:, v, v + 1 : -1] * width[:, v + 1 : -1]).max(axis=1)
         width[:, v] = np.where(last[:, v - 1], width[:, v], widest)
@@ -53,8 +53,8 @@ def nasbench101_size(cells: Cells) -> Complexity:
     The network (Ying et al. 2019, section 2.1 and supplement S1): a 3x3 convolution to 128
     channels, three stacks of three cells with a 2x2 max pooling and twice the channels from
     stack to stack, mean pooling and a linear layer. Edges out of a cell's input hold a 1x1
-    projection. Unused vertices count nothing. The rest of an uneven division goes to the first
-    vertices, so isomorphic cells can differ by a few parameters.
+    projection. Unused vertices do not count. The remainder of an uneven division goes to the
+    first vertices, so isomorphic cells can differ by a few parameters.
 
     Parameters
     ----------

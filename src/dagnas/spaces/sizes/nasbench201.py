@@ -12,7 +12,7 @@ from dagnas.spaces.sizes.base import CLASSES, IMAGE, Complexity
 
 @dataclass(frozen=True)
 class Skeleton201:
-    """The network around a NAS-Bench-201 cell; the defaults are the benchmark's, on CIFAR-10.
+    """Network around a NAS-Bench-201 cell; the defaults are the benchmark's, on CIFAR-10.
 
     Attributes
     ----------
@@ -25,8 +25,8 @@ class Skeleton201:
         Stacks, and cells in each.
     stem_stride : int
     residual : bool
-        Whether stacks are joined by a residual block of two 3x3 convolutions with a 1x1 on its
-        pooled shortcut, as in the benchmark, or by that shortcut alone with a batch norm.
+        True: stacks are joined by a residual block of two 3x3 convolutions with a 1x1 on its
+        pooled shortcut, as in the benchmark. False: by that shortcut alone with a batch norm.
     """
 
     height: int = IMAGE
@@ -50,8 +50,8 @@ def nasbench201_size(cells: Cells, skeleton: Skeleton201 = Skeleton201()) -> Com
 
     The network (Dong and Yang 2020, section 2.1): a 3x3 convolution, stacks of cells, between
     them a reduction that halves the image and doubles the channels, mean pooling and a linear
-    layer. As the official counts do, these keep operations that no path reaches, and take the
-    linear layer's bias for multiply-adds.
+    layer. As in the official counts, operations on no path are counted, and the linear layer's
+    bias counts as multiply-adds.
 
     Parameters
     ----------
