@@ -1,4 +1,4 @@
-"""Why the best cell of NAS-Bench-101 is hard to find, in four parts.
+"""Reasons why the best cell of NAS-Bench-101 is hard to find, in four parts.
 
     python -m studies.bonas_best_cell [neighbours] [network] [others] [mutation]
 
@@ -7,18 +7,22 @@ them, and how many cells of the table are better than the best of these.
 
 ``network``: where BONAS's network puts it, trained on a few hundred cells: for each choice of the
 network, the rank correlation of its predictions with the accuracies of 30,000 cells drawn
-uniformly, and the share of them whose expected improvement is above the best cell's, over draws of
-the training cells. A search finds the best cell only if few of its candidates are above it.
+uniformly, and the percentage of them whose expected improvement is above the best cell's, over
+draws of the training cells. A search finds the best cell only if few of its candidates are above
+it.
 
 ``others``: in the trials of table 2 at the scale of the desk, what it would have taken to find one
-of the two, five or twenty best cells.
+of the two, five or twenty best cells. Reads the traces that ``snakemake -c2 bonas`` makes.
 
 ``mutation``: BONAS(EA) if its candidates were mutated as regularized evolution mutates, one
 variable of a cell, and not as section 3.3 says: ten trials of 500 samples, in minutes.
 """
 
-import sys
-from pathlib import Path
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -26,11 +30,9 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from dagnas.analysis.survival import Waits, median
-from dagnas.benchmarks import BENCHMARKS
+from dagnas.analysis.survival import CensoredTimes, median
 from dagnas.benchmarks.benchmark import TabularBenchmark
-from dagnas.files import read_parquet
-from dagnas.pipeline import config
+from dagnas.errors import unknown
 from dagnas.predictors.bayes import BayesianLinear
 from dagnas.predictors.fit import as_tensors
 from dagnas.predictors.gcn import GCN, fit_square
@@ -42,30 +44,46 @@ from dagnas.search.models.samplers import ByEvolution
 from dagnas.search.runner import Search, run_trial
 from dagnas.seeds import stream, torch_generator
 from dagnas.spaces.cells import Cells, Graphs
+from perf.common import command_line, run
+from studies.common import Artifacts, add_scale, artifacts
 
-CELLS, DRAWS = 400, 6
-CHOICES = {
-    "default: normalised, 100 epochs": (True, 100),
-    "normalised, 500 epochs": (True, 500),
-    "sums, 100 epochs": (False, 100),
-    "sums, 500 epochs": (False, 500),
-}
 STUDY, BEST = "bonas_nasbench101", (1, 2, 5, 20)
-TRIALS, SAMPLES = 10, 500
 
 
-def main() -> None:
-    """Print the parts asked for, or all."""
-    parts = {part.__name__: part for part in (neighbours, network, others, mutation)}
-    bench = BENCHMARKS.get("nasbench101").open(Path("data"))
-    assert isinstance(bench, TabularBenchmark)
-    for name in sys.argv[1:] or parts:
-        parts[name](bench)
+class Size(NamedTuple):
+    """How much is computed.
+
+    Attributes
+    ----------
+    cells, draws : int
+        Training cells of the network, and draws of them.
+    tested : int
+        Cells that it scores.
+    epochs : tuple of int
+        Passes over the training cells: BONAS's, and more.
+    trials, samples : int
+        Trials of the search with another mutation, and samples of each.
+    """
+
+    cells: int = 400
+    draws: int = 6
+    tested: int = 30_000
+    epochs: tuple[int, int] = (100, 500)
+    trials: int = 10
+    samples: int = 500
 
 
-def neighbours(bench: TabularBenchmark) -> None:
+SMALLEST = Size(cells=20, draws=1, tested=100, epochs=(1, 2), trials=1, samples=8)
+
+
+def accuracies(bench: TabularBenchmark) -> NDArray[np.float64]:
+    """Accuracies (%) that BONAS's protocol takes for the truth, in the table's order."""
+    return bench.values(bench.policies["bonas"].signal)
+
+
+def neighbours(made: Artifacts, bench: TabularBenchmark, size: Size) -> None:
     """Print what cells are near the best."""
-    accuracy = bench.values("cifar10/test/108") / 100
+    accuracy = accuracies(bench) / 100
     best = int(accuracy.argmax())
     near = np.setdiff1d(bench.rows(bench.space.neighbours(bench.cells[best])), best)
     height = accuracy[near].max()
@@ -75,88 +93,104 @@ def neighbours(bench: TabularBenchmark) -> None:
     )
 
 
-def network(bench: TabularBenchmark) -> None:
+def network(made: Artifacts, bench: TabularBenchmark, size: Size) -> None:
     """Print a line for each choice of the network."""
-    space, cells = bench.space, bench.cells
-    accuracy = bench.values("cifar10/test/108") / 100
+    accuracy = accuracies(bench) / 100
     best = int(accuracy.argmax())
-    logit = np.log(accuracy / (1 - accuracy))
-    rest = stream("bonas best cell").choice(len(cells), 30_000, replace=False)
-    tested = np.append(rest, best)
+    rest = stream("bonas best cell").choice(len(bench), size.tested, replace=False)
     print(f"{'network':34}{'rank correlation':>24}{'% above the best cell':>60}")
-    for name, (normalized, epochs) in CHOICES.items():
-        correlations, above = [], []
-        for draw in range(DRAWS):
-            rng = stream("bonas best cell", draw)
-            rows = rng.choice(len(cells), CELLS, replace=False)
-            generator = torch_generator(rng)
-            with drawing_from(generator):
-                model = GCN(space, layers=4, hidden=64, normalized=normalized)
-
-            def encoded(chosen: np.ndarray, model: GCN = model) -> Graphs:
-                graphs = space.to_graph(space.prune(cells[chosen]))
-                return model.encode(as_tensors(graphs, "cpu"))
-
-            errors = torch.from_numpy(1 - accuracy[rows]).float()
-            fit_square(
-                model.body,
-                encoded(rows),
-                errors,
-                loss="exponential",
-                epochs=epochs,
-                generator=generator,
-            )
-            model.eval()
-            with torch.inference_mode():
-                design, candidates = (
-                    np.concatenate([model.body.embed(encoded(part)) for part in parts])
-                    for parts in ([rows], np.array_split(tested, 20))
-                )
-            mean, variance = BayesianLinear(design, logit[rows]).predict(candidates)
-            scores = expected_improvement(mean, np.sqrt(variance), logit[rows].max())
-            correlations.append(spearmanr(mean[:-1], accuracy[rest]).statistic)
-            above.append(100 * np.mean(scores[:-1] > scores[-1]))
-        low, high = min(correlations), max(correlations)
-        shares = "  ".join(f"{share:.2f}" for share in sorted(above))
-        print(f"{name:34}{f'{low:.2f} to {high:.2f}':>24}{shares:>60}", flush=True)
+    for normalized in (True, False):
+        for epochs in size.epochs:
+            correlations, above = [], []
+            for draw in range(size.draws):
+                mean, scores = _scores(bench, draw, size.cells, normalized, epochs, [*rest, best])
+                correlations.append(spearmanr(mean[:-1], accuracy[rest]).statistic)
+                above.append(100 * np.mean(scores[:-1] > scores[-1]))
+            name = f"{'normalised' if normalized else 'sums'}, {epochs} epochs"
+            spread = f"{min(correlations):.2f} to {max(correlations):.2f}"
+            shares = "  ".join(f"{share:.2f}" for share in sorted(above))
+            print(f"{name:34}{spread:>24}{shares:>60}", flush=True)
 
 
-def others(bench: TabularBenchmark) -> None:
+def _scores(
+    bench: TabularBenchmark,
+    draw: int,
+    count: int,
+    normalized: bool,
+    epochs: int,
+    tested: Sequence[int],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Predicted means and expected improvements of rows, by a network trained on ``count``."""
+    space, cells, accuracy = bench.space, bench.cells, accuracies(bench) / 100
+    rng = stream("bonas best cell", draw)
+    rows = rng.choice(len(cells), count, replace=False)
+    generator = torch_generator(rng)
+    with drawing_from(generator):
+        model = GCN(space, layers=4, hidden=64, normalized=normalized)
+
+    def encoded(chosen: NDArray[np.int64]) -> Graphs:
+        return model.encode(as_tensors(space.to_graph(space.prune(cells[chosen])), "cpu"))
+
+    errors = torch.from_numpy(1 - accuracy[rows]).float()
+    fit_square(
+        model.body,
+        encoded(rows),
+        errors,
+        loss="exponential",
+        epochs=epochs,
+        generator=generator,
+    )
+    model.eval()
+    with torch.inference_mode():
+        design, candidates = (
+            np.concatenate([model.body.embed(encoded(part)) for part in parts])
+            for parts in ([rows], np.array_split(np.asarray(tested), 20))
+        )
+    logit = np.log(accuracy[rows] / (1 - accuracy[rows]))
+    mean, variance = BayesianLinear(design, logit).predict(candidates)
+    return mean, expected_improvement(mean, np.sqrt(variance), logit.max())
+
+
+def others(made: Artifacts, bench: TabularBenchmark, size: Size) -> None:
     """Print what table 2's methods take to find any of several best cells."""
-    heights = np.sort(bench.values("cifar10/test/108"))[::-1]
-    print(f"{'method':24}" + "".join(f"{f'one of {k} best':>36}" for k in BEST))
-    scale = config.load(Path("config/desk.yaml"))
-    for method in scale.studies[STUDY].methods:
-        jobs = scale.search_jobs(STUDY, method)
-        trace = pd.concat(read_parquet(job.path).to_pandas() for job in jobs)
-        cap = jobs[0].budget_evaluations
-        assert cap is not None
-        found = (_words(trace, heights[k - 1], cap) for k in BEST)
-        print(f"{method:24}" + "".join(f"{words:>36}" for words in found), flush=True)
+    study = made.entry("studies", STUDY)
+    traces = made.traces(STUDY)
+    _header("method")
+    for method, trace in traces.groupby("method", sort=False):
+        cap = study.budgets.get(method, study.budget_evaluations)
+        _line(str(method), trace, bench, cap)
 
 
-def mutation(bench: TabularBenchmark) -> None:
+def mutation(made: Artifacts, bench: TabularBenchmark, size: Size) -> None:
     """Print what BONAS takes with another mutation."""
 
     class ByVariables(ByEvolution):
         def mutate(self, cells: Cells) -> Cells:
             return self.space.mutate(cells, self.rng)
 
-    heights = np.sort(bench.values("cifar10/test/108"))[::-1]
-    print(f"{'BONAS(EA) mutating':24}" + "".join(f"{f'one of {k} best':>36}" for k in BEST))
+    _header("BONAS(EA) mutating")
     for name, sampler in (("as section 3.3 says", ByEvolution), ("one variable", ByVariables)):
-        SAMPLERS["ea"] = sampler
         search = Search(
             bench,
             METHODS.get("bonas"),
             policy="bonas",
-            budget_evaluations=SAMPLES,
+            budget_evaluations=size.samples,
             until_best=True,
             study="bonas best cell",
         )
-        trace = pd.concat(run_trial(search, trial).to_pandas() for trial in range(TRIALS))
-        found = (_words(trace, heights[k - 1], SAMPLES) for k in BEST)
-        print(f"{name:24}" + "".join(f"{words:>36}" for words in found), flush=True)
+        with patch.dict(SAMPLERS, ea=sampler):
+            trials = [run_trial(search, trial).to_pandas() for trial in range(size.trials)]
+        _line(name, pd.concat(trials), bench, size.samples)
+
+
+def _header(what: str) -> None:
+    print(f"{what:24}" + "".join(f"{f'one of {k} best':>36}" for k in BEST))
+
+
+def _line(name: str, trace: pd.DataFrame, bench: TabularBenchmark, cap: int) -> None:
+    heights = np.sort(accuracies(bench))[::-1]
+    found = (_words(trace, heights[k - 1], cap) for k in BEST)
+    print(f"{name:24}" + "".join(f"{words:>36}" for words in found), flush=True)
 
 
 def _words(trace: pd.DataFrame, height: float, cap: int) -> str:
@@ -164,10 +198,29 @@ def _words(trace: pd.DataFrame, height: float, cap: int) -> str:
     best = trace.groupby("trial")["signal"].max()
     reached = trace[trace["signal"] >= height].groupby("trial")["step"].min() + 1
     samples: NDArray[np.int64] = reached.reindex(best.index, fill_value=cap).to_numpy()
-    middle = median(Waits(samples, np.asarray(best >= height))).value
+    middle = median(CensoredTimes(samples, np.asarray(best >= height))).value
     half = f", median {middle:,.0f}" if np.isfinite(middle) else ""
     return f"{len(reached)} of {len(best)} in {cap:,}{half}"
 
 
+PARTS = {part.__name__: part for part in (neighbours, network, others, mutation)}
+
+
+def main() -> None:
+    """Print the parts asked for, or all."""
+    parser = command_line("studies.bonas_best_cell", __doc__, "neighbours mutation")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)} (all)")
+    add_scale(parser)
+    options = parser.parse_args()
+    for name in options.parts:
+        if name not in PARTS:
+            raise unknown("part", name, PARTS)
+    size = SMALLEST if options.smallest else Size()
+    with artifacts(options, "search", STUDY) as made:
+        bench = made.table("studies", STUDY)
+        for name in options.parts or PARTS:
+            PARTS[name](made, bench, size)
+
+
 if __name__ == "__main__":
-    main()
+    run(main)

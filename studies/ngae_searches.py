@@ -1,39 +1,33 @@
-"""What NGAE's searches evaluate, beside random search's: ``python -m studies.ngae_searches``.
+"""Cells that NGAE's searches evaluate, beside random search's: ``python -m studies.ngae_searches``.
 
-Reads the traces that ``snakemake -c2 leaderboard`` makes. The first hundred cells are random for
-all of them, so means are over the cells after these. Last, how large the table's best cells are.
+Prints the mean multiply-adds and signals of the cells that each method evaluated, and the same of
+the table and of its best cells. Reads the traces that ``snakemake -c2 leaderboard`` makes. The
+first hundred cells of a trial are random for all methods, so means are over those after them.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
-import pandas as pd
 
-from dagnas.benchmarks import BENCHMARKS
-from dagnas.benchmarks.benchmark import TabularBenchmark
-from dagnas.pipeline import config
 from dagnas.spaces.cells import Cells
+from perf.common import command_line, run
+from studies.common import Artifacts, add_scale, artifacts
 
 FIRST, BEST, TOP = 100, 10, 100
+STUDIES = ("goal_nasbench201", "goal_nasbench101")
 METHODS = ("random_search", "ngae", "ngae_performance")
 
 
-def show(study: str, scale: config.Config) -> None:
+def show(made: Artifacts, study: str, first: int) -> None:
     """Print a line for each method, and two for the table."""
-    bench = BENCHMARKS.get(scale.studies[study].benchmark).open(scale.data)
-    assert isinstance(bench, TabularBenchmark)
+    bench, traces = made.table("studies", study), made.traces(study, METHODS)
 
     def madds(cells: Cells) -> float:
         return float(bench.space.madds(cells).mean()) / 1e6
 
-    jobs = [job for job in scale.search_jobs(study) if job.method in METHODS]
-    traces = pd.concat(pd.read_parquet(job.path).assign(method=job.method) for job in jobs)
-    marks = traces["emulated"].iloc[0]
-    print(f"{study}, emulated: {marks or 'nothing'}")
+    print(f"{study}, emulated: {traces['emulated'].iloc[0] or 'nothing'}")
     print(f"{'method':24}{'cells':>8}{'madds (M)':>12}{'signal (%)':>12}{f'of {BEST} best':>12}")
-    for method, rows in traces[traces["step"] >= FIRST].groupby("method", sort=False):
+    for method, rows in traces[traces["step"] >= first].groupby("method", sort=False):
         size = madds(bench.space.unpack(rows["code"].to_numpy()))
         best = rows.groupby("trial")["signal"].nlargest(BEST).groupby("trial").mean().mean()
         print(f"{method:24}{len(rows):8}{size:12.1f}{rows['signal'].mean():12.2f}{best:12.2f}")
@@ -43,11 +37,14 @@ def show(study: str, scale: config.Config) -> None:
 
 
 def main() -> None:
-    """Both benchmarks of GOAL's paper."""
-    scale = config.load(Path("config/desk.yaml"))
-    for study in ("goal_nasbench201", "goal_nasbench101"):
-        show(study, scale)
+    """Print both benchmarks of GOAL's paper."""
+    parser = command_line("studies.ngae_searches", __doc__, "--scale config/paper.yaml")
+    add_scale(parser)
+    options = parser.parse_args()
+    with artifacts(options, "search", "goal_") as made:
+        for study in STUDIES:
+            show(made, study, 4 if options.smallest else FIRST)
 
 
 if __name__ == "__main__":
-    main()
+    run(main)
