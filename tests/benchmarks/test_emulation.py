@@ -128,13 +128,13 @@ def test_failed_trainings_stay_at_chance_in_both_sets():
     assert 0.8 < tests[1].max() / emulation.IMAGES < 0.9
 
 
-def test_three_test_runs_share_out_every_image():
+def test_the_correct_images_of_three_test_runs_add_up():
     rng = np.random.default_rng(0)
     runs = rng.uniform(1000, 9000, (1000, 3))
     total = np.rint(runs.sum(axis=1)).astype(int)
-    shared = emulation._share_out(total, runs)
-    assert (shared.sum(axis=1) == total).all()
-    assert np.abs(shared - runs).max() <= 1
+    counts = emulation._apportion(total, runs)
+    assert (counts.sum(axis=1) == total).all()
+    assert np.abs(counts - runs).max() <= 1
 
 
 def test_validation_model_in_cross_validation(public):

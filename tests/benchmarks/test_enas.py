@@ -40,9 +40,9 @@ def test_columns_are_those_of_the_lines_after_the_first(tmp_path):
         ("", "line 3: "),
         ("[[1]], 0.7", "line 3: .*1 rows; a cell has 6"),
         (LINES[2].replace("0.7", "x.7"), "line 3: could not convert"),
-        (LINES[2].replace("0.7", "1.7"), "line 3: 1.7020 is no share"),
-        (LINES[2].replace("0.7020", "nan"), "line 3: nan is no share"),
-        (LINES[2].replace("0.7020", "-0.1"), "line 3: -0.1 is no share"),
+        (LINES[2].replace("0.7", "1.7"), "line 3: 1.7020 is no fraction"),
+        (LINES[2].replace("0.7020", "nan"), "line 3: nan is no fraction"),
+        (LINES[2].replace("0.7020", "-0.1"), "line 3: -0.1 is no fraction"),
         (LINES[2].rpartition(",")[0], "line 3: "),
         (LINES[2] + ", 0.7", "line 3: .*is no enas cell"),
     ],
@@ -76,7 +76,7 @@ def test_a_cell_that_stands_twice_is_looked_up_in_its_first_row(tmp_path):
     assert len(bench) == 13
     assert bench.rows(bench.cells).tolist() == [*range(12), 4]
     policy = bench.policies["ngae"]
-    # No training, no seconds: an evaluation counts as one, and is told to be no measurement.
+    # No training, no seconds: an evaluation counts as 1, and is marked as no measurement.
     assert bench.emulated(policy) == ("seconds",)
     result = bench.evaluate(CELLS, policy, np.random.default_rng(0))
     assert set(result.seconds) == {1.0}

@@ -1,15 +1,16 @@
-"""What the compact NAS-Bench-101 table lacks, modelled on a public subset of real values.
+"""Emulation of the values that the compact NAS-Bench-101 table lacks.
 
-The compact table holds the mean test accuracy of every cell and nothing else of its training.
-Validation accuracy, the three single trainings and the training time are emulated here: fitted
-on 1,469 cells whose values are public, and random only through named streams, so that every call
-gives the same numbers. docs/emulation.md states the model and its measured quality.
+Of every cell's trainings the compact table holds only the mean test accuracy. Validation
+accuracy, the three single trainings and the training time are emulated here, by models fitted on
+1,469 cells whose values are public. Randomness comes from named streams, so that every call gives
+the same numbers. docs/emulation.md states the model and its measured quality.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -30,18 +31,19 @@ Model = Callable[[Floats], Floats]
 
 EPOCHS = 108
 REPEATS = 3
-# Every accuracy of NAS-Bench-101 is a number of correct images among these.
+# Every accuracy of NAS-Bench-101 is a number of correct images out of these.
 IMAGES = 9984
-CHANCE = 0.1
-# A training can fail and stay at chance. The means of such cells form clumps, with survivors of
-# ordinary accuracy; below each mean at least so many of the three have failed.
+# Accuracy of random guesses among ten classes.
+GUESSING = 0.1
+# A training can fail and never do better than random guesses. The means of cells with failed
+# trainings form clumps; below each of these means at least so many of the three have failed.
 FAILED = ((0.64, 1), (0.37, 2), (0.20, 3))
 # Standard deviation between seeds over sqrt(p(1 - p)) at accuracy p. An assumption: it is what
 # NAS-Bench-201 shows on the 10,000 test images of CIFAR-100.
 SPREAD = 0.009
 # Channels are computed in groups of this many by the tensor units of the original study.
 LANES = 8
-# Rows worked on at a time, so that they stay in the processor's cache.
+# Rows processed at a time, so that they stay in the processor's cache.
 CHUNK = 8192
 
 TABLE_COLUMNS = ("num_vertices", "edge_bits", "op_code", "params", "test_correct_of_29952")
@@ -59,7 +61,7 @@ COLUMNS = (
 )
 
 
-def _columns(table: pa.Table, names: tuple[str, ...], what: str) -> dict[str, NDArray]:
+def _columns(table: pa.Table, names: tuple[str, ...], what: str) -> dict[str, NDArray[Any]]:
     missing = sorted(set(names) - set(table.schema.names))
     if missing:
         raise DagnasError(
@@ -76,7 +78,7 @@ def read_cells(table: pa.Table) -> Cells:
 
 
 def failed_runs(test: Floats) -> NDArray[np.int64]:
-    """How many of three trainings stayed at chance, from their mean test accuracy; shape (B,)."""
+    """Number of failed trainings out of three, from their mean test accuracy; shape (B,)."""
     failed = np.zeros(len(test), dtype=np.int64)
     for below, runs in FAILED:
         failed[test < below] = runs
@@ -84,20 +86,20 @@ def failed_runs(test: Floats) -> NDArray[np.int64]:
 
 
 def survivors(mean: Floats, failed: NDArray[np.int64]) -> Floats:
-    """Mean accuracy of the trainings that did not fail; chance where all failed; shape (B,)."""
+    """Mean accuracy of the trainings that did not fail; `GUESSING` if all did; shape (B,)."""
     alive = np.maximum(REPEATS - failed, 1)
-    return np.where(failed == REPEATS, CHANCE, (REPEATS * mean - CHANCE * failed) / alive)
+    return np.where(failed == REPEATS, GUESSING, (REPEATS * mean - GUESSING * failed) / alive)
 
 
 def _logit(accuracy: Floats) -> Floats:
-    return np.log((accuracy - CHANCE) / (1 - accuracy))
+    return np.log((accuracy - GUESSING) / (1 - accuracy))
 
 
 @dataclass(frozen=True)
 class ValidModel:
     """Validation accuracy from test accuracy, both of trainings that did not fail.
 
-    The logit between chance and 1 of the one is linear in that of the other, with residuals of
+    The logit of one, between `GUESSING` and 1, is linear in that of the other, with residuals of
     standard deviation ``residual`` * sqrt(p(1 - p)).
     """
 
@@ -120,23 +122,23 @@ class ValidModel:
 
     def survivor(self, test: Floats) -> Floats:
         """Validation accuracy expected of trainings whose test accuracy is ``test``."""
-        above = np.maximum(test, CHANCE + 1e-6)
-        odds = np.exp(self.slope * _logit(above) + self.intercept)
-        return (odds + CHANCE) / (odds + 1)
+        above = np.maximum(test, GUESSING + 1e-6)
+        odds: Floats = np.exp(self.slope * _logit(above) + self.intercept)
+        return (odds + GUESSING) / (odds + 1)
 
     def mean(self, test: Floats) -> Floats:
-        """Expected mean over three trainings, failed ones included, given that of the test."""
+        """Expected mean over three trainings, failed ones included, from their mean on the test."""
         failed = failed_runs(test)
         alive = self.survivor(survivors(test, failed))
-        return (failed * CHANCE + (REPEATS - failed) * alive) / REPEATS
+        return (failed * GUESSING + (REPEATS - failed) * alive) / REPEATS
 
 
 def work(cells: Cells) -> Floats:
-    """Work of one training step by kind: what the training time is fitted on.
+    """Work of one training step by kind, the features of the training time.
 
     Multiply-adds of convolutions and projections; activations written by each operation, their
-    channels rounded up to whole lanes; the number of operations, which each cost a start; and
-    whether the cell's input is added to its output, alone or to a concatenation.
+    channels rounded up to whole lanes; the number of operations, since each has a fixed cost; and
+    residual connections from the cell's input to its output, alone or to a concatenation.
 
     Returns
     -------
@@ -170,7 +172,7 @@ def work(cells: Cells) -> Floats:
 
 
 def fit_additive(features: Floats, seconds: Floats) -> Model:
-    """Non-negative least squares: every kind of work costs time, and costs add up.
+    """Fit non-negative least squares: every kind of work takes time, and the times add up.
 
     Parameters
     ----------
@@ -190,10 +192,10 @@ def fit_additive(features: Floats, seconds: Floats) -> Model:
 
 
 def fit_seconds(features: Floats, seconds: Floats) -> Model:
-    """Additive model times a boosted correction; arguments as in ``fit_additive``.
+    """Fit an additive model times a boosted correction; arguments as in ``fit_additive``.
 
-    The additive part carries the model beyond the cells it was fitted on; shallow trees correct
-    it by a factor for what does not add up, and cannot run away.
+    The additive part extrapolates beyond the cells of the fit. Shallow trees correct it by a
+    bounded factor where times do not add up.
     """
     additive = fit_additive(features, seconds)
     trees = GradientBoostingRegressor(
@@ -206,16 +208,16 @@ def fit_seconds(features: Floats, seconds: Floats) -> Model:
 def held_out(
     fit: Callable[[Floats, Floats], Model], x: Floats, y: Floats, folds: NDArray[np.integer]
 ) -> Floats:
-    """Predictions for every fold by the model fitted on all the others.
+    """Predictions for every fold by the model fitted on the other folds.
 
     Parameters
     ----------
     fit : callable
-        Gives a model of ``y`` from inputs and ``y``.
+        Returns a model of ``y`` from inputs and ``y``.
     x : ndarray, shape (B, ...)
     y : ndarray, shape (B,)
     folds : ndarray of int, shape (B,)
-        Fold of every cell; cells of a negative fold are only ever fitted on.
+        Fold of every cell; cells of a negative fold are always in the fit.
 
     Returns
     -------
@@ -230,13 +232,13 @@ def held_out(
 
 
 def fit_valid(test: Floats, valid: Floats) -> Model:
-    """Mean validation accuracy from mean test accuracy (`ValidModel`)."""
+    """Fit the mean validation accuracy to the mean test accuracy (`ValidModel`)."""
     return ValidModel.fit(test, valid).mean
 
 
 @dataclass(frozen=True)
 class Subset:
-    """The public cells, checked against the table they belong to; accuracies in 0..1."""
+    """Public cells, checked against the table that they belong to; accuracies in 0..1."""
 
     cells: Cells
     test: Floats
@@ -298,23 +300,26 @@ def read_subset(table: pa.Table, subset: pa.Table) -> Subset:
     )
 
 
-def _share_out(total: NDArray[np.int64], runs: Floats) -> NDArray[np.int64]:
-    """Whole numbers near ``runs`` [B, 3] whose sum is ``total`` [B]."""
+def _apportion(total: NDArray[np.int64], runs: Floats) -> NDArray[np.int64]:
+    """Whole numbers near ``runs`` (B, 3) with row sums ``total`` (B,)."""
     counts = np.rint(runs).astype(np.int64)
     order = np.argsort(runs - counts, axis=1)
     rest = (total - counts.sum(axis=1))[:, None]
-    # Rounding leaves a rest of at most one a run: it goes to those rounded furthest.
+    # Rounding leaves at most one per run, which goes to the runs with the largest rounding.
     rank = np.argsort(order, axis=1)
-    return counts + (rank >= REPEATS - rest) - (rank < -rest)
+    whole: NDArray[np.int64] = counts + (rank >= REPEATS - rest) - (rank < -rest)
+    return whole
 
 
-def repeats(correct: NDArray[np.int64], model: ValidModel) -> tuple[NDArray, NDArray]:
-    """Three trainings of every cell: images right on the test and on the validation set.
+def repeats(
+    correct: NDArray[np.int64], model: ValidModel
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Correct images of three trainings of every cell, on the test and the validation set.
 
     Parameters
     ----------
     correct : ndarray of int64, shape (B,)
-        Test images right in all three trainings together.
+        Correct test images of all three trainings together.
     model : ValidModel
 
     Returns
@@ -330,7 +335,7 @@ def repeats(correct: NDArray[np.int64], model: ValidModel) -> tuple[NDArray, NDA
     order = np.argsort(rng.random((len(mean), REPEATS)), axis=1)
     alive = order >= failed[:, None]
     unit = np.sqrt(alive_mean * (1 - alive_mean))[:, None]
-    # Of the residual of a mean over three, the single trainings explain at most all.
+    # Single trainings explain at most the whole residual of a mean over three.
     correlation = max(0.0, 1 - REPEATS * model.residual**2 / (2 * SPREAD**2))
     shared, own = rng.standard_normal((2, len(mean), REPEATS))
     offset = model.residual * rng.standard_normal((len(mean), 1))
@@ -338,16 +343,17 @@ def repeats(correct: NDArray[np.int64], model: ValidModel) -> tuple[NDArray, NDA
 
     def centred(noise: Floats) -> Floats:
         noise = noise * alive
-        return (noise - noise.sum(axis=1, keepdims=True) / partners) * alive
+        mean: Floats = noise.sum(axis=1, keepdims=True) / partners
+        return (noise - mean) * alive
 
     test_noise = centred(shared)
     valid_noise = correlation * test_noise + np.sqrt(1 - correlation**2) * centred(own)
-    test = np.where(alive, alive_mean[:, None] + SPREAD * unit * test_noise, CHANCE)
+    test = np.where(alive, alive_mean[:, None] + SPREAD * unit * test_noise, GUESSING)
     test[failed == REPEATS] = mean[failed == REPEATS, None]
     expected = model.survivor(alive_mean)[:, None]
     offset = offset * np.sqrt(REPEATS / partners)
-    valid = np.where(alive, expected + unit * (offset + SPREAD * valid_noise), CHANCE)
-    tests = _share_out(correct, IMAGES * test)
+    valid = np.where(alive, expected + unit * (offset + SPREAD * valid_noise), GUESSING)
+    tests = _apportion(correct, IMAGES * test)
     return tests, np.clip(np.rint(IMAGES * valid), 0, IMAGES).astype(np.int64)
 
 
@@ -371,7 +377,7 @@ def emulate(table: pa.Table, subset: pa.Table) -> dict[str, Floats]:
     Raises
     ------
     DagnasError
-        A table lacks a column, holds no number where one is needed, or they contradict.
+        A table lacks a column or a number, or the two contradict each other.
     """
     public = read_subset(table, subset)
     known = np.isfinite(public.valid)

@@ -1,4 +1,4 @@
-"""From a published file to the project's table: find it, verify it, import it."""
+"""Fetching of tables: find a published file, verify it, import it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,14 +23,14 @@ from dagnas.tables.sources import IMAGES, SOURCES, Source, SourceFile
 
 _ATTEMPTS = 5
 _PAUSE = 1.0
-#: Of a broken transfer at most so many bytes come again.
+#: Bytes written at a time, so at most these are lost when a transfer breaks.
 _CHUNK = 2**16
 
 
 def split_mirrors(text: str) -> list[str]:
-    """Places in a list such as DAGNAS_MIRROR holds: folders and addresses, ``os.pathsep`` between.
+    """Folders and addresses of a list like DAGNAS_MIRROR, separated by ``os.pathsep``.
 
-    The colons of ``http://host:port/`` separate nothing.
+    Colons within ``http://host:port/`` do not separate.
     """
     sep = re.escape(os.pathsep)
     return re.findall(rf"https?://[^{sep}/]*(?::\d+)?[^{sep}]*|[^{sep}]+", text)
@@ -45,7 +46,8 @@ def fetch(
     """Make the table ``data/NAME.parquet`` from the first source found.
 
     Mirrors are searched in order for every source of the table; local files are read in place. If
-    none holds any, the smallest file with an official address is downloaded to ``data/sources``.
+    no mirror has one, the smallest file with an official address is downloaded to
+    ``data/sources``.
 
     Parameters
     ----------
@@ -58,18 +60,18 @@ def fetch(
     source : str, optional
         ``official`` or ``compact``, the name of a source file, or a path to one.
     force : bool
-        Import anew even if the table is up to date.
+        Import again even if the table is up to date.
 
     Returns
     -------
     str
-        What was done.
+        Message on what was done.
 
     Raises
     ------
     DagnasError
-        Unknown name; nothing found (the message lists where it was looked for); a wrong checksum;
-        a damaged or incomplete source; the table cannot be written.
+        Unknown name; nothing found (the message lists the places searched); a wrong checksum; a
+        damaged or incomplete source; the table cannot be written.
     """
     if name not in SOURCES:
         raise unknown("table", name, SOURCES)
@@ -92,7 +94,7 @@ def fetch(
 
 
 def _stored(target: Path) -> dict[str, str]:
-    """Metadata of a table written before; empty if there is none or it is damaged."""
+    """Metadata of the present table; empty if there is none or it is damaged."""
     try:
         with pq.ParquetFile(target, page_checksum_verification=True) as file:
             file.read()
@@ -105,7 +107,7 @@ def _stored(target: Path) -> dict[str, str]:
 def _find(
     name: str, data: Path, mirrors: list[str], source: str | None
 ) -> tuple[tuple[SourceFile, ...], list[Path]]:
-    """Files of the first source that is found, and where they lie."""
+    """Files of the first source that is found, and their paths."""
     sources = SOURCES[name]
     if source is not None:
         chosen = [s for s in sources if source in (s.kind, s.files[0].name)]
@@ -166,7 +168,7 @@ def _from_mirrors(
 
 
 class _NotThere(Exception):
-    """An address did not give the file; another one may."""
+    """An address does not have the file; another one may."""
 
 
 class _Interrupted(Exception):
@@ -174,18 +176,18 @@ class _Interrupted(Exception):
 
 
 def _download(url: str, file: SourceFile, folder: Path) -> Path:
-    """Download ``url`` into ``folder``, going on where an earlier attempt ended.
+    """Download ``url`` into ``folder``, resuming an earlier attempt.
 
-    The bytes gathered so far are in NAME.part, and what identifies the version they are of in
-    NAME.part.json. The file gets its name only once it is complete and verified.
+    NAME.part holds the bytes received so far, and NAME.part.json identifies their version. The
+    file gets its name only once it is complete and verified.
     """
     target = folder / file.name
-    part, note = folder / f"{file.name}.part", folder / f"{file.name}.part.json"
+    part, record = folder / f"{file.name}.part", folder / f"{file.name}.part.json"
     with _writing(part):
         folder.mkdir(parents=True, exist_ok=True)
         for attempt in range(_ATTEMPTS):
             try:
-                _transfer(url, part, note)
+                _transfer(url, part, record)
                 break
             except (_Interrupted, requests.RequestException) as error:
                 if attempt == _ATTEMPTS - 1:
@@ -195,10 +197,10 @@ def _download(url: str, file: SourceFile, folder: Path) -> Path:
             file.verify(part)
         except DagnasError as error:
             part.unlink()
-            note.unlink()
+            record.unlink()
             raise DagnasError(f"{error} (downloaded from {url}; removed)") from error
         part.replace(target)
-        note.unlink()
+        record.unlink()
     return target
 
 
@@ -212,12 +214,12 @@ def _writing(path: Path) -> Iterator[None]:
         raise DagnasError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def _transfer(url: str, part: Path, note: Path) -> None:
-    """One request for what ``part`` still lacks."""
-    have, known = _progress(part, note)
+def _transfer(url: str, part: Path, record: Path) -> None:
+    """Request the bytes that ``part`` still lacks."""
+    have, known = _progress(part, record)
     if have and have == known["size"]:
         return
-    # Compressed transfer would make lengths and ranges mean something else.
+    # Lengths and ranges refer to the file only if the transfer is not compressed.
     headers = {"Accept-Encoding": "identity"}
     if have:
         headers |= {"Range": f"bytes={have}-", "If-Range": known["validator"]}
@@ -233,13 +235,13 @@ def _transfer(url: str, part: Path, note: Path) -> None:
             given = re.match(r"bytes (\d+)-", reply.headers.get("Content-Range", ""))
             if given is None or int(given[1]) != have:
                 part.unlink()
-                raise _Interrupted("the server sent another range than asked for")
+                raise _Interrupted("the server sent a range other than the one requested")
             size += have
         else:
-            # The server has another version now, or knows no ranges: from the beginning.
+            # The server has another version now, or does not support ranges: start again.
             have = 0
             part.write_bytes(b"")
-            note.write_text(json.dumps({"size": size, "validator": _validator(reply)}))
+            record.write_text(json.dumps({"size": size, "validator": _validator(reply)}))
         with (
             part.open("ab") as out,
             tqdm(
@@ -251,19 +253,19 @@ def _transfer(url: str, part: Path, note: Path) -> None:
                 out.write(chunk)
                 bar.update(len(chunk))
     if size and part.stat().st_size != size:
-        raise _Interrupted(f"{part.stat().st_size} of {size} bytes came")
+        raise _Interrupted(f"{part.stat().st_size} of {size} bytes received")
 
 
 def _validator(reply: requests.Response) -> str:
-    """What names this version of the file in If-Range: a strong ETag, else the date."""
+    """Name of this version of the file for If-Range: a strong ETag, else the date."""
     etag = reply.headers.get("ETag", "")
     return etag if etag.startswith('"') else reply.headers.get("Last-Modified", "")
 
 
-def _progress(part: Path, note: Path) -> tuple[int, dict]:
-    """Bytes gathered so far and what they are of; 0 where that cannot be told."""
+def _progress(part: Path, record: Path) -> tuple[int, dict[str, Any]]:
+    """Number of bytes received so far and the record of their version; 0 if it is unknown."""
     try:
-        known = json.loads(note.read_text())
+        known = json.loads(record.read_text())
         return (part.stat().st_size if known["validator"] else 0), known
     except (FileNotFoundError, ValueError, KeyError):
         return 0, {}

@@ -1,4 +1,4 @@
-"""Files that benchmark tables are read from: names, digests, addresses."""
+"""Source files of benchmark tables: names, digests, addresses."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class SourceFile:
     sha256 : str
         Published or pinned digest; empty if none is known.
     url : str
-        Official address; empty if it has none that a program can read.
+        Official address; empty if there is none that a program can download from.
     manual : str
-        How a person gets the file.
+        Instructions to get the file by hand.
     """
 
     name: str
@@ -32,7 +32,7 @@ class SourceFile:
     manual: str = ""
 
     def verify(self, path: Path) -> str:
-        """SHA-256 of the file at ``path``, after comparing it with what is known.
+        """SHA-256 of the file at ``path``, after comparing it with the known digest.
 
         Files of NAS-Bench-201 carry the last six digits of their MD5 in their name. The digest of
         a folder is that of its files' names and digests.
@@ -40,7 +40,7 @@ class SourceFile:
         Raises
         ------
         DagnasError
-            It is another file than the published one, or cannot be read.
+            The file differs from the published one, or cannot be read.
         """
         try:
             if path.is_dir():
@@ -67,7 +67,7 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class Source:
-    """Files that together give one table; ``kind`` is ``official`` or ``compact``."""
+    """Files that together make one table; ``kind`` is ``official`` or ``compact``."""
 
     kind: str
     files: tuple[SourceFile, ...]

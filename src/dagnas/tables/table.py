@@ -1,10 +1,11 @@
-"""Columns of a benchmark table, read when they are first asked for."""
+"""Columns of a benchmark table, read on first use."""
 
 from __future__ import annotations
 
 import copy
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -15,7 +16,7 @@ from dagnas.files import SCHEMA, read_parquet
 
 
 class Table:
-    """A project table: one row a cell, quantities as columns ``dataset/quantity/epochs/repeat``.
+    """Table of this project: a row per cell, and columns ``dataset/quantity/epochs/repeat``.
 
     Parameters
     ----------
@@ -26,14 +27,14 @@ class Table:
     ----------
     columns : tuple of str
     provenance : dict of str
-        Source file, its SHA-256 and so on, as the importer noted them.
+        Source file, its SHA-256 and so on, as the importer recorded them.
     emulated : frozenset of str
-        Columns that no training run gave; a model did.
+        Columns that come from a model, not from training runs.
 
     Raises
     ------
     DagnasError
-        The file is missing, damaged, or no table of this project.
+        The file is missing, damaged, or not a table of this project.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -43,14 +44,13 @@ class Table:
                 f"no table {self.path}; `dagnas fetch {self.path.stem}` makes it "
                 f"(or point --data to the folder that holds it)"
             )
-        # The footer alone tells what a file is; a damaged footer is reported by the same words
-        # as any other damage.
+        # The footer is enough to recognize a table. A damaged footer is reported like any damage.
         try:
             schema = pq.read_schema(self.path)
         except (OSError, ValueError) as error:
             raise DagnasError(f"{self.path} is not a readable Parquet file: {error}") from error
         stored = {k.decode(): v.decode() for k, v in (schema.metadata or {}).items()}
-        self.provenance = {
+        self.provenance: dict[str, str] = {
             k.removeprefix("dagnas."): v for k, v in stored.items() if k.startswith("dagnas.")
         }
         if self.provenance.get("schema") != SCHEMA:
@@ -61,18 +61,18 @@ class Table:
             )
         self.columns = tuple(schema.names)
         self.emulated = frozenset(json.loads(self.provenance.get("emulated", "[]")))
-        self._read: dict[str, NDArray] = {}
+        self._read: dict[str, NDArray[Any]] = {}
         self._kept: NDArray[np.intp] | slice = slice(None)
 
     def only(self, rows: NDArray[np.bool_]) -> Table:
-        """The rows of this table where ``rows``, shape (rows of this table,), is true."""
+        """Part of this table: the rows where ``rows``, one value a row, is true."""
         part, kept = copy.copy(self), np.flatnonzero(rows)
         part._read = {}
         part._kept = kept if isinstance(self._kept, slice) else self._kept[kept]
         return part
 
-    def __getitem__(self, column: str) -> NDArray:
-        """One column; NaN where the cell has no such repeat."""
+    def __getitem__(self, column: str) -> NDArray[Any]:
+        """Values of one column; NaN where the cell has no such repeat."""
         if column not in self._read:
             if column not in self.columns:
                 raise DagnasError(
@@ -88,14 +88,18 @@ class Table:
         return sorted(c for c in self.columns if c.startswith(prefix))
 
     def quantity(self, quantity: str, repeat: str) -> NDArray[np.float64]:
-        """Values of one repeat (or ``mean``), or of all (``random``: shape (rows, repeats)).
+        """Values of one repeat or of the ``mean``, or of all repeats for ``random``.
 
-        A mean that the table does not hold is taken over its single repeats.
+        A mean that the table does not hold is computed from its single repeats.
+
+        Returns
+        -------
+        ndarray, shape (rows,), or (rows, repeats) for ``random``
 
         Raises
         ------
         DagnasError
-            The table lacks it, or holds a value that is not a number where one is needed.
+            The table lacks the quantity, or a value that is needed is not a number.
         """
         columns, single = self.repeats(quantity), f"{quantity}/{repeat}"
         if repeat == "random" and not columns:
@@ -103,10 +107,13 @@ class Table:
         if repeat != "random" and (repeat != "mean" or not columns or single in self.columns):
             columns = [single]
         values = np.stack([self[column] for column in columns], axis=1)
-        # Not every cell was trained as often as the others, but each once.
+        # Some cells have fewer repeats than others, but each has at least one.
         bad = np.isnan(values).all(axis=1) | np.isinf(values).any(axis=1)
         if bad.any():
             raise DagnasError(
                 f"{self.path}: {columns[0]!r} is not a number in row {int(bad.argmax())}"
             )
-        return values if repeat == "random" else np.nanmean(values, axis=1)
+        if repeat == "random":
+            return values
+        means: NDArray[np.float64] = np.nanmean(values, axis=1)
+        return means

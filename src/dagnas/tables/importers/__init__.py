@@ -1,6 +1,6 @@
-"""Readers of published benchmark files: each gives the project's own table, checked.
+"""Importers of published benchmark files into tables of this project.
 
-`import_table` chooses the reader; `assemble` checks what every reader has read.
+`import_table` chooses the reader; `assemble` checks the values that every reader returns.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from dagnas.errors import DagnasError
 #: Rows of each table.
 ROWS = {"nasbench201": 5**6, "nasbench101": 423_624, "enas": 19_020, "cifar10": 60_000}
 REPEATS = ("s0", "s1", "s2")
-#: Means of float32 values differ from the mean of their float32 roundings by less than this.
+#: Largest difference between a mean stored as float32 and the mean of its float32 repeats.
 _TOLERANCE = 1e-4
 
 
 class Imported(NamedTuple):
-    """A checked table and which of its columns a model gave, not a training run."""
+    """Checked table, and its columns that come from a model instead of training runs."""
 
     table: pa.Table
     emulated: tuple[str, ...] = ()
@@ -49,12 +49,12 @@ def import_table(name: str, paths: Sequence[Path]) -> Imported:
     Raises
     ------
     DagnasError
-        The source is of no known format, damaged, incomplete or holds an impossible value.
+        The source has no known format, is damaged or incomplete, or holds an impossible value.
     """
     first = paths[0]
     kind = "folder" if first.is_dir() else first.suffix
     try:
-        # Readers are imported where they are used: some need much.
+        # Each reader is imported when used, since some need large libraries.
         match name, kind:
             case "nasbench201", ".parquet":
                 from dagnas.tables.importers.compact import read_nasbench201
@@ -104,7 +104,7 @@ def with_means(columns: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[
         quantity, _, repeat = column.rpartition("/")
         if repeat == "s0" and f"{quantity}/mean" not in columns:
             values = [columns[f"{quantity}/{r}"] for r in REPEATS if f"{quantity}/{r}" in columns]
-            # A cell without any repeat stays NaN: `assemble` names it.
+            # A cell without any repeat stays NaN; `assemble` reports it.
             count = np.maximum(np.sum(~np.isnan(values), axis=0), 1)
             mean = np.nansum(values, axis=0) / count
             means[f"{quantity}/mean"] = np.where(np.isnan(values).all(axis=0), np.nan, mean)
@@ -123,21 +123,21 @@ def assemble(
     Parameters
     ----------
     source : Path
-        Named in messages.
+        Source to name in messages.
     codes : ndarray of int64, shape (B,)
         Number of each row's cell.
     columns : mapping of str to ndarray, shape (B,) each
     rows : int
-        How many rows there must be.
+        Expected number of rows.
     distinct : bool
-        Whether a cell may have one row only.
+        True: no two rows may hold the same cell.
 
     Raises
     ------
     DagnasError
-        Rows are missing or double; an accuracy is not in 0..100 %, seconds or a count are not
-        positive; a mean is not the mean of its repeats; a value is NaN where none may be (only
-        the second and third repeat of a cell may be absent).
+        Rows are missing or repeated; an accuracy is not in 0..100 %; seconds or a count are not
+        positive; a mean is not the mean of its repeats; a value is missing (only the second and
+        third repeat of a cell may be).
     """
     if len(codes) != rows:
         raise DagnasError(f"{source} holds {len(codes)} cells; expected {rows}")

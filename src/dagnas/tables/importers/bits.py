@@ -1,4 +1,4 @@
-"""Cells of NAS-Bench-101 as the compact files write them: numbers whose bits are edges."""
+"""Cells of NAS-Bench-101 from the numbers of the compact files, whose bits are edges."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ def cells_from_bits(
 ) -> Cells:
     """Cells of NAS-Bench-101 from numbers; shape (B,) each.
 
-    Cells of fewer than seven vertices are embedded: the last vertex becomes the output and the
-    vertices between stay unconnected.
+    Cells of fewer than seven vertices are embedded: the last vertex becomes the output, and unused
+    vertices stay unconnected.
 
     Parameters
     ----------

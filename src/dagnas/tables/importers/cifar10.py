@@ -1,4 +1,4 @@
-"""Reader of CIFAR-10: 60,000 images of 32x32 pixels, the last 10,000 for tests."""
+"""Importer of CIFAR-10: 60,000 images of 32x32 pixels, the last 10,000 of them for tests."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def read(source: Path, expected: int = 60_000) -> pa.Table:
     Parameters
     ----------
     source : Path
-        The official binary archive (.tar.gz), or pictures of 500 images each, lossless (.npz).
+        The official binary archive (.tar.gz), or lossless pictures of 500 images each (.npz).
     expected : int
-        How many images there must be.
+        Expected number of images.
 
     Returns
     -------
@@ -77,7 +77,7 @@ Part = tuple[NDArray[np.uint8], NDArray[np.integer]]
 
 
 def _archived(source: Path) -> list[Part]:
-    """Images of the archive's members, read one by one; none is written to disk."""
+    """Images of the archive's members, read one by one and not written to disk."""
     found: dict[str, Part] = {}
     with tarfile.open(source, "r:gz") as archive:
         for member in archive:
@@ -96,7 +96,7 @@ def _archived(source: Path) -> list[Part]:
 
 
 def _stripped(source: Path) -> list[Part]:
-    """Images of WebP pictures in which they stand one below the other."""
+    """Images of WebP pictures, in each of which they are stacked one below the other."""
     parts = []
     with zipfile.ZipFile(source), np.load(source, allow_pickle=False) as arrays:
         for part in ("train", "test"):

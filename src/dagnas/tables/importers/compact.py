@@ -1,4 +1,4 @@
-"""Compact Parquet files: facts of NAS-Bench-201 and -101 gathered from public repositories."""
+"""Importers of compact Parquet files: values of NAS-Bench-201 and -101 from public repositories."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dagnas.spaces import SPACES
 from dagnas.tables.importers import REPEATS, ROWS, Imported, assemble, with_means
 from dagnas.tables.importers.bits import cells_from_bits
 
-#: Images whose number classified correctly gives the mean of three test accuracies: 3 x 9,984.
+#: Test images of three trainings, of which the file counts the correct ones: 3 x 9,984.
 _TEST_IMAGES = 29_952
 _DATASETS = {"cifar10": "cifar10", "cifar100": "cifar100", "imagenet16": "imagenet16_120"}
 _SECONDS = {
@@ -25,7 +25,7 @@ _SECONDS = {
 
 
 def _columns_201() -> dict[str, str]:
-    """Our name of every accuracy column of the file."""
+    """Names of the file's accuracy columns, by ours."""
     names = {f"cifar10/valid/200/{r}": f"cifar10_valid_200ep_{r}" for r in (*REPEATS, "mean")}
     names["cifar10/test/200/mean"] = "cifar10_test_200ep_mean"
     # Two trainings of 12 epochs gave the validation accuracy; the file has their mean only.
@@ -46,12 +46,12 @@ def read_nasbench201(path: Path) -> pa.Table:
     Parameters
     ----------
     path : Path
-        The file: one row a cell in the official order, values as float32.
+        File with one row per cell, in the official order, and float32 values.
 
     Raises
     ------
     DagnasError
-        See `assemble`; or columns are missing, or the string and the edges of a cell disagree.
+        See `assemble`; also if columns are missing, or string and edges of a cell disagree.
     """
     names = _columns_201()
     edges = ["e01", "e02", "e12", "e03", "e13", "e23"]
@@ -64,7 +64,7 @@ def read_nasbench201(path: Path) -> pa.Table:
     for ours, theirs in _SECONDS.items():
         for epochs in (12, 200):
             columns[f"{ours}/seconds/{epochs}/mean"] = epochs * _floats(raw, theirs)
-    # The count is whole; as float32 millions it is off by up to 0.1.
+    # The count is a whole number, stored as millions in float32 and so off by up to 0.1.
     columns["params"] = np.rint(1e6 * _floats(raw, "cifar10_params_millions"))
     numbered = sum(5**i * raw[edge].to_numpy().astype(np.int64) for i, edge in enumerate(edges))
     if (differ := numbered != codes).any():
@@ -74,22 +74,22 @@ def read_nasbench201(path: Path) -> pa.Table:
 
 
 def read_nasbench101(path: Path, curves: Path) -> Imported:
-    """Table of NAS-Bench-101 from its compact file, the rest emulated.
+    """Table of NAS-Bench-101 from its compact file, with the missing values emulated.
 
-    Mean test accuracy and parameter counts are facts; validation accuracy, single trainings and
-    seconds are modelled from the cells of ``curves`` (docs/emulation.md).
+    Mean test accuracy and parameter counts are real; validation accuracy, single trainings and
+    seconds come from a model fitted on the cells of ``curves`` (docs/emulation.md).
 
     Parameters
     ----------
     path : Path
-        ``nasbench101.parquet``: one row a class of cells, in the order of the official hashes.
+        ``nasbench101.parquet``: one row per class of cells, in the order of the official hashes.
     curves : Path
-        ``nasbench101_curves_subset.parquet``: real curves of a part of the cells.
+        ``nasbench101_curves_subset.parquet``: real learning curves of some of the cells.
 
     Raises
     ------
     DagnasError
-        See `assemble`; or columns are missing, or a row describes no cell of the space.
+        See `assemble`; also if columns are missing, or a row is not a cell of the space.
     """
     from dagnas.tables.emulation import emulate
 
@@ -108,7 +108,7 @@ def read_nasbench101(path: Path, curves: Path) -> Imported:
         "params": _floats(raw, "params"),
         "cifar10/test/108/mean": 100 * _floats(raw, "test_correct_of_29952") / _TEST_IMAGES,
     }
-    # Checked before anything is fitted to them.
+    # Checked before the models are fitted to them.
     assemble(path, codes := space.canonical(cells), facts, ROWS["nasbench101"])
     emulated = emulate(raw, read_parquet(curves))
     table = assemble(path, codes, {**emulated, **facts}, ROWS["nasbench101"])
@@ -116,4 +116,5 @@ def read_nasbench101(path: Path, curves: Path) -> Imported:
 
 
 def _floats(table: pa.Table, column: str) -> NDArray[np.float64]:
-    return table[column].to_numpy().astype(np.float64)
+    values: NDArray[np.float64] = table[column].to_numpy().astype(np.float64)
+    return values

@@ -1,4 +1,4 @@
-"""D-VAE's text file of ENAS macro cells: a list and an accuracy in each line."""
+"""Importer of D-VAE's text file of ENAS macro cells, a list and an accuracy in each line."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from dagnas.spaces import SPACES
 from dagnas.spaces.sizes.enas import enas_size
 from dagnas.tables.importers import ROWS, Imported, assemble
 
-#: Lines from the first steps of the search that made the cells, which D-VAE and NGAE leave out.
+#: Lines from the first steps of the search behind the file, which D-VAE and NGAE leave out.
 BURN_IN = 1_000
-#: The file says nothing of time. This column counts an evaluation as one, for budgets.
+#: The file has no times. For budgets, this column counts each evaluation as 1.
 COST = "cifar10/evaluations/0/mean"
 
 
@@ -24,23 +24,24 @@ def read(path: Path, expected: int = ROWS["enas"], burn_in: int = BURN_IN) -> Im
     Parameters
     ----------
     path : Path
-        Lines of a cell as `dagnas.spaces.enas` writes it, a comma, and the share of validation
-        images that shared weights classify correctly.
+        Lines of a cell as `dagnas.spaces.enas` writes it, a comma, and the fraction of validation
+        images that the shared weights classify correctly.
     expected : int
-        Rows that there must be after the first ones.
+        Expected number of rows after the first lines.
     burn_in : int
-        First lines, which are checked and left out.
+        Number of first lines, which are checked and left out.
 
     Returns
     -------
     Imported
         Rows in the order of the file. The file holds some cells twice, and so does the table. The
-        cost of an evaluation, which the file does not tell, is 1 and marked as emulated.
+        cost of an evaluation, which is not in the file, is 1 and marked as emulated.
 
     Raises
     ------
     DagnasError
-        A line is no cell and accuracy (its number is named), or lines are missing or too many.
+        A line is not a cell and an accuracy (the message has its number), or the number of lines
+        is wrong.
     """
     space = SPACES.get("enas")
     texts, accuracies = [], []
@@ -56,7 +57,7 @@ def read(path: Path, expected: int = ROWS["enas"], burn_in: int = BURN_IN) -> Im
         except (DagnasError, ValueError) as error:
             raise DagnasError(f"{path}: line {number}: {error}") from error
         if not 0 <= accuracies[-1] <= 100:
-            raise DagnasError(f"{path}: line {number}: {accuracy.strip()} is no share in 0..1")
+            raise DagnasError(f"{path}: line {number}: {accuracy.strip()} is no fraction in 0..1")
         texts.append(text)
     cells = space.from_str(texts[burn_in:])
     size = enas_size(cells)

@@ -19,17 +19,17 @@ from numpy.typing import NDArray
 from dagnas.errors import DagnasError
 from dagnas.tables.importers.restricted import DAMAGE, TENSORS, allowed
 
-# A pickle writes an object once and remembers it under a number; a later use of the same object is
-# this number. The reader of a large pickle cannot remember everything, so `stream` goes through the
-# file twice: first for the numbers that are used long after they were given, then for the objects,
-# of which it remembers those and, of the others, the last block of _WINDOW and the one before.
+# A pickle writes an object once, under a number, and refers to it by that number from then on. The
+# reader of a large pickle cannot remember all objects, so `stream` reads the file twice. The first
+# pass finds the numbers that are used long after they were given. The second reads the objects; it
+# remembers those used late and, of the others, the last block of _WINDOW and the one before.
 # A cell of the official file takes about 10,000 numbers.
 _WINDOW = 2**16
 _BLOCK = 2**20
-#: No instruction is longer than this (names and strings of a benchmark file are short).
+#: Longest instruction (names and strings of a benchmark file are short).
 _LONGEST = 2**12
-#: Items int -> float of a dict, a learning curve; and items string -> float, the string in use
-#: again. (Possessive, here and below: matching then needs no memory.)
+#: Items int -> float of a dict, a learning curve; and items string -> float with a string that was
+#: used before. (Quantifiers are possessive, here and below, so that matching needs no memory.)
 _CURVE = re.compile(rb"(?:K.G.{8})++", re.DOTALL)
 _REUSED = re.compile(rb"(?:j.{4}G.{8})++", re.DOTALL)
 _REUSED_ITEM = np.dtype([("j", "u1"), ("number", "<u4"), ("G", "u1"), ("value", ">f8")])
@@ -37,17 +37,17 @@ _REUSED_ITEM = np.dtype([("j", "u1"), ("number", "<u4"), ("G", "u1"), ("value", 
 
 @cache
 def _new(length: int) -> tuple[re.Pattern[bytes], struct.Struct]:
-    """Items string -> float, the strings new and of one length; and how to unpack them."""
+    """Pattern of items string -> float with new strings of one length, and its unpacker."""
     head = re.escape(bytes([length])) + rb"\0\0\0"
     item = rb"(?:X" + head + rb".{%d}r.{4}G.{8})++" % length
     return re.compile(item, re.DOTALL), struct.Struct(f">5x{length}sx4sxd")
 
 
 def _run(block: int) -> re.Pattern[bytes]:
-    """Any run of instructions that neither remember nor use objects far from number ``block``.
+    """Pattern of instructions that remember and use only objects near number ``block``.
 
-    Only numbers of this block of `_WINDOW` and the one before it are near. A regular expression
-    knows lengths only one by one: strings that are not short end the run as well.
+    Near are the numbers of this block of `_WINDOW` and of the one before. A regular expression
+    must list lengths one by one, so strings that are not short end the run as well.
     """
     here, before = (re.escape((n % 2**16).to_bytes(2, "little")) for n in (block, block - 1))
     short = b"|".join(re.escape(bytes([n])) + rb"\0\0\0.{%d}" % n for n in range(40))
@@ -59,14 +59,14 @@ def _run(block: int) -> re.Pattern[bytes]:
 
 
 class _Buffer:
-    """The bytes ahead in a file, at least `_LONGEST` of them unless it ends before."""
+    """Bytes ahead in a file, at least `_LONGEST` of them unless it ends before."""
 
     def __init__(self, file: BinaryIO, progress: Callable[[int], object]) -> None:
         self.file, self.progress = file, progress
         self.data = b""
 
     def after(self, position: int) -> bytes:
-        """Bytes from ``position`` of the present ones on, with more of the file behind them."""
+        """Bytes from ``position`` on, followed by the next block of the file."""
         block = self.file.read(_BLOCK)
         self.progress(len(block))
         self.data = self.data[position:] + block
@@ -74,7 +74,7 @@ class _Buffer:
 
 
 def _late(file: BinaryIO, progress: Callable[[int], object]) -> set[int]:
-    """Numbers of remembered objects that are used when `_WINDOW` others came after them."""
+    """Numbers of objects that are used after `_WINDOW` others were remembered."""
     buffer = _Buffer(file, progress)
     data, position, block = buffer.after(0), 0, 0
     run = _run(block)
@@ -117,7 +117,8 @@ def stream(
 ) -> Iterator[tuple[Any, Any]]:
     """Read a pickled dict of several items, of which ``section`` is a dict too large for memory.
 
-    Memory holds one of its items and a fixed number of remembered objects, however large the file.
+    Memory holds one of its items and a bounded number of remembered objects, whatever the size of
+    the file.
 
     Parameters
     ----------
@@ -126,13 +127,13 @@ def stream(
     section : str
         Key of the large dict. No dict of a single item may have it as its key.
     progress : callable
-        Told how many bytes were read, of twice the file's length.
+        Called with numbers of bytes read, which add up to twice the file's length.
 
     Yields
     ------
     (key, value)
-        Of the large dict, each value a dict of at most 1,000 items; at last (None, the outer dict,
-        without the values of the large one).
+        Items of the large dict, each value a dict of at most 1,000 items; at last None and the
+        outer dict, without the values of the large one.
 
     Raises
     ------
@@ -148,7 +149,7 @@ def stream(
         raise DagnasError(f"its pickle is damaged: {error!r}") from error
 
 
-#: Stands for a value that was yielded.
+#: Placeholder of a value that was yielded.
 _GIVEN = object()
 _DOUBLE, _LONG = struct.Struct(">d").unpack_from, struct.Struct("<I").unpack_from
 
@@ -247,7 +248,7 @@ class _Machine:
         return items
 
     def is_section(self) -> bool:
-        """Whether the last two objects are the key of the large dict and the dict itself."""
+        """True if the last two objects are the key of the large dict and the dict itself."""
         return self.stack[-2:-1] == [self._section]
 
 

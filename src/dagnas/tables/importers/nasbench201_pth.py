@@ -1,4 +1,4 @@
-"""The official NAS-Bench-201 file, a dict of all cells' learning curves saved by `torch.save`."""
+"""Importer of the official NAS-Bench-201 file, all learning curves in a dict from `torch.save`."""
 
 from __future__ import annotations
 
@@ -22,21 +22,20 @@ _MAGIC = 0x1950A86A20F9469CFC6C
 def read(path: Path, expected: int = ROWS["nasbench201"]) -> pa.Table:
     """Table of NAS-Bench-201 from ``NAS-Bench-201-v1_1-096897.pth``.
 
-    Nothing of the file is executed, and memory holds one cell at a time: the official file would
-    take some 28 GB.
+    No code of the file is run. Memory holds one cell at a time, since the whole file would take
+    some 28 GB.
 
     Parameters
     ----------
     path : Path
         Written in either format of `torch.save`.
     expected : int
-        How many cells there must be.
+        Expected number of cells.
 
     Raises
     ------
     DagnasError
-        The file is damaged, asks to run something, or is none of NAS-Bench-201; see also
-        `assemble`.
+        The file is damaged, asks to run code, or is not of NAS-Bench-201; see also `assemble`.
     """
     rows, names = {}, {}
     try:

@@ -1,6 +1,6 @@
-"""NATS-Bench's folder of the topology space (= NAS-Bench-201): one small file a cell.
+"""Importer of NATS-Bench's folder of the topology space (= NAS-Bench-201), one file per cell.
 
-Also what the .pth file shares with it: how the record of one cell becomes a row of our table.
+The functions that make a row of the table from the record of a cell serve the .pth file too.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from dagnas.spaces import SPACES
 from dagnas.tables.importers import REPEATS, ROWS, assemble, with_means
 from dagnas.tables.importers.restricted import DAMAGE, load
 
-#: A file of a cell holds 0.4 MB; more than this, unpacked, is none.
+#: Largest size of an unpacked file; a real one has 0.4 MB.
 _LARGEST = 2**26
 
-#: Our dataset and split -> the training and the image set that the files name.
+#: Training set and evaluated images as the files name them, by our dataset and split.
 _ACCURACIES = {
     "cifar10/train": ("cifar10-valid", "train"),
     "cifar10/valid": ("cifar10-valid", "x-valid"),
@@ -50,11 +50,11 @@ COLUMNS = (
 )
 
 
-def row(states: Mapping[int, dict]) -> NDArray[np.float64]:
+def row(states: Mapping[int, dict[str, Any]]) -> NDArray[np.float64]:
     """Values of `COLUMNS` for one cell; NaN where its record has none.
 
     Accuracies are those of the last epoch, repeats in the order of their seeds. Seconds are those
-    of all epochs of training, the mean over repeats.
+    of the whole training, the mean over repeats.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def row(states: Mapping[int, dict]) -> NDArray[np.float64]:
             if seconds and None not in seconds:
                 values[f"{name}/seconds/{epochs}/mean"] = float(np.mean(seconds))
         for training in trainings.get("cifar10-valid", []):
-            # The files give millions.
+            # The files hold millions.
             values |= {"params": round(1e6 * training.params), "madds": round(1e6 * training.flop)}
     if extra := values.keys() - set(COLUMNS):
         raise DagnasError(f"more repeats than {len(REPEATS)}: {min(extra)}")
@@ -94,9 +94,9 @@ def table(
     rows: Mapping[int, NDArray[np.float64]],
     expected: int = ROWS["nasbench201"],
 ) -> pa.Table:
-    """Table of the cells with these official numbers, strings and rows.
+    """Table of cells from their official strings and rows, both by official number.
 
-    A column that no cell has a value for is left out (the oldest file lacks some).
+    A column without any value is left out (the oldest file lacks some).
 
     Raises
     ------
@@ -121,7 +121,7 @@ def read(folder: Path) -> pa.Table:
     Raises
     ------
     DagnasError
-        Cells are missing from the folder, a file is damaged or asks to run something; see also
+        Cells are missing from the folder, or a file is damaged or asks to run code; see also
         `assemble`.
     """
     total = len(_names(folder))
@@ -133,7 +133,7 @@ def read(folder: Path) -> pa.Table:
 
 
 def read_cells(folder: Path, indices: range | list[int] | None = None) -> pa.Table:
-    """Table of some cells of the folder, by default of those present, in the official order.
+    """Table of some cells of the folder, by default of all present, in the official order.
 
     Raises
     ------

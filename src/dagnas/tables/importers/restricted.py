@@ -1,9 +1,8 @@
-"""Pickles from outside, read without running anything of theirs.
+"""Safe reading of pickles from outside, without running any of their code.
 
-A pickle is a small program, and a global in it can name any function. Here a global is looked up
-in `ALLOWED`, whose values are functions of this module that only build plain data; any other name
-is refused. `load` reads a pickle as a whole; `large_pickle` reads the one that is too large for
-this.
+A pickle is a small program, and a global in it can name any function. Here globals are looked up
+in `ALLOWED`, whose values only build plain data; any other name is refused. `load` reads a pickle
+as a whole; `large_pickle` reads the one that is too large for this.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from dagnas.errors import DagnasError
 
 
 class _Dtype:
-    """Stands for `numpy.dtype`: only simple numbers are known."""
+    """Replacement of `numpy.dtype` that knows simple numbers only."""
 
     def __init__(self, code: str, *_: object) -> None:
         if code not in ("f8", "f4", "i8", "i4", "u1", "b1"):
@@ -43,12 +42,12 @@ def _encode(text: str, encoding: str) -> bytes:
 
 
 class _State(dict[str, Any]):
-    """Stands for a result class of nas_201_api: its attributes are what counts."""
+    """Replacement of a result class of nas_201_api: a dict of its attributes."""
 
     __setstate__ = dict.update
 
 
-#: What a global of a benchmark file may be, and what is called in its place.
+#: Globals that a benchmark file may ask for, and the function called in place of each.
 ALLOWED: dict[str, Callable[..., Any]] = {
     "collections.OrderedDict": OrderedDict,
     "numpy.core.multiarray.scalar": _scalar,
@@ -92,7 +91,7 @@ class _Unpickler(pickle.Unpickler):
         raise DagnasError(TENSORS)
 
 
-#: What damaged bytes make an unpickler raise.
+#: Errors that an unpickler may raise on damaged bytes.
 DAMAGE = (
     pickle.UnpicklingError, struct.error, ArithmeticError, AttributeError, EOFError, ImportError,
     IndexError, KeyError, MemoryError, TypeError, ValueError,
@@ -100,7 +99,7 @@ DAMAGE = (
 
 
 def load(pickled: BinaryIO | bytes | bytearray) -> Any:
-    """Read one pickle of plain data; a file is left behind its end.
+    """Read one pickle of plain data; a file is left at the end of the pickle.
 
     Raises
     ------

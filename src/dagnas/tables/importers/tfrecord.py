@@ -1,6 +1,6 @@
-"""The official NAS-Bench-101 file, read without TensorFlow.
+"""Importer of the official NAS-Bench-101 file, without TensorFlow.
 
-A TFRecord file is a row of records: length (8 bytes), its checksum (4), data, its checksum (4).
+A TFRecord file is a list of records: length (8 bytes), its checksum (4), data, its checksum (4).
 Here a record's data is JSON: [hash of the cell, epochs, adjacency, operations, metrics], where
 metrics are a protocol buffer in base64 (``nasbench/lib/model_metrics.proto`` of the official
 repository gives its fields).
@@ -28,9 +28,9 @@ from dagnas.spaces.nasbench101 import OPERATIONS
 from dagnas.tables.importers import REPEATS, ROWS, assemble, with_means
 from dagnas.tables.importers.bits import cells_from_bits
 
-#: Longer records are none of NAS-Bench-101 (its own take some 400 bytes).
+#: Largest size of a record; those of NAS-Bench-101 take some 400 bytes.
 _LONGEST = 2**20
-#: Of so many cells one is hashed anew, to see that hash and cell belong together.
+#: One cell out of so many is hashed again, to check that hash and cell belong together.
 _HASHED = 1000
 _QUANTITIES = ("train", "valid", "test", "seconds")
 
@@ -45,16 +45,17 @@ def read(path: Path, expected: int = ROWS["nasbench101"]) -> pa.Table:
     ----------
     path : Path
     expected : int
-        How many cells there must be.
+        Expected number of cells.
 
     Raises
     ------
     DagnasError
-        A checksum is wrong, the file ends early or is none of NAS-Bench-101; see also `assemble`.
+        A checksum is wrong, or the file ends early or is not of NAS-Bench-101; see also
+        `assemble`.
     """
     place: dict[str, int] = {}
-    # Of every cell: vertices, edges, operations and parameters; of every training: cell, epochs
-    # and results.
+    # For every cell its vertices, edges, operations and parameters; for every training its cell,
+    # epochs and results.
     cells, keys, results = array("q"), array("q"), array("d")
     with tqdm(
         desc=path.name, total=path.stat().st_size, unit="B", unit_scale=True, disable=None
@@ -81,11 +82,16 @@ def read(path: Path, expected: int = ROWS["nasbench101"]) -> pa.Table:
 
 
 def _table(
-    path: Path, place: dict[str, int], cells: array, keys: array, results: array, expected: int
+    path: Path,
+    place: dict[str, int],
+    cells: array[int],
+    keys: array[int],
+    results: array[float],
+    expected: int,
 ) -> pa.Table:
-    """Arrays of cells and trainings as columns."""
+    """Table from the arrays of cells and trainings."""
     count = len(place)
-    # rank[c] is the row of the cell that came as c-th.
+    # rank[c] is the row of the c-th cell of the file.
     rank = np.empty(count, dtype=np.int64)
     rank[[place[key] for key in sorted(place)]] = np.arange(count)
     values = np.empty((count, 4), dtype=np.int64)
@@ -103,7 +109,7 @@ def _table(
     for epochs in np.unique(training[:, 1]).tolist():
         chosen = np.flatnonzero(training[:, 1] == epochs)
         rows = rank[training[chosen, 0]]
-        # Repeats of a cell are numbered as they come.
+        # Repeats of a cell are numbered in the order of the file.
         order = np.argsort(rows, kind="stable")
         rows, chosen = rows[order], chosen[order]
         repeat = np.arange(len(rows)) - np.searchsorted(rows, rows)
@@ -117,7 +123,7 @@ def _table(
                 f"cifar10/{name}/{epochs}/{r}": v for r, v in zip(REPEATS, repeats, strict=True)
             }
             columns |= with_means(single)
-    # The project's tables hold mean seconds only.
+    # Tables of this project hold mean seconds only.
     columns = {
         name: column
         for name, column in columns.items()
@@ -127,7 +133,7 @@ def _table(
 
 
 def _records(path: Path, progress: Callable[[int], object]) -> Iterator[bytes]:
-    """Data of all records, checksums verified."""
+    """Data of all records, after verifying their checksums."""
     with path.open("rb", buffering=2**20) as file:
         position = 0
         while head := file.read(12):
@@ -146,7 +152,7 @@ def _records(path: Path, progress: Callable[[int], object]) -> Iterator[bytes]:
 
 def _masked(data: bytes) -> int:
     """CRC-32C as TFRecord stores it: rotated, and a constant added."""
-    crc = google_crc32c.value(data)
+    crc: int = google_crc32c.value(data)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
@@ -161,10 +167,10 @@ class _Metrics(NamedTuple):
 
 
 def _metrics(message: bytes) -> _Metrics:
-    """Parameters and the evaluation at the end of training, of a ``ModelMetrics`` message.
+    """Parameters and final evaluation of a ``ModelMetrics`` message.
 
-    It holds evaluations at the start (0), half-way (1) and at the end (2) of training, as field 1,
-    and the number of parameters, as field 2.
+    Field 1 holds evaluations at the start (0), half-way (1) and at the end (2) of training, field 2
+    the number of parameters.
     """
     evaluations, params = [], 0
     for field, value in _fields(message):
@@ -200,7 +206,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, int | float | bytes]]:
 
 
 def _varint(message: bytes, position: int) -> tuple[int, int]:
-    """Number of variable length (7 bits a byte, the lowest first) and the position behind it."""
+    """Number of variable length (7 bits per byte, the lowest first) and the position behind it."""
     value = shift = 0
     while message[position] >= 128:
         value |= (message[position] & 127) << shift
@@ -210,7 +216,7 @@ def _varint(message: bytes, position: int) -> tuple[int, int]:
 
 @cache
 def _edge_bits(adjacency: str, size: int) -> int:
-    """Edges of a matrix written row by row, the edge x -> y at bit x + y (y - 1) / 2."""
+    """Edges of a matrix that is written row by row: x -> y is bit x + y (y - 1) / 2."""
     if size**2 != len(adjacency) or not 2 <= size <= 7 or set(adjacency) - set("01"):
         raise ValueError(f"adjacency {adjacency} of {size} vertices")
     edges = [divmod(place, size) for place, bit in enumerate(adjacency) if bit == "1"]
@@ -229,7 +235,7 @@ def _operation_code(operations: str) -> int:
 
 
 def _check_hash(key: str, adjacency: str, operations: str) -> None:
-    """See that the official hash function gives ``key``."""
+    """Check that the official hash function gives ``key``."""
     from nasbench_pytorch.model.graph_util import hash_module
 
     names = operations.split(",")
