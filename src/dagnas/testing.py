@@ -19,7 +19,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ import pyarrow as pa
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.benchmarks.benchmark import Benchmark, TabularBenchmark
 from dagnas.benchmarks.policy import Policy
+from dagnas.errors import DagnasError
 from dagnas.search.method import Method
 from dagnas.search.runner import Search, run_side_by_side, run_trial
 from dagnas.spaces.base import Space
@@ -53,7 +54,10 @@ class Check:
 
     def __call__(self) -> None:
         """Check; raises AssertionError if the contract is broken."""
-        self.function()
+        try:
+            self.function()
+        except DagnasError as error:
+            raise AssertionError(f"{self.name}: {error}") from error
 
     def __repr__(self) -> str:
         return self.name
@@ -83,9 +87,14 @@ def _expect(held: Any, sentence: str) -> None:
 class _Trials:
     """Trials of a method, each run once whatever number of checks looks at it."""
 
-    def __init__(self, search: Search) -> None:
-        self.search = search
+    def __init__(self, make: Callable[[], Search]) -> None:
+        self._make = make
         self.trace = cache(self._trace)
+
+    @cached_property
+    def search(self) -> Search:
+        """Search whose trials they are."""
+        return self._make()
 
     def _trace(self, trial: int, noise: int = 0) -> pa.Table:
         """Trace of a trial, run with other global random states for each ``noise``."""
@@ -145,17 +154,17 @@ def method_checks(
     >>> for check in method_checks(METHODS.get("random_search"), evaluations=10):
     ...     check()
     """
-    if benchmark is None:
-        cells = issubclass(CellSpace, method.space)
-        name = "digits201" if cells else "select_optimizer_2"
-        benchmark = BENCHMARKS.get(name).open(Path("data"))
-    search = Search(
-        benchmark=benchmark,
-        method=method,
-        given=dict(settings or {}),
-        policy=policy or next(iter(benchmark.policies)),
-        budget_evaluations=evaluations,
-    )
+
+    def make() -> Search:
+        where = _usual_benchmark(method) if benchmark is None else benchmark
+        return Search(
+            benchmark=where,
+            method=method,
+            given=dict(settings or {}),
+            policy=policy or next(iter(where.policies)),
+            budget_evaluations=evaluations,
+        )
+
     functions: list[Callable[..., None]] = [
         _a_trial_repeats_whatever_the_global_state,
         _trials_differ,
@@ -165,7 +174,13 @@ def method_checks(
     ]
     if method.batched:
         functions.append(_a_trial_does_not_depend_on_those_beside_it)
-    return _checks(functions, _Trials(search))
+    return _checks(functions, _Trials(make))
+
+
+def _usual_benchmark(method: Method) -> Benchmark:
+    """Benchmark of the kind that a method searches; it needs no folder of tables."""
+    name = "digits201" if issubclass(CellSpace, method.space) else "select_optimizer_2"
+    return BENCHMARKS.get(name).open(Path("data"))
 
 
 def _a_trial_repeats_whatever_the_global_state(trials: _Trials) -> None:
@@ -174,11 +189,12 @@ def _a_trial_repeats_whatever_the_global_state(trials: _Trials) -> None:
 
 
 def _trials_differ(trials: _Trials) -> None:
-    signals = [trials.trace(trial, 1)["signal"] for trial in (0, 1)]
-    _expect(
-        signals[0] != signals[1],
-        f"two trials of {trials.search.method.name} are equal: random numbers come from `rng`",
-    )
+    # Signals may differ by the trainings that were drawn, whatever the method does.
+    for column in ("cell", "signal"):
+        _expect(
+            trials.trace(0, 1)[column] != trials.trace(1, 1)[column],
+            f"two trials of {trials.search.method.name} are equal: random numbers come from `rng`",
+        )
 
 
 def _the_budget_is_spent(trials: _Trials) -> None:
@@ -282,6 +298,11 @@ def _batches_are_indexed_like_arrays(space: CellSpace, seed: int) -> None:
     cells = _drawn(space, seed, 5)
     single = len(cells[2]) == 1 and cells[-1].same(cells[4]).all()
     _expect(single and concatenate(cells).same(cells).all(), f"{space.name}: batches are no Cells")
+    try:
+        cells[5]
+    except IndexError:
+        return
+    raise AssertionError(f"{space.name}: a batch of 5 has a sixth cell")
 
 
 def _samples_are_valid(space: CellSpace, seed: int) -> None:

@@ -61,7 +61,6 @@ def _text(path: Path) -> str:
     said = metadata(trace, path)
     lines = [f"{key:18} {said.get(f'dagnas.{key}') or '-'}" for key in ABOUT]
     trials = last_reports(trace.to_pandas()).rename(columns={"cell": "best cell"})
-    trials["best cell"] = trials["best cell"].fillna("-")
     if trials.empty:
         return "\n".join([*lines, "no evaluations"])
     numbers = dict.fromkeys(("signal", "valid", "test"), "{:.2f}".format)
