@@ -11,9 +11,11 @@ import pytest
 from dagnas.files import write_parquet
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.result import results
-from dagnas.pipeline import config
+from dagnas.pipeline import scales
+from dagnas.pipeline.kinds import KINDS
 from dagnas.seeds import stream
 from dagnas.spaces import SPACES
+from tests.papers.tables import searches
 
 SCALE = """
 scale: toy
@@ -41,6 +43,7 @@ rankings:
   goal_after_search: {study: goal_digits201, method: goal, trials: 2}
 papers: [digits201, goal]
 """
+SIGNALS = {"nasbench201": "cifar10/valid/12", "digits201": "digits/valid/3"}
 BUDGETS = {"nasbench201": 2000.0, "nasbench101": 40000.0, "digits201": 60.0}
 STEPS = 24
 
@@ -68,16 +71,13 @@ def made_up_trial(space, emulated, budget, *names):
 
 
 def write_traces(scale, root):
-    for job in scale.search_jobs():
-        space = SPACES.get("nasbench101" if job.benchmark == "nasbench101" else "nasbench201")
-        emulated = "signal seconds valid" if job.benchmark == "nasbench101" else ""
-        budget = BUDGETS[job.benchmark]
-        frames = [
-            made_up_trial(space, emulated, budget, job.study, job.method, trial)
-            for trial in range(job.first, job.last)
-        ]
+    for study, method, trials, benchmark, path in searches(scale):
+        space = SPACES.get("nasbench101" if benchmark == "nasbench101" else "nasbench201")
+        emulated = "signal seconds valid" if benchmark == "nasbench101" else ""
+        budget = BUDGETS[benchmark]
+        frames = [made_up_trial(space, emulated, budget, study, method, trial) for trial in trials]
         table = pa.Table.from_pandas(pd.concat(frames), preserve_index=False)
-        write_parquet(table, root / job.path, {"dagnas.budget_seconds": json.dumps(budget)})
+        write_parquet(table, root / path, {"dagnas.budget_seconds": json.dumps(budget)})
 
 
 def write_rankings(scale, root):
@@ -109,7 +109,13 @@ def write_rankings(scale, root):
                 for size in sizes
             ]
         table = pa.Table.from_pandas(pd.concat(frames), preserve_index=False)
-        write_parquet(table, root / scale.ranking_path(name))
+        job = scale.jobs("ranking")[name]
+        about = {
+            "dagnas.benchmark": job.benchmark,
+            "dagnas.target": SIGNALS[job.benchmark] if "search" in sources else job.target,
+            "dagnas.emulated": "[]",
+        }
+        write_parquet(table, root / KINDS.get("ranking").path(scale, name), about)
 
 
 def write_table(data):
@@ -137,7 +143,7 @@ def toy(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("toy")
     (root / "config").mkdir()
     (root / "config/toy.yaml").write_text(SCALE)
-    scale = config.load(root / "config/toy.yaml")
+    scale = scales.load(root / "config/toy.yaml")
     write_traces(scale, root)
     write_rankings(scale, root)
     write_table(root / "data")
@@ -150,7 +156,7 @@ def only_digits(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("digits")
     (root / "config").mkdir()
     (root / "config/digits.yaml").write_text(ONLY_DIGITS)
-    scale = config.load(root / "config/digits.yaml")
+    scale = scales.load(root / "config/digits.yaml")
     write_traces(scale, root)
     write_rankings(scale, root)
     return root
@@ -159,13 +165,13 @@ def only_digits(tmp_path_factory) -> Path:
 @pytest.fixture
 def digits_inputs_of(only_digits):
     """Function from the name of a result to its inputs at the scale of the shipped benchmark."""
-    scale = config.load(only_digits / "config/digits.yaml")
+    scale = scales.load(only_digits / "config/digits.yaml")
     return lambda name: Inputs(scale, results(scale)[name], only_digits)
 
 
 @pytest.fixture(scope="session")
 def scale(toy):
-    return config.load(toy / "config/toy.yaml")
+    return scales.load(toy / "config/toy.yaml")
 
 
 @pytest.fixture

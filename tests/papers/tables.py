@@ -5,6 +5,15 @@ import pyarrow as pa
 
 from dagnas.benchmarks.built import open_built
 from dagnas.files import write_parquet
+from dagnas.pipeline.kinds import KINDS
+
+
+def searches(scale, study=""):
+    """Study, method, trials, benchmark and trace of each search job of a scale."""
+    for name, job in scale.jobs("search").items():
+        found, method, _ = name.split("/")
+        if study in ("", found):
+            yield found, method, job.trials, job.benchmark, KINDS.get("search").path(scale, name)
 
 
 def built(path, valid, **columns):

@@ -11,7 +11,7 @@ from dagnas.papers.digits201 import quality, relation
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.make import make
 from dagnas.papers.result import all_results, results
-from dagnas.pipeline import config
+from dagnas.pipeline import scales
 from dagnas.seeds import stream
 from dagnas.spaces import SPACES
 from tests.papers.tables import built
@@ -41,7 +41,7 @@ def two(first, second=None):
 def inputs_of(tmp_path):
     """Function from the name of a result and opened benchmarks to its inputs."""
     (tmp_path / "both.yaml").write_text(BOTH)
-    scale = config.load(tmp_path / "both.yaml")
+    scale = scales.load(tmp_path / "both.yaml")
 
     def function(name, **opened):
         inputs = Inputs(scale, results(scale)[name], tmp_path)
@@ -285,7 +285,7 @@ def test_relation_needs_both_benchmarks_and_quality_one(digits_inputs_of, tmp_pa
         digits_inputs_of("digits201/relation")
     only_real = "\n".join(line for line in BOTH.splitlines() if "benchmark: digits" not in line)
     (tmp_path / "other.yaml").write_text(only_real)
-    assert results(config.load(tmp_path / "other.yaml")) == {}
+    assert results(scales.load(tmp_path / "other.yaml")) == {}
 
 
 CLAIMS = {claim.id: claim for claim in read("digits201")}

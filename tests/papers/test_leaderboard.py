@@ -17,8 +17,11 @@ from dagnas.papers.inputs import Inputs
 from dagnas.papers.leaderboard import rank, speed
 from dagnas.papers.make import make
 from dagnas.papers.result import results
-from dagnas.pipeline import config
+from dagnas.pipeline import scales
+from dagnas.pipeline.kinds import KINDS
+from dagnas.pipeline.sections import paper_names
 from dagnas.seeds import stream
+from tests.papers.tables import searches
 
 SCALE = """
 scale: small
@@ -54,12 +57,11 @@ def write_table(data):
 
 def write_study(root, scale, study, regrets, emulated=""):
     """Trials whose final regrets are ``regrets`` on the average, and 9 points more at first."""
-    benchmark = scale.studies[study].benchmark
-    budget = BUDGETS[benchmark]
-    for job in scale.search_jobs(study):
+    for _, method, numbers, benchmark, path in searches(scale, study):
+        budget = BUDGETS[benchmark]
         frames, walls = [], ["trial,seconds"]
-        for trial in range(job.first, job.last):
-            end = regrets[job.method] * (1 + 0.1 * (-1) ** trial)
+        for trial in numbers:
+            end = regrets[method] * (1 + 0.1 * (-1) ** trial)
             frames.append(
                 pd.DataFrame(
                     {
@@ -79,8 +81,8 @@ def write_study(root, scale, study, regrets, emulated=""):
             )
             walls.append(f"{trial},{budget * (1, 2, 3, 10)[trial]:.3f}")
         table = pa.Table.from_pandas(pd.concat(frames), preserve_index=False)
-        write_parquet(table, root / job.path, {"dagnas.budget_seconds": json.dumps(budget)})
-        (root / job.path).with_suffix(".wall.csv").write_text("\n".join(walls) + "\n")
+        write_parquet(table, root / path, {"dagnas.budget_seconds": json.dumps(budget)})
+        (root / path).with_suffix(".wall.csv").write_text("\n".join(walls) + "\n")
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +90,7 @@ def root(tmp_path_factory):
     """Root of a project with small.yaml, its traces and a table."""
     root = tmp_path_factory.mktemp("small")
     (root / "small.yaml").write_text(SCALE)
-    scale = config.load(root / "small.yaml")
+    scale = scales.load(root / "small.yaml")
     write_table(root / "data")
     digits = Inputs(scale, results(scale)["leaderboard/rank"], root).benchmark("digits201")
     BEST["digits201"] = digits.values(digits.policies["goal"].test).max()
@@ -101,18 +103,18 @@ def root(tmp_path_factory):
 def inputs_of(root, monkeypatch):
     """Function from the name of a result to its inputs."""
     monkeypatch.delenv("DAGNAS_DATA", raising=False)
-    scale = config.load(root / "small.yaml")
+    scale = scales.load(root / "small.yaml")
     return lambda name: Inputs(scale, results(scale)[name], root)
 
 
 def test_studies_named_after_their_benchmarks_are_on_it(inputs_of, tmp_path):
     result = inputs_of("leaderboard/rank").result
-    assert result.studies == ("goal_nasbench201", "goal_digits201")
+    assert result.names("studies") == ("goal_nasbench201", "goal_digits201")
     assert result.benchmarks == ("nasbench201", "digits201")
     assert result.missing == ()
     text = SCALE.replace("goal_nasbench201:", "other:").replace("goal_digits201:", "more:")
     (tmp_path / "other.yaml").write_text(text)
-    assert results(config.load(tmp_path / "other.yaml")) == {}
+    assert results(scales.load(tmp_path / "other.yaml")) == {}
 
 
 def test_regret_is_measured_from_the_best_cell_of_the_table(inputs_of):
@@ -179,7 +181,7 @@ def test_resampled_means_spread_as_the_standard_error():
 def test_another_method_changes_no_regret_and_no_interval(inputs_of):
     inputs = inputs_of("leaderboard/rank")
     whole = rank.tabulate(inputs)
-    every = {study: inputs.traces(study) for study in inputs.result.studies}
+    every = {study: inputs.traces(study) for study in inputs.result.names("studies")}
     inputs.traces = lambda study: every[study][every[study]["method"] != "npnas"]
     fewer = rank.tabulate(inputs)
     columns = ["benchmark", "share", "method", "regret", "regret_low", "regret_high"]
@@ -191,7 +193,7 @@ def test_another_method_changes_no_regret_and_no_interval(inputs_of):
 
 def test_without_a_method_on_all_benchmarks_there_are_regrets_alone(inputs_of, tmp_path):
     inputs = inputs_of("leaderboard/rank")
-    every = {study: inputs.traces(study) for study in inputs.result.studies}
+    every = {study: inputs.traces(study) for study in inputs.result.names("studies")}
     only = {"goal_nasbench201": "reinforce", "goal_digits201": "goal"}
     inputs.traces = lambda study: every[study][every[study]["method"] == only[study]]
     table = rank.tabulate(inputs)
@@ -219,7 +221,7 @@ def test_the_leaderboard_is_drawn_best_first_and_repeats(inputs_of, tmp_path):
 
 def test_emulated_benchmarks_are_marked(inputs_of):
     inputs = inputs_of("leaderboard/rank")
-    every = {study: inputs.traces(study) for study in inputs.result.studies}
+    every = {study: inputs.traces(study) for study in inputs.result.names("studies")}
     inputs.traces = lambda study: every[study].assign(
         emulated="signal seconds valid" if study == "goal_nasbench201" else ""
     )
@@ -258,7 +260,7 @@ def test_no_claim_rests_on_wall_clock_times():
             if isinstance(each, dict | list):
                 look(each)
 
-    look([claim.model_dump() for name in config.paper_names() for claim in claims.read(name)])
+    look([claim.model_dump() for name in paper_names() for claim in claims.read(name)])
     assert "leaderboard/rank" in selected
     assert "leaderboard/speed" not in selected
 
@@ -293,9 +295,9 @@ def test_wall_clock_times_have_to_be_declared_and_whole(inputs_of, tmp_path):
     inputs.root = tmp_path
     with pytest.raises(DagnasError, match=r"0000-0002.wall.csv: No such file"):
         inputs.walls("goal_digits201")
-    for job in inputs.config.search_jobs("goal_digits201"):
-        (tmp_path / job.path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / job.path).with_suffix(".wall.csv").write_text("no\n")
+    for *_, path in searches(inputs.config, "goal_digits201"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).with_suffix(".wall.csv").write_text("no\n")
     with pytest.raises(DagnasError, match="is no file of wall-clock seconds"):
         inputs.walls("goal_digits201")
 
@@ -331,9 +333,10 @@ def test_a_method_of_a_plugin_is_on_it_once_a_study_names_it(tmp_path, monkeypat
         monkeypatch.setattr(registry, "_added", dict(registry._added))
     (tmp_path / "my_orders.py").write_text(METHOD)
     (tmp_path / "mine.yaml").write_text(PLUGIN)
-    scale = config.load("mine.yaml")
-    for job in scale.search_jobs():
-        assert main(["search", *job.arguments(), "--out", str(job.path)]) == 0
+    scale = scales.load("mine.yaml")
+    for name, job in scale.jobs("search").items():
+        out = KINDS.get("search").path(scale, name)
+        assert main(["search", *job.arguments(), "--out", str(out)]) == 0
     for name in ("rank", "speed"):
         assert main(["result", f"leaderboard/{name}", "--config", "mine.yaml"]) == 0
         table = pd.read_csv(f"results/mine/leaderboard/{name}.csv")

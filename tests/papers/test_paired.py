@@ -15,9 +15,10 @@ from dagnas.papers.goal import search_table
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.make import make
 from dagnas.papers.result import results
-from dagnas.pipeline import config
+from dagnas.pipeline import scales
 from dagnas.seeds import stream
 from dagnas.spaces import SPACES
+from tests.papers.tables import searches
 
 
 def traces():
@@ -140,12 +141,12 @@ def small(tmp_path_factory):
     """Inputs of goal/search_table: GOAL's trials are NPNAS's, random search is worse by ten."""
     root = tmp_path_factory.mktemp("small")
     (root / "small.yaml").write_text(SCALE)
-    scale = config.load(root / "small.yaml")
+    scale = scales.load(root / "small.yaml")
     cells = SPACES.get("nasbench201").enumerate()
-    for job in scale.search_jobs():
+    for _, method, trials, _, path in searches(scale):
         frames = []
-        for trial in range(job.first, job.last):
-            end = ENDS[job.method][0] + ENDS[job.method][1] * trial
+        for trial in trials:
+            end = ENDS[method][0] + ENDS[method][1] * trial
             # Better at 20 s, 40 s and 60 s of 70.
             errors = np.array([end + 5, end + 2, end])
             frames.append(
@@ -166,7 +167,7 @@ def small(tmp_path_factory):
                 )
             )
         table = pa.Table.from_pandas(pd.concat(frames), preserve_index=False)
-        write_parquet(table, root / job.path, {"dagnas.budget_seconds": json.dumps(BUDGET)})
+        write_parquet(table, root / path, {"dagnas.budget_seconds": json.dumps(BUDGET)})
     return Inputs(scale, results(scale)["goal/search_table"], root)
 
 

@@ -5,10 +5,10 @@ import pytest
 
 from dagnas.cli import main
 from dagnas.errors import DagnasError
-from dagnas.papers.inputs import Inputs
+from dagnas.papers.inputs import Inputs, note
 from dagnas.papers.make import make
 from dagnas.papers.result import all_results, find, results
-from dagnas.pipeline import config
+from dagnas.pipeline import scales
 
 BONAS = ["choices", "fig3", "fig4", "fig5", "samplers", "table1", "table2", "transfer"]
 GOAL = ["ablation", "fig2", "fig3", "fig4", "fig5", "fig6", "fig7", "search_table"]
@@ -31,7 +31,7 @@ def only201(toy, tmp_path):
     lines = (toy / "config/toy.yaml").read_text().splitlines()
     others = ("nasbench101", "digits201")
     path.write_text("\n".join(line for line in lines if not any(o in line for o in others)))
-    return config.load(path)
+    return scales.load(path)
 
 
 def test_every_module_of_a_paper_is_a_result():
@@ -56,7 +56,7 @@ def test_a_scale_has_the_results_that_it_has_inputs_for(scale):
     found = results(scale)
     assert "goal/ablation" not in found
     assert found["goal/fig4"].missing == ()
-    assert found["goal/fig4"].studies == (
+    assert found["goal/fig4"].names("studies") == (
         "goal_nasbench101",
         "goal_nasbench201",
         "goal_digits201",
@@ -67,19 +67,20 @@ def test_a_scale_without_an_optional_input_shows_the_rest_and_says_so(toy, tmp_p
     scale = only201(toy, tmp_path)
     found = results(scale)
     assert "goal/fig7" not in found
-    assert found["goal/fig4"].studies == ("goal_nasbench201",)
+    assert found["goal/fig4"].names("studies") == ("goal_nasbench201",)
     assert found["goal/fig4"].missing == ("goal_nasbench101", "goal_digits201", "digits201")
     assert found["goal/fig2"].benchmarks == ("nasbench201",)
     make(Inputs(scale, found["goal/fig4"], toy), tmp_path)
     text = (tmp_path / "goal/fig4.md").read_text()
     # A study that lacks is named, not its benchmark as well.
     assert "The scale toy lacks goal_nasbench101, goal_digits201. Scale" in text
-    lone = Inputs(scale, found["goal/fig2"], toy)
-    assert lone.note == "The scale toy lacks nasbench101, digits201."
+    assert note(scale, found["goal/fig2"]) == (
+        "The scale toy lacks nasbench101, digits201. Scale: toy."
+    )
 
 
 def test_the_shipped_benchmark_alone_gives_all_but_what_needs_others(only_digits):
-    found = results(config.load(only_digits / "config/digits.yaml"))
+    found = results(scales.load(only_digits / "config/digits.yaml"))
     shown = ["fig2", "fig3", "fig4", "fig5", "fig6", "search_table"]
     assert sorted(found) == ["digits201/quality", *(f"goal/{name}" for name in shown)]
     assert found["goal/fig4"].benchmarks == ("digits201",)
@@ -146,15 +147,15 @@ def test_nothing_is_left_if_drawing_fails(inputs_of, tmp_path, monkeypatch):
 
 
 def test_a_result_may_only_read_what_it_declares(inputs_of):
-    with pytest.raises(DagnasError, match="unknown study declared by goal/fig7"):
+    with pytest.raises(DagnasError, match="unknown name in studies declared by goal/fig7"):
         inputs_of("goal/fig7").traces("goal_nasbench201")
-    with pytest.raises(DagnasError, match="unknown benchmark declared by goal/fig3"):
+    with pytest.raises(DagnasError, match="unknown name in benchmarks declared by goal/fig3"):
         inputs_of("goal/fig3").benchmark("nasbench201")
 
 
 def test_traces_hold_all_methods_in_the_order_of_the_study(inputs_of, scale):
     traces = inputs_of("goal/fig4").traces("goal_nasbench201")
-    assert list(traces["method"].unique()) == scale.studies["goal_nasbench201"].methods
+    assert list(traces["method"].unique()) == scale.section("studies")["goal_nasbench201"].methods
     assert traces.groupby("method")["trial"].unique().map(list).tolist() == [[0, 1, 2]] * 4
 
 

@@ -40,7 +40,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     table = efficiency_table(inputs, intervals=15)
     settings = {
         name: ", ".join(f"{key} = {value}" for key, value in variant.settings.items())
-        for name, variant in inputs.config.variants.items()
+        for name, variant in inputs.config.section("variants").items()
     }
     return table.assign(settings=[settings.get(name) or DEFAULT for name in table["method"]])
 

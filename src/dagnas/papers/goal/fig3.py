@@ -51,7 +51,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
             "trial": trial,
             "spearman": spearmanr(100 - cells["target"], cells["score"]).statistic,
             "cells": len(cells),
-            "target": quantity_words(inputs.config.rankings["goal_uniform"].target),
+            "target": quantity_words(cells["quantity"].iloc[0]),
             "emulated": cells["emulated"].iloc[0],
         }
         for (predictor, size, trial), cells in scores.groupby(["predictor", "train_size", "trial"])

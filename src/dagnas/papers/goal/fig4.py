@@ -45,8 +45,8 @@ def efficiency_table(inputs: Inputs, intervals: int) -> pd.DataFrame:
     import pandas as pd
 
     frames = []
-    for study in inputs.result.studies:
-        benchmark = inputs.config.studies[study].benchmark
+    for study in inputs.result.names("studies"):
+        benchmark = inputs.config.section("studies")[study].benchmark
         grid = time_grid(inputs.budget(study), intervals)
         traces = inputs.traces(study)
         shown = [name for name in traces["method"].unique() if _is_of_the_paper(inputs, name)]
@@ -60,7 +60,7 @@ def efficiency_table(inputs: Inputs, intervals: int) -> pd.DataFrame:
 
 
 def _is_of_the_paper(inputs: Inputs, name: str) -> bool:
-    variant = inputs.config.variants.get(name)
+    variant = inputs.config.section("variants").get(name)
     return (variant.method if variant else name) in METHODS
 
 

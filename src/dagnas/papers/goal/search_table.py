@@ -45,8 +45,8 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     import pandas as pd
 
     frames = []
-    for study in inputs.result.studies:
-        benchmark = inputs.config.studies[study].benchmark
+    for study in inputs.result.names("studies"):
+        benchmark = inputs.config.section("studies")[study].benchmark
         times = inputs.budget(study) * np.array(SECONDS) / BUDGET
         reported = reports(inputs.traces(study), times)
         frames += [

@@ -52,8 +52,8 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
 
     regrets: dict[str, dict[str, Values]] = {}
     frames = []
-    for study in inputs.result.studies:
-        benchmark = inputs.config.studies[study].benchmark
+    for study in inputs.result.names("studies"):
+        benchmark = inputs.config.section("studies")[study].benchmark
         accuracies = inputs.benchmark(benchmark).values(inputs.policy(study).test)
         least = 100 - np.nanmax(accuracies)
         times = inputs.budget(study) * np.array(SHARES)

@@ -46,7 +46,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     import pandas as pd
 
     frames = []
-    for study in inputs.result.studies:
+    for study in inputs.result.names("studies"):
         by_trial = inputs.traces(study).groupby(["method", "trial"], sort=False)
         trials = by_trial.agg(simulated=("seconds", "max"), evaluations=("step", "size"))
         walls = inputs.walls(study).set_index(["method", "trial"])["seconds"]
@@ -65,7 +65,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
             )
             .reset_index()
             .assign(
-                benchmark=inputs.config.studies[study].benchmark,
+                benchmark=inputs.config.section("studies")[study].benchmark,
                 emulated=" ".join(marks & {"seconds"}),
             )
         )
