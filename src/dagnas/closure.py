@@ -10,15 +10,17 @@ pipeline names the entries of a job as roots instead.
 from __future__ import annotations
 
 import ast
+import atexit
 import hashlib
 import importlib.util
+import json
 from collections.abc import Iterable, Iterator
-from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from dagnas.errors import DagnasError
+from dagnas.files import write_text
 
 
 def digest(roots: Iterable[str]) -> str:
@@ -43,8 +45,8 @@ def digest(roots: Iterable[str]) -> str:
 
 @cache
 def _digest_of(roots: frozenset[str]) -> str:
-    whole = (f"{name} {_digest(name)}" for name in closure(roots))
-    parts = (f"{root} {_extract(root).digest}" for root in sorted(roots) if ":" in root)
+    whole = (f"{name} {_facts(name).digest}" for name in closure(roots))
+    parts = (f"{root} {_facts(root).digest}" for root in sorted(roots) if ":" in root)
     return hashlib.sha256("\n".join([*whole, *parts]).encode()).hexdigest()[:16]
 
 
@@ -67,7 +69,7 @@ def closure(roots: Iterable[str]) -> list[str]:
         tops.add(name.partition(".")[0])
         if _path(name) is None:
             raise DagnasError(f"no module {name!r}")
-        waiting += [name.rpartition(".")[0], *_extract(root).imports] if ":" in root else [name]
+        waiting += [name.rpartition(".")[0], *_facts(root).imports] if ":" in root else [name]
     while waiting:
         name = waiting.pop()
         # This module decides what is made anew, and nothing about what is made.
@@ -76,22 +78,99 @@ def closure(roots: Iterable[str]) -> list[str]:
         if name not in found and name.partition(".")[0] in tops and _path(name):
             found.add(name)
             waiting.append(name.rpartition(".")[0])
-            waiting.extend(_imports(name))
+            waiting.extend(_facts(name).imports)
     return sorted(found)
 
 
-class _Extract(NamedTuple):
-    """Part of a module that a function uses: its digest, and what it imports."""
+class _Facts(NamedTuple):
+    """A module, or the part of one that a function uses: its digest, and what it imports."""
 
     digest: str
     imports: frozenset[str]
 
 
+class _Memory:
+    """Facts of sources that were read before, kept in a file beside Snakemake's notes.
+
+    Reading and normalising all sources takes seconds; their bytes are the key.
+    """
+
+    def __init__(self) -> None:
+        self._path: Path | None = None
+        self._known: dict[str, Any] = {}
+        self._new: dict[str, Any] = {}
+
+    def open(self, path: Path) -> None:
+        """Use the file from now on, and write it when Python ends."""
+        self._path = path
+        try:
+            known = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            known = {}
+        if isinstance(known, dict):
+            self._known = known
+        atexit.register(self._save)
+
+    def facts(self, root: str) -> _Facts:
+        """Facts of a module or of ``MODULE:FUNCTION``."""
+        path = _path(root.partition(":")[0])
+        assert path is not None
+        source = hashlib.sha256(path.read_bytes())
+        # Facts depend on this module and on the registries that a module names entries of.
+        key = f"{root} {_own_digest()} {source.hexdigest()}"
+        if key not in self._new:
+            found = self._known.get(key)
+            self._new[key] = found if _is_facts(found) else list(_read_facts(root))
+        digest, imports = self._new[key]
+        return _Facts(digest, frozenset(imports))
+
+    def _save(self) -> None:
+        if self._path and self._path.parent.is_dir() and self._new.keys() - self._known.keys():
+            facts = {key: [digest, sorted(imports)] for key, (digest, imports) in self._new.items()}
+            write_text(json.dumps(facts), self._path)
+
+
+_MEMORY = _Memory()
+remember = _MEMORY.open
+
+
 @cache
-def _extract(root: str) -> _Extract:
-    """Part of a module that a function or method uses, itself included."""
-    module, _, place = root.partition(":")
-    tree = _normalised(_tree(module))
+def _facts(root: str) -> _Facts:
+    return _MEMORY.facts(root)
+
+
+def _is_facts(found: Any) -> bool:
+    return isinstance(found, list) and len(found) == 2 and isinstance(found[1], list)
+
+
+@cache
+def _own_digest() -> str:
+    """Digest of this module and of all registries, on which facts of other sources depend."""
+    spec = importlib.util.find_spec("dagnas")
+    assert spec is not None
+    assert spec.origin is not None
+    folder = Path(spec.origin).parent
+    sources = sorted([Path(__file__), *folder.glob("*/__init__.py")])
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
+
+
+def _read_facts(root: str) -> _Facts:
+    module, colon, place = root.partition(":")
+    tree = _module(module)
+    body = _used(tree, module, place) if colon else tree.body
+    texts = map(ast.unparse, body)
+    text = "\n".join(sorted(texts) if colon else texts)
+    return _Facts(hashlib.sha256(text.encode()).hexdigest(), _imported(body, module))
+
+
+def _used(tree: ast.Module, module: str, place: str) -> list[ast.stmt]:
+    """Statements of a module that a function or method uses, itself included.
+
+    Raises
+    ------
+    DagnasError
+        The module has no such function.
+    """
     owner, _, method = place.rpartition(".")
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     inside = _definitions(classes[owner].body) if owner in classes else {}
@@ -112,9 +191,7 @@ def _extract(root: str) -> _Extract:
                     waiting.append(outside[name])
                 case ast.Attribute(value=ast.Name(id="self"), attr=name) if name in inside:
                     waiting.append(inside[name])
-    imports = _imported(used, module)
-    text = "\n".join(sorted(map(ast.unparse, used)))
-    return _Extract(hashlib.sha256(text.encode()).hexdigest(), imports)
+    return used
 
 
 def _definitions(body: list[ast.stmt]) -> dict[str, ast.stmt]:
@@ -186,18 +263,17 @@ def _path(name: str) -> Path | None:
 
 @cache
 def _tree(name: str) -> ast.Module:
+    """Module as it is written."""
+    return _parse(name)
+
+
+def _parse(name: str) -> ast.Module:
     path = _path(name)
     assert path is not None
     try:
         return ast.parse(path.read_bytes())
     except (SyntaxError, ValueError) as error:
         raise DagnasError(f"{path} is no Python source: {error}") from error
-
-
-@cache
-def _imports(name: str) -> frozenset[str]:
-    """Dotted names that a module may import; some are no modules but what modules hold."""
-    return _imported(_tree(name).body, name)
 
 
 def _imported(body: Iterable[ast.stmt], name: str) -> frozenset[str]:
@@ -266,11 +342,6 @@ def _run(body: Iterable[ast.stmt]) -> Iterator[ast.AST]:
                 waiting.extend(ast.iter_child_nodes(node))
 
 
-@cache
-def _digest(name: str) -> str:
-    return hashlib.sha256(ast.unparse(_normalised(_tree(name))).encode()).hexdigest()
-
-
 class _Normaliser(ast.NodeTransformer):
     """Removal of what changes no result.
 
@@ -317,10 +388,11 @@ def _unused(part: ast.stmt) -> bool:
     return False
 
 
-def _normalised(tree: ast.Module) -> ast.Module:
-    """Module without what changes no result."""
-    copy: ast.Module = _Normaliser().visit(deepcopy(tree))
-    for node in ast.walk(copy):
+@cache
+def _module(name: str) -> ast.Module:
+    """Module without what changes no result, and without the writer's layout."""
+    tree: ast.Module = _Normaliser().visit(_parse(name))
+    for node in ast.walk(tree):
         if getattr(node, "body", None) == [] and not isinstance(node, ast.Module):
             node.body = [ast.Pass()]  # type: ignore[attr-defined]
-    return ast.fix_missing_locations(copy)
+    return tree

@@ -8,11 +8,12 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING
 
 from dagnas.errors import DagnasError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 #: Version of the layout of tables; one of another version is refused.
 SCHEMA = "1"
@@ -65,6 +66,8 @@ def write_parquet(
 
     ``metadata`` becomes the file's key-value metadata and replaces what the table carried.
     """
+    import pyarrow.parquet as pq
+
     table = table.replace_schema_metadata(dict(metadata or {}))
     with atomic_path(path) as temporary:
         pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
@@ -78,6 +81,9 @@ def read_parquet(path: str | os.PathLike[str], columns: Sequence[str] | None = N
     DagnasError
         The file is missing, is no Parquet file, is damaged, or lacks a column.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     if not Path(path).is_file():
         raise DagnasError(f"no such file: {path}")
     try:

@@ -69,6 +69,14 @@ class Job(BaseModel):
         opened = [BENCHMARKS.module(name) for name in self.benchmarks()]
         return [f"{type(self).__module__}:{type(self).__name__}.run", *opened, *self.plugin]
 
+    def sample(self) -> Self:
+        """Job that makes one part of the artifact, for a check; by default all of it."""
+        return self
+
+    def same(self, sample: Path, stored: Path) -> bool:
+        """Whether what `sample` made equals, byte for byte, that part of a stored artifact."""
+        return sample.read_bytes() == stored.read_bytes()
+
     def arguments(self) -> list[str]:
         """Options of the command, in the order of the fields.
 

@@ -30,6 +30,13 @@ def save(path: Path, folders: Sequence[Path]) -> None:
     write_text(json.dumps(notes, indent=0, sort_keys=True) + "\n", path)
 
 
+def annotate(output: Path, about: dict[str, str]) -> None:
+    """Add to what Snakemake knows of a file; nothing if it knows nothing."""
+    place = NOTES / urlsafe_b64encode(str(output).encode()).decode()
+    if place.is_file():
+        write_text(json.dumps({**json.loads(place.read_text()), **about}), place)
+
+
 def restore(path: Path) -> None:
     """Put the notes in ``path`` back where Snakemake has none; nothing if there is no such file."""
     if not path.is_file():

@@ -185,7 +185,38 @@ def _inherited(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
         else:
             raise DagnasError(f"{path}: extends: {unknown('paper', name, paper_names())}")
         base = merged(base, found)
+    benchmarks = raw.pop("benchmarks", None)
+    if benchmarks is not None:
+        if not isinstance(benchmarks, list) or not benchmarks:
+            raise DagnasError(f"{path}: benchmarks: a list of benchmarks is expected")
+        base = _on(benchmarks, base)
     return merged(base, raw)
+
+
+def _on(benchmarks: list[Any], base: dict[str, Any]) -> dict[str, Any]:
+    """Inherited entries without those on other benchmarks, and those that name one left out."""
+    named = {
+        name: entry
+        for part in base.values()
+        if isinstance(part, dict)
+        for name, entry in part.items()
+        if isinstance(entry, dict) and "benchmark" in entry
+    }
+
+    def kept(entry: Any) -> bool:
+        if not isinstance(entry, dict):
+            return True
+        others = (named[word] for word in entry.values() if isinstance(word, str) and word in named)
+        return all(
+            about.get("benchmark", benchmarks[0]) in benchmarks for about in (entry, *others)
+        )
+
+    return {
+        key: {name: entry for name, entry in part.items() if kept(entry)}
+        if isinstance(part, dict)
+        else part
+        for key, part in base.items()
+    }
 
 
 def merged(base: Any, over: Any) -> Any:

@@ -19,6 +19,7 @@ KINDS: Registry[Kind] = Registry(
         "search": "dagnas.pipeline.kinds.search",
         "ranking": "dagnas.pipeline.kinds.ranking",
         "autoencoder": "dagnas.pipeline.kinds.graph_vae",
+        "latent_search": "dagnas.pipeline.kinds.latent_search",
     },
 )
 

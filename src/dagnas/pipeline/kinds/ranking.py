@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -22,7 +22,7 @@ from dagnas.closure import digest
 from dagnas.errors import DagnasError, unknown
 from dagnas.pipeline.job import Job
 from dagnas.pipeline.kind import Kind
-from dagnas.pipeline.kinds.search import SearchJob, job_of
+from dagnas.pipeline.kinds.search import SearchJob, job_of, same_trial
 from dagnas.pipeline.sections import BenchmarkName, Fraction, PredictorName, Section
 from dagnas.predictors import PREDICTORS
 
@@ -151,6 +151,14 @@ class RankJob(Job, Comparison):
         about["dagnas.emulated"] = json.dumps(["target"] if modelled else [])
         write_parquet(table, out, about)
         parts.remove()
+
+    def sample(self) -> Self:
+        """Job of the first trial."""
+        return self.model_copy(update={"trials": 1})
+
+    def same(self, sample: Path, stored: Path) -> bool:
+        """Whether the first trial, and what the file says of itself, are those stored."""
+        return same_trial(sample, stored, 0)
 
     def benchmarks(self) -> Sequence[str]:
         """Benchmark whose cells are ranked."""

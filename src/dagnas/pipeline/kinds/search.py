@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import Field, PositiveInt
 
@@ -98,6 +99,14 @@ class SearchJob(Job, Terms):
             **{name: getattr(self, name) for name in Terms.model_fields},
         )
 
+    def sample(self) -> Self:
+        """Job of the first trial."""
+        return self.model_copy(update={"trials": self.trials[:1]})
+
+    def same(self, sample: Path, stored: Path) -> bool:
+        """Whether the first trial, and what the trace says of itself, are those stored."""
+        return same_trial(sample, stored, self.trials.start)
+
     def benchmarks(self) -> Sequence[str]:
         """Benchmarks that it opens."""
         return (self.benchmark, self.prior) if self.prior else (self.benchmark,)
@@ -107,6 +116,27 @@ class SearchJob(Job, Terms):
         roots = [*super().roots(), METHODS.module(self.method)]
         predictor = {**settings_of(self.method), **self.settings}.get("predictor")
         return roots + ([PREDICTORS.module(predictor)] if predictor else [])
+
+
+def same_trial(sample: Path, stored: Path, trial: int) -> bool:
+    """Whether a file with one trial equals that trial in a file with several."""
+    import pyarrow.compute as pc
+
+    from dagnas.files import read_parquet, write_parquet
+
+    one, several = read_parquet(sample), read_parquet(stored)
+    own = several.filter(pc.equal(several["trial"], trial))
+    tables = [(one, one.schema.metadata), (own, several.schema.metadata)]
+    written = []
+    with tempfile.TemporaryDirectory() as folder:
+        for number, (table, metadata) in enumerate(tables):
+            path = Path(folder) / f"{number}.parquet"
+            about = {key.decode(): value.decode() for key, value in (metadata or {}).items()}
+            # Another version is no other result.
+            about.pop("dagnas.version", None)
+            write_parquet(table.combine_chunks(), path, about)
+            written.append(path.read_bytes())
+    return written[0] == written[1]
 
 
 def settings_of(method: str) -> dict[str, Any]:
