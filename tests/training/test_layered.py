@@ -82,7 +82,7 @@ def benchmark(tmp_path, space, trained):
     return TrainedBenchmark("stripes", space, images, tmp_path, FAST)
 
 
-def test_trainings_are_noted_and_shared(tmp_path):
+def test_trainings_are_cached_and_shared(tmp_path):
     reads = []
     graph = benchmark(tmp_path, graph_of_layers(), reads)
     chain = benchmark(tmp_path, chain_of_layers(), reads)
@@ -99,7 +99,7 @@ def test_trainings_are_noted_and_shared(tmp_path):
     again = chain.evaluate(chain.space.from_str([longer]), policy, rng)
     assert (again.valid, again.test) == (found.valid, found.test)
     assert len(notes.read_text().splitlines()) == 1
-    # What was noted is taken, and half a line is not.
+    # Cached trainings are used, and half a line is not.
     first = notes.read_text().replace(f"{found.test[0]}", "0.125")
     notes.write_text(first + '["half')
     other = benchmark(tmp_path, graph_of_layers(), reads)

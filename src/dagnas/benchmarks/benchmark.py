@@ -1,8 +1,8 @@
-"""A space and a table: what an evaluation gives."""
+"""Benchmarks: a search space with the results of its cells, and what an evaluation returns."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,16 +20,16 @@ from dagnas.tables.table import Table
 
 
 class Evaluations(NamedTuple):
-    """What a batch of B evaluations gave.
+    """Results of a batch of B evaluations.
 
     Attributes
     ----------
     signal : ndarray, shape (B,)
-        What the method is told: an accuracy, %.
+        Value that the method sees: an accuracy, %.
     seconds : ndarray, shape (B,)
         Simulated cost of each evaluation.
     valid, test : ndarray, shape (B,)
-        Reported accuracies, %; never shown to a method.
+        Reported accuracies, %; a method never sees them.
     """
 
     signal: NDArray[np.float64]
@@ -39,28 +39,31 @@ class Evaluations(NamedTuple):
 
 
 class Benchmark(Protocol):
-    """What the runner needs of a benchmark; a plug-in may offer anything of this shape."""
+    """Interface of benchmarks to the runner; a plug-in may be any object that has it."""
 
     name: str
-    policies: Mapping[str, Policy]
+
+    @property
+    def policies(self) -> Mapping[str, Policy]:
+        """Named evaluation policies."""
 
     @property
     def space(self) -> Space[Any]:
-        """What is searched."""
+        """Space that is searched."""
 
     def emulated(self, policy: Policy) -> tuple[str, ...]:
-        """Those of signal, seconds, valid and test that a model gave, not a training run."""
+        """Those of signal, seconds, valid and test that come from a model, not from training."""
 
-    def evaluate(self, cells: Any, policy: Policy, rng: np.random.Generator) -> Evaluations:
+    def evaluate(self, cells: Any, policy: Policy, rng: np.random.Generator, /) -> Evaluations:
         """Evaluate a batch of the space's architectures."""
 
     def digest(self) -> str:
-        """Text that changes when evaluations may change, such as a table's digest."""
+        """Text that changes whenever evaluations may change, such as a table's digest."""
 
 
 @dataclass
 class TabularBenchmark:
-    """A benchmark whose evaluations are looked up.
+    """Benchmark that looks evaluations up in a table.
 
     Parameters
     ----------
@@ -71,7 +74,7 @@ class TabularBenchmark:
     policies : mapping of str to Policy
         Named presets.
     by_class : bool
-        Whether a row stands for all cells isomorphic to its own.
+        True: a row stands for all cells isomorphic to its own.
     """
 
     name: str
@@ -120,7 +123,7 @@ class TabularBenchmark:
         return self._order[place]
 
     def emulated(self, policy: Policy) -> tuple[str, ...]:
-        """Those of signal, seconds, valid and test that the table only emulates."""
+        """Those of signal, seconds, valid and test that the table emulates."""
         repeats = (policy.repeat, "mean", "mean", "mean")
         names = ("signal", "seconds", "valid", "test")
         return tuple(
@@ -141,7 +144,7 @@ class TabularBenchmark:
         return self._values[quantity, repeat]
 
     def fidelities(self, policy: Policy) -> tuple[int, ...]:
-        """Epochs, ascending and the policy's last, that an evaluation can train and pay for."""
+        """Epochs with signal and cost in the table, ascending up to those of the policy."""
         splits = {column.rpartition("/")[0] for column in self.table.columns}
         stem = policy.signal.rpartition("/")[0]
         epochs = {int(split.rpartition("/")[2]) for split in splits if split.startswith(f"{stem}/")}
@@ -157,12 +160,12 @@ class TabularBenchmark:
         )
 
     def best_signal(self, policy: Policy) -> float:
-        """The best signal that any cell gives.
+        """Best signal of any cell.
 
         Raises
         ------
         DagnasError
-            The policy draws one of several repeats, so that there is no one best.
+            The policy draws one of several repeats, so that no value is the best.
         """
         if policy.repeat == "random":
             raise DagnasError(
@@ -174,7 +177,7 @@ class TabularBenchmark:
     def query(
         self, cell: str | int | np.integer[Any] | Cells, policy: str | Policy | None = None
     ) -> dict[str, Any]:
-        """What is known of one cell.
+        """Look up all that is known about one cell.
 
         Parameters
         ----------
@@ -211,7 +214,7 @@ class TabularBenchmark:
     def describe(
         self, rows: NDArray[np.int64], policy: Policy | None = None
     ) -> dict[str, Sequence[str] | NDArray[Any]]:
-        """What is known of the cells of some rows, by name; see `query`.
+        """Look up all that is known about the cells of some rows, by name; see `query`.
 
         Parameters
         ----------
@@ -276,8 +279,8 @@ class TabularBenchmark:
     def evaluate(self, cells: Cells, policy: Policy, rng: np.random.Generator) -> Evaluations:
         """Look up a batch of cells; shape (B,) each.
 
-        One number of ``rng`` is used for every cell, whatever the policy, so that trials under
-        different policies keep comparable streams.
+        Every cell takes one number of ``rng`` under any policy, so that the streams of trials under
+        different policies stay comparable.
         """
         return self.look_up(self.rows(cells), policy, rng)
 
@@ -290,7 +293,7 @@ class TabularBenchmark:
         if policy.repeat == "random":
             known = ~np.isnan(signal)
             rank = (draw * known.sum(axis=1)).astype(np.int64)
-            # The repeat chosen is the one before which `rank` known ones stand.
+            # Choose the repeat that has `rank` known ones before it.
             chosen = (known & (known.cumsum(axis=1) == rank[:, None] + 1)).argmax(axis=1)
             signal = signal[np.arange(len(rows)), chosen]
         return Evaluations(
@@ -305,29 +308,27 @@ class TabularBenchmark:
         return self.table.provenance.get("sha256", "")
 
 
-class OpenBenchmark(Protocol):
-    """Function that opens a benchmark from the folder of tables."""
-
-    def __call__(self, data: Path) -> Benchmark:
-        """Open it; raises DagnasError if a table is missing or damaged."""
+#: Function that opens a benchmark from the folder of tables. It raises DagnasError if a table is
+#: missing or damaged.
+OpenBenchmark = Callable[[Path], Benchmark]
 
 
 @dataclass(frozen=True)
 class BenchmarkEntry:
-    """A named benchmark that can be opened: what the registry holds."""
+    """Entry of the registry: a named benchmark and how to open it."""
 
     name: str
     module: str
     open: OpenBenchmark
-    #: Names of the tables (in the data folder) that it reads.
+    #: Names of the tables that it reads from the data folder.
     tables: tuple[str, ...] = ()
 
 
-def benchmark(*, tables: tuple[str, ...] = ()):  # type: ignore[no-untyped-def]
+def benchmark(*, tables: tuple[str, ...] = ()) -> Callable[[OpenBenchmark], BenchmarkEntry]:
     """Decorate a function ``(data: Path) -> Benchmark`` as the benchmark of its name."""
 
     def wrap(function: OpenBenchmark) -> BenchmarkEntry:
-        return BenchmarkEntry(function.__name__, function.__module__, function, tables)  # type: ignore[attr-defined]
+        return BenchmarkEntry(function.__name__, function.__module__, function, tables)
 
     return wrap
 

@@ -1,4 +1,4 @@
-"""Benchmarks from tables that `dagnas build-table` made: the shipped one and users' own."""
+"""Benchmarks from tables made by `dagnas build-table`: the shipped one and users' own."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from pathlib import Path
 
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.benchmarks.benchmark import BenchmarkEntry, TabularBenchmark
-from dagnas.benchmarks.policy import Policy
+from dagnas.benchmarks.policy import Policy, bonas_policy
 from dagnas.errors import DagnasError
 from dagnas.spaces import SPACES
 from dagnas.tables.table import Table
 
-#: The search signal comes after this share of the epochs. GOAL's on NAS-Bench-201 comes after 12
-#: of 200, with a rate that has decayed to zero by then; in the middle of a training that is not
-#: so, and a quarter ranks cells about as well (docs/digits201.md).
-SIGNAL_SHARE = 4
-#: Evaluations that a search can pay for on average, as in GOAL, section 6.3.
+#: The search signal is taken after the epochs divided by this. GOAL's on NAS-Bench-201 comes after
+#: 12 of 200 epochs, from a training whose learning rate has decayed to zero by then. In the middle
+#: of a training the rate is still high, and a quarter of the epochs ranks cells about as well
+#: (docs/digits201.md).
+SIGNAL_DIVISOR = 4
+#: Evaluations that the budget of a search pays for on average, as in GOAL, section 6.3.
 BUDGET = 240
 
 
 def open_built(name: str, path: Path) -> TabularBenchmark:
-    """Open a table that was built here, with the policies ``goal`` and ``bonas``.
+    """Open a built table, with the policies ``goal`` and ``bonas``.
 
     Parameters
     ----------
@@ -33,7 +34,7 @@ def open_built(name: str, path: Path) -> TabularBenchmark:
     Raises
     ------
     DagnasError
-        The table is missing, damaged, or was not built by `dagnas build-table`.
+        The table is missing, damaged, or not made by `dagnas build-table`.
     """
     table = Table(path)
     if "recipe" not in table.provenance:
@@ -41,7 +42,7 @@ def open_built(name: str, path: Path) -> TabularBenchmark:
     images = table.provenance["images"]
     pattern = re.compile(rf"{re.escape(images)}/valid/(\d+)/s0")
     last = max(int(found[1]) for found in map(pattern.fullmatch, table.columns) if found)
-    early = max(1, last // SIGNAL_SHARE)
+    early = max(1, last // SIGNAL_DIVISOR)
     signal, seconds = f"{images}/valid/{early}", f"{images}/seconds/{early}"
     valid, test = f"{images}/valid/{last}", f"{images}/test/{last}"
     policies = {
@@ -54,15 +55,7 @@ def open_built(name: str, path: Path) -> TabularBenchmark:
             budget_seconds=float(f"{BUDGET * table.quantity(seconds, 'mean').mean():.1g}"),
             source="GOAL, section 6.3, with epochs and budget in proportion",
         ),
-        "bonas": Policy(
-            signal=test,
-            repeat="mean",
-            seconds=f"{images}/seconds/{last}",
-            valid=valid,
-            test=test,
-            budget_evaluations=1000,
-            source="BONAS, section 4.2: the mean test accuracy is the ground truth",
-        ),
+        "bonas": bonas_policy(images, last),
     }
     space = SPACES.get(table.provenance["space"])
     return TabularBenchmark(name, space, table, policies)
@@ -77,12 +70,12 @@ def built_entry(name: str) -> BenchmarkEntry:
 
 
 def find_benchmark(name: str, data: Path) -> BenchmarkEntry:
-    """Benchmark of that name, or of a table that was built into the folder ``data``.
+    """Benchmark of that name, or of a built table in the folder ``data``.
 
     Raises
     ------
     DagnasError
-        There is neither.
+        Neither exists.
     """
     if name not in BENCHMARKS.names() and (data / f"{name}.parquet").is_file():
         return built_entry(name)

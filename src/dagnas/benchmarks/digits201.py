@@ -8,13 +8,13 @@ from dagnas.benchmarks.built import open_built
 from dagnas.errors import DagnasError
 from dagnas.files import sha256
 
-#: Of the shipped file. Here, so that another table is other code: what was made of it is stale.
+#: SHA-256 of the shipped file. Being code, it makes results of another table stale.
 DIGEST = "6106a71a42e02f0cedd699eabed9ea593eabd413cee46b930df03ef926ff62bc"
 
 
 @benchmark()
 def digits201(data: Path) -> TabularBenchmark:
-    """Open the shipped table; ``data`` is not needed."""
+    """Open the shipped table; ``data`` is not used."""
     with as_file(files("dagnas.tables") / "digits201.parquet") as path:
         if (found := sha256(path)) != DIGEST:
             raise DagnasError(f"{path} is damaged: its SHA-256 is {found}, expected {DIGEST}")

@@ -28,5 +28,5 @@ _POLICIES = {
 
 @benchmark(tables=("enas",))
 def enas(data: Path) -> TabularBenchmark:
-    """Open the 19,020 rows, of 19,015 cells; a cell's evaluation is that of its first row."""
+    """Open 19,020 rows of 19,015 cells; a cell that occurs twice is evaluated by its first row."""
     return TabularBenchmark("enas", SPACES.get("enas"), Table(data / "enas.parquet"), _POLICIES)

@@ -1,9 +1,9 @@
-"""NAS-Bench-101 (CIFAR-10)."""
+"""NAS-Bench-101, whole or cells of one size (CIFAR-10)."""
 
 from pathlib import Path
 
 from dagnas.benchmarks.benchmark import TabularBenchmark, benchmark
-from dagnas.benchmarks.policy import Policy
+from dagnas.benchmarks.policy import Policy, bonas_policy
 from dagnas.spaces import SPACES
 from dagnas.spaces.nasbench101 import NASBench101Space
 from dagnas.tables.table import Table
@@ -18,28 +18,20 @@ _POLICIES = {
         budget_seconds=5e5,
         source="GOAL, section 6.3",
     ),
-    "bonas": Policy(
-        signal="cifar10/test/108",
-        repeat="mean",
-        seconds="cifar10/seconds/108",
-        valid="cifar10/valid/108",
-        test="cifar10/test/108",
-        budget_evaluations=1000,
-        source="BONAS, section 4.2: the mean test accuracy is the ground truth",
-    ),
+    "bonas": bonas_policy("cifar10", 108),
 }
 
 
 @benchmark(tables=("nasbench101",))
 def nasbench101(data: Path) -> TabularBenchmark:
-    """Open NAS-Bench-101, one row for each class of isomorphic cells."""
+    """Open NAS-Bench-101, one row per class of isomorphic cells."""
     space = SPACES.get("nasbench101")
     table = Table(data / "nasbench101.parquet")
     return TabularBenchmark("nasbench101", space, table, _POLICIES, by_class=True)
 
 
 def open_sized(name: str, size: int, data: Path) -> TabularBenchmark:
-    """Open the part of NAS-Bench-101 whose pruned cells have ``size`` vertices."""
+    """Open the classes of NAS-Bench-101 whose pruned cells have ``size`` vertices."""
     space = NASBench101Space(size)
     table = Table(data / "nasbench101.parquet")
     part = table.only(space.is_valid(space.unpack(table["code"])))

@@ -1,13 +1,13 @@
-"""NAS-Bench-201 on CIFAR-10; its other image sets are opened by the same function."""
+"""NAS-Bench-201 on CIFAR-10, CIFAR-100 and ImageNet16-120."""
 
 from pathlib import Path
 
 from dagnas.benchmarks.benchmark import TabularBenchmark, benchmark
-from dagnas.benchmarks.policy import Policy
+from dagnas.benchmarks.policy import Policy, bonas_policy
 from dagnas.spaces import SPACES
 from dagnas.tables.table import Table
 
-#: Simulated seconds of a search: GOAL's on CIFAR-10, and elsewhere what as many random cells take
+#: Simulated seconds of a search: GOAL's on CIFAR-10; elsewhere the cost of as many random cells
 #: (about 250).
 BUDGETS = {"cifar10": 2.8e4, "cifar100": 5.6e4, "imagenet16": 1.74e5}
 
@@ -19,8 +19,8 @@ def open_nasbench201(name: str, dataset: str, data: Path) -> TabularBenchmark:
     policies = {
         "goal": Policy(
             signal=signal,
-            # The official files hold single trainings; the compact table, on CIFAR-10, their
-            # mean alone.
+            # The official files hold single trainings. On CIFAR-10 the compact table holds only
+            # their mean.
             repeat="random" if table.repeats(signal) else "mean",
             seconds=f"{dataset}/seconds/12",
             valid=f"{dataset}/valid/200",
@@ -28,15 +28,7 @@ def open_nasbench201(name: str, dataset: str, data: Path) -> TabularBenchmark:
             budget_seconds=BUDGETS[dataset],
             source="GOAL, section 6.3",
         ),
-        "bonas": Policy(
-            signal=f"{dataset}/test/200",
-            repeat="mean",
-            seconds=f"{dataset}/seconds/200",
-            valid=f"{dataset}/valid/200",
-            test=f"{dataset}/test/200",
-            budget_evaluations=1000,
-            source="BONAS, section 4.2: the mean test accuracy is the ground truth",
-        ),
+        "bonas": bonas_policy(dataset, 200),
     }
     space = SPACES.get("nasbench201")
     return TabularBenchmark(name, space, table, policies)

@@ -1,4 +1,4 @@
-"""Benchmarks whose evaluations are a function of the decisions taken."""
+"""Benchmarks whose evaluations are a function of the decisions."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Objective = Callable[[list[tuple[str, str]]], float]
 
 @dataclass
 class ObjectiveBenchmark:
-    """A space of decisions and the reward of what was decided.
+    """Benchmark of a space of decisions and their reward.
 
-    An evaluation costs one simulated second, so that seconds count evaluations. Its only policy is
-    ``reward``: the reward is the signal, and what is reported.
+    An evaluation costs one simulated second, so that seconds count evaluations. The only policy is
+    ``reward``: the reward is both the signal and the accuracy reported.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class ObjectiveBenchmark:
     budget_evaluations : int, optional
         Default budget of a trial.
     source : str
-        Where the objective is from.
+        Origin of the objective.
 
     Examples
     --------
@@ -61,16 +61,16 @@ class ObjectiveBenchmark:
 
     @property
     def module(self) -> str:
-        """Module whose code evaluations depend on."""
+        """Module with the code of the objective."""
         defined = self.objective.__module__
         return __name__ if defined == "__main__" else defined
 
     def emulated(self, policy: Policy) -> tuple[str, ...]:
-        """Nothing: the reward is what it is."""
+        """Emulated quantities: none."""
         return ()
 
     def evaluate(self, walks: list[Walk], policy: Policy, rng: np.random.Generator) -> Evaluations:
-        """Rewards of walks; shape (B,) each."""
+        """Evaluate walks by their rewards; shape (B,) each."""
         rewards = np.array(
             [self.objective(self.space.decisions(walk)) for walk in walks], dtype=np.float64
         )

@@ -1,4 +1,4 @@
-"""What a search is told, what it pays, and what is reported of its choice."""
+"""Evaluation policies: the signal of a search, its cost, and the accuracies reported."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Policy:
-    """An evaluation policy, named because a wrong one is the field's commonest error.
+    """Evaluation policy, explicit because a wrong one is the field's commonest error.
 
     Quantities are written ``dataset/split/epochs``: ``cifar10/valid/12`` is the validation
     accuracy (%) on CIFAR-10 after a training of 12 epochs.
@@ -15,20 +15,20 @@ class Policy:
     Attributes
     ----------
     signal : str
-        What an evaluation tells the search method.
+        Quantity that the search method sees.
     repeat : str
-        Which training of the cell tells it: ``random`` (one of them, drawn at each query),
-        ``mean`` (of all), or ``s0``, ``s1``, ... (always this one).
+        Training of the cell that gives it: ``random`` (one of them, drawn at each query), ``mean``
+        (of all), or ``s0``, ``s1``, ... (always this one).
     seconds : str
-        What an evaluation costs: mean training seconds.
+        Cost of an evaluation: mean training seconds.
     valid, test : str
-        What is reported of a cell: means over its trainings.
+        Quantities reported for a cell: means over its trainings.
     budget_seconds : float or None
-        Default budget of a trial, in simulated seconds.
+        Default budget of a trial, one run of a search, in simulated seconds.
     budget_evaluations : int or None
         Default budget of a trial, in evaluations.
     source : str
-        Where the policy is from.
+        Origin of the policy.
     """
 
     signal: str
@@ -42,13 +42,34 @@ class Policy:
 
     @property
     def epochs(self) -> int:
-        """Epochs after which the search signal is taken; 0 if its name does not say."""
+        """Epochs after which the signal is taken; 0 if its name has none."""
         last = self.signal.rpartition("/")[2]
         return int(last) if last.isdecimal() else 0
 
     def at(self, epochs: int) -> Policy:
-        """Give the policy whose signal and cost are those of a training of other length."""
+        """Policy with the signal and the cost of a training of other length."""
         signal, seconds = (
             f"{quantity.rpartition('/')[0]}/{epochs}" for quantity in (self.signal, self.seconds)
         )
         return replace(self, signal=signal, seconds=seconds)
+
+
+def bonas_policy(images: str, epochs: int) -> Policy:
+    """Policy of BONAS (section 4.2), whose signal is the mean test accuracy, the ground truth.
+
+    Parameters
+    ----------
+    images : str
+        Image set.
+    epochs : int
+        Epochs of the full training.
+    """
+    return Policy(
+        signal=f"{images}/test/{epochs}",
+        repeat="mean",
+        seconds=f"{images}/seconds/{epochs}",
+        valid=f"{images}/valid/{epochs}",
+        test=f"{images}/test/{epochs}",
+        budget_evaluations=1000,
+        source="BONAS, section 4.2: the mean test accuracy is the ground truth",
+    )

@@ -1,4 +1,4 @@
-"""The two artificial tasks of NAS over a graph search space, each as a graph and as a chain."""
+"""Artificial tasks of NAS over a graph search space, each as a graph and as a chain."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dagnas.spaces.decisions import DecisionSpace
 
 #: L of section 4.1: layers of the best network.
 LAYERS = 10
-#: The graph's walks have no bound in the paper; here none is longer.
+#: Largest number of layers in the graph, which has no bound in the paper.
 MOST_LAYERS = 100
 #: Section 4.2.
 PARAMETERS, VALUES, BEST_VALUE = 4, 100, 50
@@ -20,7 +20,7 @@ Decisions = list[tuple[str, str]]
 
 
 def stack_layers_reward(decisions: Decisions) -> float:
-    """1 - (n - L)^2 / L^2 for n layers, 0 at least (section 4.1).
+    """Reward 1 - (n - L)^2 / L^2 for n layers, but not below 0 (section 4.1).
 
     The paper normalises -(n - L)^2 to [0, 1] and does not say how; no layer at all gives 0 here.
     Layers count up to the first decision to stop: in the linear space, what comes after it has no
@@ -31,7 +31,7 @@ def stack_layers_reward(decisions: Decisions) -> float:
 
 
 def stack_layers_graph() -> ObjectiveBenchmark:
-    """One state, with an action that returns to it and one that ends (section 4.1)."""
+    """Benchmark of one state, with an action that returns to it and one that ends (section 4.1)."""
     space = DecisionSpace(
         "stack_layers", {"layer": {"add": "layer", "stop": None}}, cap=MOST_LAYERS + 1
     )
@@ -39,7 +39,7 @@ def stack_layers_graph() -> ObjectiveBenchmark:
 
 
 def stack_layers_chain() -> ObjectiveBenchmark:
-    """2 L binary decisions (section 4.1)."""
+    """Benchmark of 2 L binary decisions (section 4.1)."""
     decisions = {f"layer {number}": ("add", "stop") for number in range(1, 2 * LAYERS + 1)}
     return _stack_layers(DecisionSpace.chain("stack_layers_linear", decisions))
 
@@ -50,7 +50,7 @@ def _stack_layers(space: DecisionSpace) -> ObjectiveBenchmark:
 
 
 def select_optimizer_reward(decisions: Decisions) -> float:
-    """1 + r / 10^4, with r of section 4.2, from the parameters of the optimizer that was chosen.
+    """Reward 1 + r / 10^4, with r of section 4.2, for the parameters of the chosen optimizer.
 
     With M the first parameter that is not 50, r = -(p_M - 50)^2 - sum of 50^2 over the parameters
     after it; its least value is -10^4.
@@ -67,7 +67,7 @@ def select_optimizer_reward(decisions: Decisions) -> float:
 
 
 def select_optimizer_graph(branches: int) -> ObjectiveBenchmark:
-    """A branch of four parameters for each optimizer (section 4.2, figure 3)."""
+    """Benchmark with a branch of four parameters for each optimizer (section 4.2, figure 3)."""
     names = _optimizers(branches)
     states: dict[str, dict[str, str | None]] = {"optimizer": {o: f"{o} p1" for o in names}}
     for optimizer in names:
@@ -78,7 +78,7 @@ def select_optimizer_graph(branches: int) -> ObjectiveBenchmark:
 
 
 def select_optimizer_chain(branches: int) -> ObjectiveBenchmark:
-    """The choice of the optimizer, then the parameters of all (section 4.2, figure 3)."""
+    """Benchmark that decides on the optimizer, then on all parameters (section 4.2, figure 3)."""
     names = _optimizers(branches)
     decisions = {"optimizer": names} | {
         f"{optimizer} p{number}": _values()
@@ -104,35 +104,35 @@ def _select_optimizer(space: DecisionSpace) -> ObjectiveBenchmark:
 
 @benchmark()
 def stack_layers(data: Path) -> ObjectiveBenchmark:
-    """Open it; ``data`` is not needed."""
+    """Open the benchmark; ``data`` is not used."""
     return stack_layers_graph()
 
 
 @benchmark()
 def stack_layers_linear(data: Path) -> ObjectiveBenchmark:
-    """Open it; ``data`` is not needed."""
+    """Open the benchmark; ``data`` is not used."""
     return stack_layers_chain()
 
 
 @benchmark()
 def select_optimizer_2(data: Path) -> ObjectiveBenchmark:
-    """Open it; ``data`` is not needed."""
+    """Open the benchmark; ``data`` is not used."""
     return select_optimizer_graph(2)
 
 
 @benchmark()
 def select_optimizer_2_linear(data: Path) -> ObjectiveBenchmark:
-    """Open it; ``data`` is not needed."""
+    """Open the benchmark; ``data`` is not used."""
     return select_optimizer_chain(2)
 
 
 @benchmark()
 def select_optimizer_4(data: Path) -> ObjectiveBenchmark:
-    """Open it; ``data`` is not needed."""
+    """Open the benchmark; ``data`` is not used."""
     return select_optimizer_graph(4)
 
 
 @benchmark()
 def select_optimizer_4_linear(data: Path) -> ObjectiveBenchmark:
-    """Open it; ``data`` is not needed."""
+    """Open the benchmark; ``data`` is not used."""
     return select_optimizer_chain(4)

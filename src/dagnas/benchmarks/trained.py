@@ -1,4 +1,4 @@
-"""Benchmarks whose evaluations are trainings: networks of decided layers on images."""
+"""Benchmarks whose evaluations train networks of decided layers on images."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from dagnas.training.layered import Accuracies, LayeredRecipe, train_layers
 
 @dataclass
 class TrainedBenchmark:
-    """Layers decided on, trained from new weights when they are asked for first.
+    """Benchmark that trains a network from new weights on its first evaluation.
 
-    The signal is the validation accuracy as a share, so that rewards lie in [0, 1]; the test
+    The signal is the validation accuracy as a fraction, so that rewards lie in [0, 1]; the test
     accuracy is reported. Weights and batches depend on the layers alone, so equal networks have
-    equal accuracies, whatever walk led to them. An evaluation costs one simulated second, so that
-    seconds count evaluations: how long a training takes differs from run to run.
+    equal accuracies, whatever the walk. An evaluation costs one simulated second, so that seconds
+    count evaluations; the real time of a training differs from run to run.
 
-    Every training is noted in a file of the folder of tables, from which an interrupted search
-    takes it when it is run again.
+    A file in the folder of tables caches every training, so that an interrupted search does not
+    repeat them when it resumes.
 
     Parameters
     ----------
@@ -45,14 +45,14 @@ class TrainedBenchmark:
     space : DecisionSpace
         `dagnas.spaces.layers`, as a graph or as a chain.
     images : callable
-        Gives the image set; called when something is trained.
+        Returns the image set; called before the first training.
     folder : Path
-        Where trainings are noted.
+        Folder of the cache of trainings.
     recipe : LayeredRecipe
     parts : callable
-        Gives the images to train, validate and test on.
+        Returns the images to train, validate and test on.
     on_gpu : bool
-        Whether networks are trained on a GPU where torch sees one.
+        True: train on a GPU if torch sees one.
     """
 
     name: str
@@ -80,11 +80,11 @@ class TrainedBenchmark:
         }
 
     def emulated(self, policy: Policy) -> tuple[str, ...]:
-        """Nothing: every network is trained."""
+        """Emulated quantities: none."""
         return ()
 
     def evaluate(self, walks: list[Walk], policy: Policy, rng: np.random.Generator) -> Evaluations:
-        """Train the networks of walks, or look up those that were trained; shape (B,) each."""
+        """Train the networks of walks, or read their cached accuracies; shape (B,) each."""
         found = [self._accuracies(read_layers(self.space.decisions(walk))) for walk in walks]
         valid, test = np.array(found).T
         return Evaluations(valid, np.ones(len(walks)), valid, test)
@@ -94,30 +94,30 @@ class TrainedBenchmark:
         if self._set is None or self._parts is None or self._known is None:
             self._set = self.images()
             self._parts = self.parts(self._set)
-            self._known = self._noted(self._file())
+            self._known = self._cached(self._file())
         if text not in self._known:
             self._known[text] = train_layers(
                 layers, self._set, self._parts, self.recipe, (text,), self._device()
             )
-            self._note(text, self._known[text])
+            self._cache(text, self._known[text])
         return self._known[text]
 
     def _device(self) -> str:
         return "cuda" if self.on_gpu and torch.cuda.is_available() else "cpu"
 
     def _file(self) -> Path:
-        """File of all trainings of this recipe, these images, this code and kind of device."""
+        """File of all trainings with this recipe, these images, this code and kind of device."""
         assert self._set is not None
         assert self._parts is not None
         code = digest([LayeredRecipe.__module__])
-        said = [self._set.digest(), asdict(self.recipe), code, torch.__version__, self._device()]
-        hashed = hashlib.sha256(json.dumps(said).encode())
+        terms = [self._set.digest(), asdict(self.recipe), code, torch.__version__, self._device()]
+        hashed = hashlib.sha256(json.dumps(terms).encode())
         hashed.update(b"".join(rows.tobytes() for rows in self._parts))
         key = hashed.hexdigest()[:16]
         return self.folder / f"layers-{self._set.name}-{key}.jsonl"
 
     @staticmethod
-    def _noted(path: Path) -> dict[str, Accuracies]:
+    def _cached(path: Path) -> dict[str, Accuracies]:
         if not path.exists():
             return {}
         known = {}
@@ -125,14 +125,14 @@ class TrainedBenchmark:
             try:
                 text, valid, test = json.loads(line)
             except (ValueError, TypeError):
-                continue  # The end of a run that was stopped while it wrote.
+                continue  # A run was stopped while it wrote this line.
             known[text] = Accuracies(valid, test)
         return known
 
-    def _note(self, text: str, found: Accuracies) -> None:
+    def _cache(self, text: str, found: Accuracies) -> None:
         path = self._file()
         path.parent.mkdir(parents=True, exist_ok=True)
-        # One write at the end of the file, so that jobs side by side do not mix their lines.
+        # One write at the end of the file, so that parallel jobs do not mix their lines.
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         try:
             os.write(handle, (json.dumps([text, *found]) + "\n").encode())
@@ -140,15 +140,15 @@ class TrainedBenchmark:
             os.close(handle)
 
     def digest(self) -> str:
-        """Recipe and name: images are read only where something is trained."""
+        """Name and recipe; images are not read before the first training."""
         return json.dumps([self.name, asdict(self.recipe)])
 
 
 def on_cifar10(name: str, space: DecisionSpace, data: Path) -> TrainedBenchmark:
-    """Benchmark on CIFAR-10, 25,000 images of which train a network and 10,000 validate it.
+    """Benchmark on CIFAR-10, with 25,000 images to train on and 10,000 to validate on.
 
-    "A significantly smaller training set" is all that the paper says (section 4.3). Batches are
-    larger than those of digits, and images move by up to four pixels, as is usual.
+    The paper only says "a significantly smaller training set" (section 4.3). Batches are larger
+    than those of digits, and images are shifted by up to four pixels, as is usual.
 
     Parameters
     ----------
