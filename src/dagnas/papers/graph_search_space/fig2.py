@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 STUDIES = ("graph_search_space_stack_layers", "graph_search_space_stack_layers_linear")
-RESULT = Result(place="Figure 2", title="Stack layers", studies=STUDIES)
+RESULT = Result(
+    place="Figure 2",
+    title="Stack layers",
+    reads={"studies": STUDIES},
+)
 #: Curves have a point for every trial up to this; then as many, evenly apart on a log axis.
 _POINTS = 200
 #: Look of each formulation: label, colour.
@@ -58,7 +62,7 @@ def best_rewards(inputs: Inputs, studies: tuple[str, ...]) -> pd.DataFrame:
     graph, chain = (best_so_far(inputs, study) for study in studies)
     frames = []
     for study, runs in zip(studies, (graph, chain), strict=True):
-        benchmark = inputs.config.studies[study].benchmark
+        benchmark = inputs.config.section("studies")[study].benchmark
         for method, whole in runs.items():
             seen = _seen(whole.shape[1])
             best = whole[:, seen - 1]
@@ -106,7 +110,7 @@ def _seen(trials: int) -> NDArray[np.int64]:
     return np.union1d(seen, np.geomspace(_POINTS, trials, _POINTS).round().astype(np.int64))
 
 
-def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
+def draw(table: pd.DataFrame) -> Figure:
     """The space above, the curves below."""
     from matplotlib.figure import Figure
 
@@ -155,7 +159,7 @@ def look_of(method: str, formulation: str) -> Any:
     return Look(f"{label}, {name}", colour, 1.8, (0, (1, 1)))
 
 
-def caption(table: pd.DataFrame, inputs: Inputs) -> str:
+def caption(table: pd.DataFrame) -> str:
     """What the curves show, over how many replicas, and where they end."""
     return " ".join(
         [

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 RESULT = Result(
     place="Figure 3",
     title="Spaces of the artificial tasks",
-    studies=("graph_search_space_select_optimizer_2",),
+    reads={"studies": ("graph_search_space_select_optimizer_2",)},
 )
 
 
@@ -49,7 +49,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     )
 
 
-def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
+def draw(table: pd.DataFrame) -> Figure:
     """Two branches above, the chain below."""
     from matplotlib.figure import Figure
 
@@ -65,7 +65,7 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     return figure
 
 
-def caption(table: pd.DataFrame, inputs: Inputs) -> str:
+def caption(table: pd.DataFrame) -> str:
     """What boxes and arrows are."""
     return (
         '"Select an optimizer" with two optimizers. Boxes are decisions, the first one at the '

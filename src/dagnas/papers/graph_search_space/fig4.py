@@ -22,8 +22,11 @@ STUDIES = {
 RESULT = Result(
     place="Figure 4",
     title="Select an optimizer",
-    studies=STUDIES[2] + STUDIES[4],
-    optional=STUDIES[4],
+    reads={"studies": STUDIES[2] + STUDIES[4]},
+    required=(
+        "graph_search_space_select_optimizer_2",
+        "graph_search_space_select_optimizer_2_linear",
+    ),
 )
 
 
@@ -37,11 +40,13 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     """
     import pandas as pd
 
-    present = [pair for pair in STUDIES.values() if set(pair) <= set(inputs.result.studies)]
+    present = [
+        pair for pair in STUDIES.values() if set(pair) <= set(inputs.result.names("studies"))
+    ]
     return pd.concat([best_rewards(inputs, pair) for pair in present], ignore_index=True)
 
 
-def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
+def draw(table: pd.DataFrame) -> Figure:
     """Two optimizers left, four right."""
     from matplotlib.figure import Figure
 
@@ -54,6 +59,6 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     return figure
 
 
-def caption(table: pd.DataFrame, inputs: Inputs) -> str:
+def caption(table: pd.DataFrame) -> str:
     """What the curves show, over how many replicas, and where they end."""
     return f"The dynamic controller, trained by REINFORCE. {rewards_caption(table)}"

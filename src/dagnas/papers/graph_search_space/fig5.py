@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 RESULT = Result(
     place="Figure 5",
     title="Space of image classifiers",
-    studies=("graph_search_space_layers_digits",),
+    reads={"studies": ("graph_search_space_layers_digits",)},
 )
 
 
@@ -38,7 +38,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     return pd.DataFrame([*rows, more])
 
 
-def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
+def draw(table: pd.DataFrame) -> Figure:
     """One layer, and the way to the next."""
     from matplotlib.figure import Figure
 
@@ -50,7 +50,7 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     return figure
 
 
-def caption(table: pd.DataFrame, inputs: Inputs) -> str:
+def caption(table: pd.DataFrame) -> str:
     """What is folded, and how many architectures there are."""
     from dagnas.spaces.layers import LAYERS, chain_of_layers, graph_of_layers
 

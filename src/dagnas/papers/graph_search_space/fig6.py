@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 RESULT = Result(
     place="Figure 6",
     title="Layers searched on CIFAR-10",
-    studies=(
-        "graph_search_space_layers_cifar10",
-        "graph_search_space_layers_cifar10_linear",
-    ),
+    reads={
+        "studies": ("graph_search_space_layers_cifar10", "graph_search_space_layers_cifar10_linear")
+    },
 )
 #: Weight of the past in the moving average; the paper does not give its own.
 _MEMORY = 0.95
@@ -39,7 +38,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     import pandas as pd
 
     columns = []
-    for study, formulation in zip(inputs.result.studies, ("graph", "linear"), strict=True):
+    for study, formulation in zip(inputs.result.names("studies"), ("graph", "linear"), strict=True):
         for method, traces in inputs.traces(study).groupby("method", sort=False):
             replicas = [trace for _, trace in traces.groupby("trial")]
             rewards = np.array([replica["signal"] for replica in replicas])
@@ -56,7 +55,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
                     }
                 )
             )
-    table = best_rewards(inputs, inputs.result.studies)
+    table = best_rewards(inputs, inputs.result.names("studies"))
     return table.merge(pd.concat(columns), on=["formulation", "method", "trial"])
 
 
@@ -68,7 +67,7 @@ def moving(rewards: np.ndarray) -> np.ndarray:
     return found
 
 
-def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
+def draw(table: pd.DataFrame) -> Figure:
     """Left the moving average, right the best so far."""
     from matplotlib.figure import Figure
 
@@ -92,7 +91,7 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     return figure
 
 
-def caption(table: pd.DataFrame, inputs: Inputs) -> str:
+def caption(table: pd.DataFrame) -> str:
     """What was trained, how often, and what came out."""
     return (
         "Networks are trained for 20 epochs on 25,000 images, and a walk's reward is the "

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 RESULT = Result(
     place="Figure 6, on digits",
     title="Layers searched on digits, not CIFAR-10",
-    studies=("graph_search_space_layers_digits", "graph_search_space_layers_digits_linear"),
+    reads={
+        "studies": ("graph_search_space_layers_digits", "graph_search_space_layers_digits_linear")
+    },
 )
 
 
@@ -24,12 +26,12 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     return fig6.tabulate(inputs)
 
 
-def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
+def draw(table: pd.DataFrame) -> Figure:
     """Panels of figure 6."""
-    return fig6.draw(table, inputs)
+    return fig6.draw(table)
 
 
-def caption(table: pd.DataFrame, inputs: Inputs) -> str:
+def caption(table: pd.DataFrame) -> str:
     """What was trained, how often, and what came out."""
     return (
         "**Not the paper's images**: networks are trained for 20 epochs on a third of "

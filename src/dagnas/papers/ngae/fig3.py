@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dagnas.papers.inputs import Inputs
+from dagnas.papers.ngae.labels import label_cells
 from dagnas.papers.result import Result
 from dagnas.seeds import stream, torch_generator
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 RESULT = Result(
     place="Figure 3",
     title="Training of the graph VAE, and a plane through its latent space",
-    autoencoders=("ngae_{benchmark}",),
+    reads={"autoencoders": ("ngae_{benchmark}",)},
     benchmarks=("{benchmark}",),
 )
 #: The plane reaches so many standard deviations to each side; points along a side.
@@ -84,15 +85,18 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
         objective, weighted as in training). Of the plane, at the weights of the last epoch:
         accuracy (predicted, %) at moves first and second along the principal components, in
         standard deviations of the codes along them; and autocorrelation, of the plane's accuracies
-        with those that the move (first, second) leads to.
+        with those that the move (first, second) leads to. Of the training: divergence_weight, and
+        noise (a factor on the posterior's noise).
     """
     import pandas as pd
 
     frames = []
-    for name in inputs.result.autoencoders:
-        asked = inputs.config.autoencoders[name]
+    for name in inputs.result.names("autoencoders"):
+        asked = inputs.config.section("autoencoders")[name]
         records = inputs.autoencoder(name).training.records
         rows = [*_losses(records, asked.schedule().weights), *_plane_rows(inputs, name)]
+        settings = {"divergence_weight": asked.divergence_weight, "noise": asked.noise}
+        rows += [{"quantity": key, "value": value} for key, value in settings.items()]
         frame = pd.DataFrame(rows, columns=["quantity", "epoch", "first", "second", "value"])
         frame.insert(0, "benchmark", asked.benchmark)
         frames.append(frame.assign(emulated=emulated(inputs, name)))
@@ -122,9 +126,9 @@ def _plane_rows(inputs: Inputs, name: str) -> list[dict[str, Any]]:
     from dagnas.predictors.graph_vae.measures import posterior
 
     stored = inputs.autoencoder(name)
-    space = inputs.benchmark(inputs.config.autoencoders[name].benchmark).space
+    space = inputs.benchmark(inputs.config.section("autoencoders")[name].benchmark).space
     model, epoch = stored.model(space), len(stored.training.records)
-    codes, _ = posterior(model, inputs.labelled(name).train.batch)
+    codes, _ = posterior(model, label_cells(inputs, name).train.batch)
     moves, points = plane(codes, stream("ngae/fig3", name)).grid()
     with torch.no_grad():
         guesses = model.performance(torch.from_numpy(points).float())[:, 0]
@@ -152,13 +156,13 @@ def autocorrelations(heights: NDArray[np.float64], lag: int) -> list[float]:
 
 def emulated(inputs: Inputs, name: str) -> str:
     """Mark of a graph VAE that learned accuracies which the table only emulates, else ""."""
-    asked = inputs.config.autoencoders[name]
+    asked = inputs.config.section("autoencoders")[name]
     table = inputs.benchmark(asked.benchmark).table
     columns = {f"{asked.target}/mean", *table.repeats(asked.target)}
     return "accuracy" if columns & table.emulated else ""
 
 
-def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
+def draw(table: pd.DataFrame) -> Figure:
     """A row a benchmark: losses left, the plane right."""
     from matplotlib.figure import Figure
 
@@ -227,37 +231,39 @@ def _draw_plane(ax: Axes, rows: pd.DataFrame) -> None:
     ax.grid(visible=False)
 
 
-def caption(table: pd.DataFrame, inputs: Inputs) -> str:
+def caption(table: pd.DataFrame) -> str:
     """What is shown, how it was trained, and where the curves end."""
-    from dagnas.papers.panels import emulated_sentence, own_sentence
+    from dagnas.papers.panels import emulated_sentence, join_sentences, own_sentence
 
-    sentences = [
+    return join_sentences(
         "(a) Reconstruction loss L_n + L_e and Kullback-Leibler divergence, unweighted, means over "
         "the training cells as they were met in each epoch.",
-        *(_training_sentence(table, inputs, name) for name in inputs.result.autoencoders),
+        *(
+            _training_sentence(table[table["benchmark"] == benchmark], benchmark)
+            for benchmark in table["benchmark"].unique()
+        ),
         "(b) Accuracy that the performance predictor gives to the points of a plane through a "
         "point drawn from the prior (dot), along the first two principal components of the "
         "training cells' codes, in standard deviations of the codes along each; weights of the "
         "last epoch.",
         own_sentence(table["benchmark"]),
         emulated_sentence(table["emulated"]),
-    ]
-    return " ".join(filter(None, sentences))
+    )
 
 
-def _training_sentence(table: pd.DataFrame, inputs: Inputs, name: str) -> str:
+def _training_sentence(rows: pd.DataFrame, benchmark: str) -> str:
     from dagnas.drawing import style
 
-    asked = inputs.config.autoencoders[name]
-    rows = table[table["benchmark"] == asked.benchmark]
-    losses = rows[rows["quantity"] == "reconstruction"]["value"]
-    divergences = rows[rows["quantity"] == "divergence"]["value"]
-    moved = rows[rows["quantity"] == "autocorrelation"]["value"]
+    losses, divergences, moved = (
+        rows[rows["quantity"] == quantity]["value"]
+        for quantity in ("reconstruction", "divergence", "autocorrelation")
+    )
+    settings = rows.set_index("quantity")["value"]
     return (
-        f"{style.benchmark_label(asked.benchmark)}: {len(losses)} epochs, weight "
-        f"{asked.divergence_weight:g} on the divergence and noise times {asked.noise:g} (both "
-        f"are 1 in the paper's equations); the reconstruction loss goes from "
-        f"{losses.iloc[0]:.3g} to {losses.iloc[-1]:.3g}, the divergence from "
+        f"{style.benchmark_label(benchmark)}: {len(losses)} epochs, weight "
+        f"{settings['divergence_weight']:g} on the divergence and noise times "
+        f"{settings['noise']:g} (both are 1 in the paper's equations); the reconstruction loss "
+        f"goes from {losses.iloc[0]:.3g} to {losses.iloc[-1]:.3g}, the divergence from "
         f"{divergences.iloc[0]:.3g} to {divergences.iloc[-1]:.3g} (at most {divergences.max():.3g}"
         f"). Moved by half a standard deviation, the plane correlates with itself by "
         f"{moved.iloc[0]:.3f} and {moved.iloc[1]:.3f} along its axes."

@@ -7,37 +7,33 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dagnas.errors import DagnasError
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.ngae.fig3 import emulated
+from dagnas.papers.ngae.labels import label_cells
 from dagnas.papers.result import Result
-from dagnas.seeds import stream, torch_generator
+from dagnas.seeds import stream
 
 if TYPE_CHECKING:
     import pandas as pd
-    import torch
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from dagnas.predictors.graph_vae.labelled import Labelled
     from dagnas.predictors.graph_vae.model import GraphVAE
-    from dagnas.search.models.latent import Region
 
 RESULT = Result(
     place="Figure 4",
     title="Predicted accuracies",
-    autoencoders=("ngae_{benchmark}",),
+    reads={
+        "autoencoders": ("ngae_{benchmark}",),
+        "latent_searches": ("ngae_paths_{benchmark}",),
+    },
     benchmarks=("{benchmark}",),
 )
-#: Test cells drawn, and points that ascents start from.
-SHOWN, STARTS = 100, 100
-#: Step size eta and number of steps L of algorithm 1, here and in figure 5; the paper has neither.
-#: Chosen by where points go and not by what is found there: after 100 steps of 0.03 on ENAS's graph
-#: VAE they are 1.2 (accuracy alone) and 2.7 (equation 7) deviations away from the mean code, where
-#: the prior draws them 1.0 away, and all of them decode to a cell (deviations.md has other sizes).
-RATE, STEPS = 0.03, 100
-#: Objectives of an ascent: whether they have the complexity predictor.
-OBJECTIVES = {"performance": False, "both": True}
-#: Look of each: label, colour, width.
+#: Test cells drawn.
+SHOWN = 100
+#: Look of each objective of ascents: label, colour, width.
 LOOKS = {"performance": ("accuracy alone", "#E69F00", 2.4), "both": ("equation 7", "#D55E00", 3.0)}
 
 
@@ -56,29 +52,27 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
         epochs kept. Of ascents with the objective ``of`` after each step (0 is the start): accuracy
         and complexity (predicted, % and in [0, 1]) and distance (root mean square over dimensions
         of the distance to the mean code, in the codes' standard deviations; about 1 for points of
-        the prior), means over starts, with their 10th and 90th percentiles low and high.
+        the prior), means over starts, with their 10th and 90th percentiles low and high; and of
+        "ascent" the number of starts (points) and the size of a step (rate).
     """
     import pandas as pd
 
     columns = ["benchmark", "quantity", "of", "epoch", "step", "code", "actual", "value"]
     frames = []
-    for name in inputs.result.autoencoders:
-        rows = [
-            {"benchmark": inputs.config.autoencoders[name].benchmark, **row}
-            for row in _rows(inputs, name)
-        ]
-        frame = pd.DataFrame(rows, columns=[*columns, "low", "high"])
+    for name in inputs.result.names("autoencoders"):
+        benchmark = inputs.config.section("autoencoders")[name].benchmark
+        rows = [*_rows(inputs, name), *_path_rows(inputs, f"ngae_paths_{benchmark}")]
+        frame = pd.DataFrame(rows, columns=[*columns, "low", "high"]).assign(benchmark=benchmark)
         frames.append(frame.assign(emulated=emulated(inputs, name)))
     whole = dict.fromkeys(("epoch", "step", "code"), "Int64")
     return pd.concat(frames, ignore_index=True).astype(whole)
 
 
 def _rows(inputs: Inputs, name: str) -> list[dict[str, Any]]:
-    from dagnas.predictors.graph_vae.measures import errors, posterior
-    from dagnas.search.models.latent import Region
+    from dagnas.predictors.graph_vae.measures import errors
 
-    asked = inputs.config.autoencoders[name]
-    benchmark, labelled = inputs.benchmark(asked.benchmark), inputs.labelled(name)
+    asked = inputs.config.section("autoencoders")[name]
+    benchmark, labelled = inputs.benchmark(asked.benchmark), label_cells(inputs, name)
     stored = inputs.autoencoder(name)
     records, states = stored.training.records, sorted(stored.training.states)
     model = stored.model(benchmark.space)
@@ -95,26 +89,25 @@ def _rows(inputs: Inputs, name: str) -> list[dict[str, Any]]:
     for epoch in states:
         error, _ = errors(stored.model(benchmark.space, epoch), labelled.test)
         rows.append({"quantity": "rmse", "of": "test", "epoch": epoch, "value": 100 * error})
-    region = Region.of(posterior(model, labelled.train.batch)[0])
-    # One stream without the objective's name: both ascents start from the same points.
-    starts = region.draw(STARTS, torch_generator(stream("ngae/fig4", name, "starts")))
-    for objective, complexity in OBJECTIVES.items():
-        paths = ascents(model, region, starts, complexity=complexity)
-        for quantity, path in paths.items():
-            low, high = np.quantile(path, [0.1, 0.9], axis=1)
+    return rows
+
+
+def _path_rows(inputs: Inputs, name: str) -> list[dict[str, Any]]:
+    """Means and percentiles of what is predicted along ascents, and how these were made."""
+    paths, asked = inputs.read("latent_searches", name), inputs.config.section("latent_searches")
+    rows: list[dict[str, Any]] = []
+    for (objective, epoch), whole in paths.groupby(["objective", "epoch"], sort=False):
+        for quantity in ("accuracy", "complexity", "distance"):
+            path = whole.pivot(index="step", columns="point", values=quantity).to_numpy()
+            values = {"value": path.mean(axis=1)}
+            values["low"], values["high"] = np.quantile(path, [0.1, 0.9], axis=1)
             rows += [
-                {
-                    "quantity": quantity,
-                    "of": objective,
-                    **last,
-                    "step": step,
-                    "value": float(path[step].mean()),
-                    "low": low[step],
-                    "high": high[step],
-                }
+                {"quantity": quantity, "of": objective, "epoch": epoch, "step": step}
+                | {key: along[step] for key, along in values.items()}
                 for step in range(len(path))
             ]
-    return rows
+    settings = {"points": asked[name].points, "rate": asked[name].rate}
+    return rows + [{"quantity": k, "of": "ascent", "value": v} for k, v in settings.items()]
 
 
 def _test_rows(
@@ -141,31 +134,7 @@ def _test_rows(
     return [row | {"of": "test"} for row in cells + whole]
 
 
-def ascents(
-    model: GraphVAE, region: Region, starts: torch.Tensor, *, complexity: bool
-) -> dict[str, NDArray[np.float64]]:
-    """Predictions and distances on the way of `STEPS` steps, shape (STEPS + 1, B) each.
-
-    The objective may have the complexity predictor (equation 7), the accuracy predicted is looked
-    at either way.
-    """
-    import torch
-
-    from dagnas.search.models.latent import ascend
-
-    points, way = starts, [starts]
-    for _ in range(STEPS):
-        points = ascend(model, points, steps=1, rate=RATE, complexity=complexity).points
-        way.append(points)
-    path = torch.stack(way)
-    with torch.no_grad():
-        accuracy, guess = 100 * model.performance(path)[..., 0], model.complexity(path)[..., 0]
-        distance = ((path - region.mean) / region.deviation).square().mean(dim=-1).sqrt()
-    found = {"accuracy": accuracy, "complexity": guess, "distance": distance}
-    return {quantity: values.double().numpy() for quantity, values in found.items()}
-
-
-def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
+def draw(table: pd.DataFrame) -> Figure:
     """A row a benchmark: test cells, errors by epoch, predictions along ascents."""
     from matplotlib.figure import Figure
 
@@ -187,8 +156,17 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
 
 
 def value_of(rows: pd.DataFrame, quantity: str, of: str) -> float:
-    """Value of a quantity that has one, or its last one."""
-    return float(rows[(rows["quantity"] == quantity) & (rows["of"] == of)]["value"].iloc[-1])
+    """Value of a quantity that has one, or its last one.
+
+    Raises
+    ------
+    DagnasError
+        The table lacks it.
+    """
+    found = rows[(rows["quantity"] == quantity) & (rows["of"] == of)]["value"]
+    if found.empty:
+        raise DagnasError(f"the table has no {quantity} of {of}")
+    return float(found.iloc[-1])
 
 
 def _draw_cells(ax: Axes, rows: pd.DataFrame) -> None:
@@ -259,20 +237,22 @@ def _draw_ascents(ax: Axes, rows: pd.DataFrame, quantity: str) -> list[tuple[flo
         ax.fill_between(steps, path["low"], path["high"], color=colour, alpha=0.18, lw=0)
         ax.plot(steps, path["value"], color=colour, lw=width)
         ends.append((path["value"].iloc[-1], style.Look(label, colour, width)))
-    ax.set(xlim=(0, STEPS), xlabel="step")
+    ax.set(xlim=(0, rows["step"].max()), xlabel="step")
     return ends
 
 
-def caption(table: pd.DataFrame, inputs: Inputs) -> str:
+def caption(table: pd.DataFrame) -> str:
     """What is shown, with the numbers that the paper's text speaks of."""
-    from dagnas.papers.panels import emulated_sentence, own_sentence
+    from dagnas.papers.panels import emulated_sentence, join_sentences, own_sentence
 
-    sentences = [
+    points, rate = (value_of(table, quantity, "ascent") for quantity in ("points", "rate"))
+    return join_sentences(
         f"(a) {SHOWN} test cells drawn at random; the line is fitted on all test cells, and so are "
         "the numbers in the corner. (b) Root mean squared error of the performance predictor, on "
         "the training cells as they were met in each epoch and on the test cells at the epochs "
         "whose weights were kept; dashed: the error of predicting the mean. (c, d) Predictions "
-        f"on the way from {STARTS} points of the prior, {STEPS} steps of size {RATE:g} along the "
+        f"on the way from {points:.0f} points of the prior, {table['step'].max():.0f} steps of "
+        f"size {rate:g} along the "
         "gradient of the predicted accuracy alone, and of equation 7, which subtracts the "
         "predicted complexity: mean, and band from the 10th to the 90th percentile.",
         *(
@@ -281,8 +261,7 @@ def caption(table: pd.DataFrame, inputs: Inputs) -> str:
         ),
         own_sentence(table["benchmark"]),
         emulated_sentence(table["emulated"]),
-    ]
-    return " ".join(filter(None, sentences))
+    )
 
 
 def _numbers(rows: pd.DataFrame, benchmark: str) -> str:

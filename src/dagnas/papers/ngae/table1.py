@@ -8,6 +8,7 @@ import numpy as np
 
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.ngae.fig3 import emulated
+from dagnas.papers.ngae.labels import label_cells
 from dagnas.papers.result import Result
 from dagnas.seeds import stream, torch_generator
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 RESULT = Result(
     place="Table 1",
     title="Reconstruction accuracy, validity, uniqueness and novelty",
-    autoencoders=("ngae_{benchmark}",),
+    reads={"autoencoders": ("ngae_{benchmark}",)},
     benchmarks=("{benchmark}",),
 )
 #: Encodings of a test cell and decodings of each; points of the prior and decodings of each.
@@ -56,18 +57,19 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     DataFrame
         Columns benchmark, epoch, measure (accuracy, validity, uniqueness, novelty), value, paper
         (both %; NaN where the paper has no number, and uniqueness and novelty are NaN where
-        nothing is valid), to_paper (value less that), of (decodings that the value is a share of)
-        and emulated. Accuracy is the share of the decodings of test cells that are the cell
-        encoded; the other three are of points drawn from the prior (section 5.1).
+        nothing is valid), to_paper (value less that), of (decodings that the value is a share of),
+        emulated, train_cells and test_cells (of the benchmark). Accuracy is the share of the
+        decodings of test cells that are the cell encoded; the other three are of points drawn from
+        the prior (section 5.1).
     """
     import pandas as pd
 
     from dagnas.predictors.graph_vae.measures import reconstruction
 
     rows = []
-    for name in inputs.result.autoencoders:
-        asked = inputs.config.autoencoders[name]
-        stored, labelled = inputs.autoencoder(name), inputs.labelled(name)
+    for name in inputs.result.names("autoencoders"):
+        asked = inputs.config.section("autoencoders")[name]
+        stored, labelled = inputs.autoencoder(name), label_cells(inputs, name)
         space = inputs.benchmark(asked.benchmark).space
         train, test = (labelled.cells[part] for part in labelled.split)
         drawn = stream("ngae/table1", name).permutation(len(test))[:CELLS]
@@ -88,16 +90,17 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
             points = POINTS * DECODINGS
             valid = round(found["validity"] * points)
             of = {"accuracy": len(chosen) * ENCODINGS * DECODINGS, "validity": points}
-            for measure in MEASURES:
+            for measure, share in found.items():
                 row = {"benchmark": asked.benchmark, "epoch": epoch, "measure": measure}
-                row |= {"value": 100 * found[measure], "of": of.get(measure, valid)}
+                row |= {"value": 100 * share, "of": of.get(measure, valid)}
                 paper = PAPER.get(asked.benchmark, {}).get(measure, {})
                 row |= {"paper": paper.get(epoch, np.nan), "emulated": emulated(inputs, name)}
+                row |= {"train_cells": len(train), "test_cells": len(test)}
                 rows.append(row)
     table = pd.DataFrame(rows)
     table.insert(5, "to_paper", table["value"] - table["paper"])
     heads = ["benchmark", "epoch", "measure", "value", "paper", "to_paper", "of", "emulated"]
-    return table[heads]
+    return table[[*heads, "train_cells", "test_cells"]]
 
 
 def _prior(model: GraphVAE, train: Cells, name: str, epoch: int) -> Prior:
@@ -112,7 +115,7 @@ def _prior(model: GraphVAE, train: Cells, name: str, epoch: int) -> Prior:
         return Prior(0.0, np.nan, np.nan)
 
 
-def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
+def draw(table: pd.DataFrame) -> Figure:
     """A row a benchmark, a panel a measure: dots are ours, open diamonds the paper's."""
     from matplotlib.figure import Figure
 
@@ -154,11 +157,11 @@ def _panel(ax: Axes, rows: pd.DataFrame, colour: str) -> None:
     ax.grid(visible=False, axis="y")
 
 
-def caption(table: pd.DataFrame, inputs: Inputs) -> str:
+def caption(table: pd.DataFrame) -> str:
     """What each number is a share of, and what a decoding by chance means for uniqueness."""
-    from dagnas.papers.panels import emulated_sentence, own_sentence
+    from dagnas.papers.panels import emulated_sentence, join_sentences, own_sentence
 
-    sentences = [
+    return join_sentences(
         f"Reconstruction: share of exact decodings of the test cells, {ENCODINGS} points of each "
         f"cell's posterior times {DECODINGS} decodings; the posterior's noise is that of the "
         f"training. The others: {POINTS:,} points of the prior, scaled to training cells' codes, "
@@ -166,17 +169,16 @@ def caption(table: pd.DataFrame, inputs: Inputs) -> str:
         "different ones and of those that are not in the training set. Were all decodings of a "
         f"point the same, uniqueness could not be above {100 // DECODINGS} %. Dots are ours, "
         "diamonds the paper's.",
-        *(_cells_sentence(inputs, name) for name in inputs.result.autoencoders),
+        *(_cells_sentence(row) for _, row in table.drop_duplicates("benchmark").iterrows()),
         own_sentence(table["benchmark"]),
         emulated_sentence(table["emulated"]),
-    ]
-    return " ".join(filter(None, sentences))
+    )
 
 
-def _cells_sentence(inputs: Inputs, name: str) -> str:
+def _cells_sentence(row: pd.Series) -> str:
     from dagnas.drawing import style
 
-    split = inputs.labelled(name).split
-    few = f", of which {CELLS:,} drawn at random" if len(split.test) > CELLS else ""
-    label = style.benchmark_label(inputs.config.autoencoders[name].benchmark)
-    return f"{label}: {len(split.train):,} training and {len(split.test):,} test cells{few}."
+    train, test = row["train_cells"], row["test_cells"]
+    few = f", of which {CELLS:,} drawn at random" if test > CELLS else ""
+    label = style.benchmark_label(row["benchmark"])
+    return f"{label}: {train:,} training and {test:,} test cells{few}."
