@@ -15,6 +15,7 @@ export OMP_NUM_THREADS := 1
 export PYTHONHASHSEED := 0
 READY := .venv/ready
 SNAKEMAKE := snakemake --cores $(JOBS)
+BENCHES := $(filter-out common,$(basename $(notdir $(wildcard perf/*.py))))
 
 .PHONY: help smoke desk result test test-fast lint bench verify report clean
 
@@ -54,7 +55,7 @@ lint: $(READY)
 	dagnas config check config/*.yaml
 
 bench: $(READY)
-	for file in perf/[a-z]*.py; do python -m perf.$$(basename $$file .py) || exit; done
+	for name in $(BENCHES); do python -m perf.$$name || exit; done
 
 verify: smoke
 	bash workflow/scripts/verify.sh smoke $(JOBS)
