@@ -1,4 +1,4 @@
-"""Benchmark tables made by training every cell of a space on a set of images."""
+"""Building of benchmark tables by training every cell of a space on a set of images."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import platform
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,19 +29,19 @@ from dagnas.training.recipe import Recipe
 #: Spaces whose cells can be turned into networks.
 BUILDABLE = ("nasbench201",)
 SPLITS = ("train", "valid", "test")
-#: Cells trained together: more of them do not fit into a core's cache.
+#: Cells trained together; more do not fit into a core's cache.
 STACK = 32
 #: Cost of one image in training, forward and backward: seconds whatever the cell is, and seconds
-#: for each multiply-add. Measured once (benchmarks/bench_training.py), so that the same network
+#: for each multiply-add. Measured once (python -m perf.training), so that the same network
 #: costs the same everywhere.
 SECONDS_FIXED = 9.2e-5
 SECONDS_PER_MADD = 2.7e-9
 
 
 class Build:
-    """The making of one table; it can stop anywhere and go on.
+    """Build of one table, which can be stopped at any time and resumed.
 
-    Isomorphic cells share their trainings: of each class the cell with the smallest packed number
+    Isomorphic cells share their trainings: the cell with the smallest packed number of each class
     is trained.
 
     Parameters
@@ -87,17 +88,17 @@ class Build:
 
     @functools.cached_property
     def digest(self) -> str:
-        """SHA-256 of all that decides the numbers: space, images and their name, recipe."""
-        said = [self.space.name, self.images.name, self.images.digest(), self.recipe.dump()]
-        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+        """SHA-256 of all that determines the values: space, images and their name, recipe."""
+        terms = [self.space.name, self.images.name, self.images.digest(), self.recipe.dump()]
+        return hashlib.sha256(json.dumps(terms, sort_keys=True).encode()).hexdigest()
 
     def estimate(self, codes: NDArray[np.int64], checkpoint: Path) -> float:
-        """Seconds that `train` would take here, measured on a few steps."""
+        """Seconds that `train` would take on this machine, measured on a few steps."""
         stacks = self._stacks(codes)
         left = sum(len(stack) for stack in stacks if self._stored(checkpoint, stack) is None)
         if not left:
             return 0.0
-        # Evenly spread, so that their operations are as common as among all.
+        # Evenly spread, so that their operations are as frequent as among all cells.
         spread = codes[np.linspace(0, len(codes) - 1, min(STACK, len(codes))).astype(int)]
         stack = self._curves.seconds(self.space.unpack(spread))
         return stack / len(spread) * left * self.recipe.seeds
@@ -110,13 +111,13 @@ class Build:
         codes : ndarray of int64, shape (N,)
             Packed numbers, some of `codes`.
         checkpoint : Path
-            Folder that keeps every finished stack; what it holds is not trained again.
+            Folder of finished stacks, which are not trained again.
 
         Returns
         -------
         Table
-            ``code``, and the images classified rightly in columns ``split/epoch/seed``; its
-            metadata name this build and what trained it.
+            ``code``, and numbers of correctly classified images in columns ``split/epoch/seed``;
+            its metadata name this build and the platform.
         """
         epochs = self.recipe.epochs * self.recipe.seeds
         done = []
@@ -142,12 +143,12 @@ class Build:
         columns = {"code": codes}
         cells = self.space.unpack(codes)
         for seed in range(self.recipe.seeds):
-            right = self._curves.train(
+            correct = self._curves.train(
                 cells, codes.tolist(), seed, after_epoch=lambda: progress(len(codes))
             )
             for epoch in range(self.recipe.epochs):
                 for place, name in enumerate(SPLITS):
-                    columns[f"{name}/{epoch + 1}/s{seed}"] = right[:, epoch, place]
+                    columns[f"{name}/{epoch + 1}/s{seed}"] = correct[:, epoch, place]
         return pa.table(columns)
 
     def _path(self, checkpoint: Path, stack: NDArray[np.int64]) -> Path:
@@ -155,14 +156,14 @@ class Build:
 
     @property
     def platform(self) -> str:
-        """What trains the networks; elsewhere the last digits of sums differ."""
+        """Torch version and processor; on others the last digits of sums differ."""
         return f"torch {torch.__version__} on {self.processor}"
 
     def _mark(self) -> dict[str, str]:
         return {"dagnas.digest": self.digest, "dagnas.platform": self.platform}
 
     def _stored(self, checkpoint: Path, stack: NDArray[np.int64]) -> pa.Table | None:
-        """A finished stack of this very build; None if there is none, or a damaged one."""
+        """Finished stack of this very build; None if it is absent or damaged."""
         try:
             table = self.read_part(self._path(checkpoint, stack))
         except DagnasError:
@@ -170,12 +171,12 @@ class Build:
         return table if table["code"].to_pylist() == stack.tolist() else None
 
     def read_part(self, path: Path) -> pa.Table:
-        """What `train` returned, from a file.
+        """Read a table of `train` from a file.
 
         Raises
         ------
         DagnasError
-            The file is missing or damaged, or of another build.
+            The file is missing, damaged, or from another build.
         """
         table = read_parquet(path)
         if (table.schema.metadata or {}).get(b"dagnas.digest") != self.digest.encode():
@@ -183,12 +184,12 @@ class Build:
         return table
 
     def table(self, parts: Sequence[pa.Table]) -> tuple[pa.Table, dict[str, str]]:
-        """The benchmark table of all cells, and its metadata (docs/data.md lists its columns).
+        """Benchmark table of all cells, and its metadata (docs/data.md lists its columns).
 
         Raises
         ------
         DagnasError
-            The parts lack cells.
+            Cells are missing from the parts.
         """
         trained = _joined(parts)
         row_of = {code: row for row, code in enumerate(trained["code"].to_pylist())}
@@ -202,7 +203,7 @@ class Build:
         rows = np.array([row_of[code] for code in self.space.canonical(cells).tolist()])
         size = nasbench201_size(cells, self.skeleton)
         madds = size.total_madds()
-        columns: dict[str, NDArray] = {
+        columns: dict[str, NDArray[Any]] = {
             "code": self.space.pack(cells),
             "params": size.params,
             "madds": madds,
@@ -232,7 +233,7 @@ class Build:
 
     @property
     def processor(self) -> str:
-        """What the networks are trained on."""
+        """Name of the processor that trains the networks."""
         if self.device.startswith("cuda"):
             return torch.cuda.get_device_name()
         return f"{_cpu()} ({torch.backends.cpu.get_cpu_capability()})"
@@ -247,7 +248,7 @@ def _cpu() -> str:
 
 
 def _joined(parts: Sequence[pa.Table]) -> pa.Table:
-    """One table of several parts of a build; it names all that trained them."""
+    """Table of several parts of a build; its metadata name all their platforms."""
     metadata = dict(parts[0].schema.metadata)
     platforms = {part.schema.metadata[b"dagnas.platform"] for part in parts}
     metadata[b"dagnas.platform"] = b"; ".join(sorted(platforms))
