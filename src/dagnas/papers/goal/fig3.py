@@ -66,7 +66,8 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
         true_rank=by_predictor["target"].rank(ascending=False),
         predicted_rank=by_predictor["score"].rank(),
     )
-    return pd.concat([measures, cells], ignore_index=True)[COLUMNS]
+    table: pd.DataFrame = pd.concat([measures, cells], ignore_index=True)[COLUMNS]
+    return table
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -134,11 +135,11 @@ def draw(table: pd.DataFrame) -> Figure:
 def _shown(table: pd.DataFrame) -> pd.DataFrame:
     """Measures of the trial that the scatter plots show, a predictor a row."""
     cell = table[table["panel"] == "cells"].iloc[0]
-    return table[
-        (table["panel"] == "measures")
-        & (table["train_size"] == cell["train_size"])
-        & (table["trial"] == cell["trial"])
+    of_trial = table[
+        (table["train_size"] == cell["train_size"]) & (table["trial"] == cell["trial"])
     ]
+    shown: pd.DataFrame = of_trial[of_trial["panel"] == "measures"]
+    return shown
 
 
 def caption(table: pd.DataFrame) -> str:

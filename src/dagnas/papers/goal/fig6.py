@@ -81,7 +81,9 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
             }
         )
     shown = scores[scores["trial"] == scores["trial"].min()].drop(columns="target")
-    return pd.concat([pd.DataFrame(rows), shown.assign(panel="cells")], ignore_index=True)[COLUMNS]
+    parts = [pd.DataFrame(rows), shown.assign(panel="cells")]
+    table: pd.DataFrame = pd.concat(parts, ignore_index=True)[COLUMNS]
+    return table
 
 
 def draw(table: pd.DataFrame) -> Figure:
