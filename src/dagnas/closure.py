@@ -22,6 +22,9 @@ from typing import Any, NamedTuple
 from dagnas.errors import DagnasError
 from dagnas.files import write_text
 
+#: Packages of modules that only define things, so that what is not used of them does not count.
+PURE = "dagnas.papers."
+
 
 def digest(roots: Iterable[str]) -> str:
     """Digest of the code ``roots`` and of all that it imports from its own packages.
@@ -45,16 +48,15 @@ def digest(roots: Iterable[str]) -> str:
 
 @cache
 def _digest_of(roots: frozenset[str]) -> str:
-    whole = (f"{name} {_facts(name).digest}" for name in closure(roots))
-    parts = (f"{root} {_facts(root).digest}" for root in sorted(roots) if ":" in root)
-    return hashlib.sha256("\n".join([*whole, *parts]).encode()).hexdigest()[:16]
+    lines = (f"{name} {_facts(name).digest}" for name in closure(roots))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 def closure(roots: Iterable[str]) -> list[str]:
-    """Sorted names of modules that count as a whole: ``roots`` and all that they import.
+    """Sorted names of the code that counts: ``roots`` and all that they import.
 
-    Of a root ``MODULE:FUNCTION`` these are the packages of the module and what the function
-    imports. A package's ``__init__`` runs before its modules, so it belongs to the closure of each.
+    A package's ``__init__`` runs before its modules, so it belongs to the closure of each. Of a
+    module of `PURE` that ``from MODULE import NAME`` names, only what NAME uses counts.
 
     Raises
     ------
@@ -63,21 +65,21 @@ def closure(roots: Iterable[str]) -> list[str]:
     """
     tops = {"dagnas"}
     found: set[str] = set()
-    waiting = []
-    for root in roots:
+    waiting = list(roots)
+    for root in waiting:
         name = root.partition(":")[0]
         tops.add(name.partition(".")[0])
         if _path(name) is None:
             raise DagnasError(f"no module {name!r}")
-        waiting += [name.rpartition(".")[0], *_facts(root).imports] if ":" in root else [name]
     while waiting:
         name = waiting.pop()
+        module = name.partition(":")[0]
         # This module decides what is made anew, and nothing about what is made.
-        if name == __name__:
+        if name in found or module == __name__ or module.partition(".")[0] not in tops:
             continue
-        if name not in found and name.partition(".")[0] in tops and _path(name):
+        if _path(module):
             found.add(name)
-            waiting.append(name.rpartition(".")[0])
+            waiting.append(module.rpartition(".")[0])
             waiting.extend(_facts(name).imports)
     return sorted(found)
 
@@ -261,6 +263,11 @@ def _path(name: str) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
+def _is_package(name: str) -> bool:
+    path = _path(name)
+    return path is not None and path.name == "__init__.py"
+
+
 @cache
 def _tree(name: str) -> ast.Module:
     """Module as it is written."""
@@ -278,8 +285,7 @@ def _parse(name: str) -> ast.Module:
 
 def _imported(body: Iterable[ast.stmt], name: str) -> frozenset[str]:
     """Dotted names that statements of the module ``name`` may import."""
-    path = _path(name)
-    package = name if path and path.name == "__init__.py" else name.rpartition(".")[0]
+    package = name if _is_package(name) else name.rpartition(".")[0]
     found: set[str] = set()
     origins: dict[str, str] = {}
     calls: list[tuple[str, str]] = []
@@ -290,7 +296,10 @@ def _imported(body: Iterable[ast.stmt], name: str) -> frozenset[str]:
             case ast.ImportFrom(module=module, names=names, level=level):
                 above = package.split(".")[: package.count(".") + 2 - level] if level else []
                 base = ".".join([*above, *filter(None, [module])])
-                found.update({base}, (f"{base}.{alias.name}" for alias in names))
+                if base.startswith(PURE) and _path(base) and not _is_package(base):
+                    found.update(f"{base}:{alias.name}" for alias in names)
+                else:
+                    found.update({base}, (f"{base}.{alias.name}" for alias in names))
                 origins |= {a.asname or a.name: base for a in names if a.name.isupper()}
             # `SPACES.get("nasbench201")` imports as surely as a statement does.
             case ast.Call(
@@ -359,7 +368,13 @@ class _Normaliser(ast.NodeTransformer):
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         node.returns = None
+        # Types of keyword-only arguments convert what the user gives, so they count.
+        for argument in (*node.args.posonlyargs, *node.args.args):
+            argument.annotation = None
         return self.generic_visit(node)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> list[ast.AST]:
+        return [ast.ImportFrom(node.module, [alias], node.level) for alias in node.names]
 
     def visit_Module(self, node: ast.Module) -> ast.AST:
         for table in _tables(node):

@@ -15,6 +15,7 @@ from dagnas.papers.claims import PAPERS, Tables, ledger, read
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.make import make
 from dagnas.papers.ngae import fig3, fig4, fig5, table1
+from dagnas.papers.ngae.labels import label_cells
 from dagnas.papers.result import load, results
 from dagnas.pipeline import config
 from dagnas.predictors.graph_vae import measures
@@ -92,7 +93,7 @@ def inputs_of(root, monkeypatch):
 def parts_of(inputs, name=f"ngae_{BENCHMARK}"):
     """Stored graph VAE, its model, labelled cells, and benchmark."""
     stored, bench = inputs.autoencoder(name), inputs.benchmark(BENCHMARK)
-    return stored, stored.model(bench.space), inputs.labelled(name), bench
+    return stored, stored.model(bench.space), label_cells(inputs, name), bench
 
 
 # Results.

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import dagnas.papers
 from dagnas.benchmarks import BENCHMARKS
-from dagnas.closure import digest
+from dagnas.closure import digest, remember
 from dagnas.errors import DagnasError
 from dagnas.papers.inputs import inputs_text, note
 from dagnas.papers.result import results
+from dagnas.papers.roots import picture_roots, table_roots
 from dagnas.pipeline import provenance
 from dagnas.pipeline.kinds import all_kinds
 from dagnas.pipeline.scales import load
@@ -20,6 +21,9 @@ if set(workflow.config_settings.config) - {"scale"}:
     raise WorkflowError(
         "only the scale can be chosen by --config; edit a scale file instead"
     )
+
+# Digests of code take seconds, so what was read before is remembered.
+remember(Path(".snakemake/digests.json"))
 
 SCALE_FILE = f"config/{config.get('scale', 'desk')}.yaml"
 if workflow.configfiles:
@@ -37,9 +41,6 @@ if not workflow.deployment_settings.deployment_method:
 GPUS = 1 if SCALE.device == "cuda" else 0
 RESULTS = results(SCALE)
 WALL = ".wall.csv"
-# Code that every table, and every picture, is made by.
-WRITE_TABLE = ["dagnas.papers.make:write_table", "dagnas.papers.inputs:Inputs"]
-DRAW = ["dagnas.papers.make:read_table", "dagnas.papers.make:draw"]
 
 
 def pattern(kind, suffix=None):
@@ -103,26 +104,16 @@ def result_inputs(wildcards):
     return [*table_files(result.benchmarks), *map(str, paths), *map(str, walls)]
 
 
+def table_code(wildcards):
+    return digest(table_roots(result_of(wildcards), SCALE.plugins))
+
+
+def picture_code(wildcards):
+    return digest(picture_roots(result_of(wildcards), SCALE.plugins))
+
+
 def result_options(wildcards):
     return shlex.join(["--inputs", inputs_text(SCALE, result_of(wildcards))])
-
-
-def table_modules(wildcards):
-    result = result_of(wildcards)
-    benchmarks = [BENCHMARKS.module(name) for name in result.benchmarks]
-    readers = [
-        f"{kind.module}:{kind.read.__name__}"
-        for kind in all_kinds()
-        if set(kind.sections) & set(result.reads)
-    ]
-    own = [f"{result.module}:tabulate", *WRITE_TABLE]
-    return [*own, *readers, *benchmarks, *SCALE.plugins]
-
-
-def drawing_modules(wildcards):
-    result = result_of(wildcards)
-    own = [f"{result.module}:{name}" for name in ("RESULT", "draw", "caption")]
-    return [*own, *DRAW, *SCALE.plugins]
 
 
 # Parameters that depend on outputs are no reason for Snakemake to make a result anew: neither the

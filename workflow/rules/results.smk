@@ -13,7 +13,7 @@ rule table_of_result:
     params:
         data=str(SCALE.data),
         options=result_options,
-        code=lambda wildcards: digest(table_modules(wildcards)),
+        code=table_code,
     shell:
         "dagnas tabulate {wildcards.paper}/{wildcards.result} {params.options}"
         " --data {params.data} --out {output.csv} > {log} 2>&1"
@@ -38,7 +38,7 @@ rule picture_of_result:
     params:
         plugins=shlex.join(f"--plugin={name}" for name in SCALE.plugins),
         note=lambda wildcards: shlex.quote(note(SCALE, result_of(wildcards))),
-        code=lambda wildcards: digest(drawing_modules(wildcards)),
+        code=picture_code,
         caption=caption,
     shell:
         "dagnas draw {input.csv} --note {params.note} {params.plugins} > {log} 2>&1"

@@ -19,4 +19,3 @@ rule table:
         ),
     shell:
         "dagnas fetch {wildcards.table} --data {params.data} {params.source} > {log} 2>&1"
-

@@ -13,14 +13,14 @@ from dagnas.benchmarks.policy import Policy
 from dagnas.errors import DagnasError, unknown
 from dagnas.files import read_parquet
 from dagnas.papers.result import Result, declaration
-from dagnas.pipeline.kinds import KINDS, all_kinds
+from dagnas.pipeline.kind import Kind
+from dagnas.pipeline.kinds import all_kinds
 from dagnas.pipeline.scales import Scale, parse
 from dagnas.tables.place import data_folder
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dagnas.predictors.graph_vae.labelled import Labelled
     from dagnas.predictors.graph_vae.stored import Stored
 
 
@@ -65,8 +65,10 @@ class Inputs:
         import pandas as pd
 
         if study not in self._traces:
-            read = KINDS.get("search").read
-            frames = [read(path).assign(method=method) for method, path in self._jobs(study)]
+            frames = [
+                _kind("studies").read(path).assign(method=method)
+                for method, path in self._jobs(study)
+            ]
             self._traces[study] = pd.concat(frames, ignore_index=True)
         return self._traces[study]
 
@@ -101,10 +103,10 @@ class Inputs:
     def _jobs(self, study: str) -> list[tuple[str, Path]]:
         """Methods and traces of a study, in its order."""
         self._declared("studies", study)
-        kind = KINDS.get("search")
+        kind = _kind("studies")
         return [
             (name.split("/")[1], self.root / kind.path(self.config, name))
-            for name in self.config.jobs("search")
+            for name in self.config.jobs(kind.name)
             if name.startswith(f"{study}/")
         ]
 
@@ -117,7 +119,7 @@ class Inputs:
             The result does not declare it, or the file is missing or damaged.
         """
         self._declared(section, name)
-        (kind,) = [kind for kind in all_kinds() if section in kind.sections]
+        kind = _kind(section)
         return kind.read(self.root / kind.path(self.config, name))
 
     def _declared(self, section: str, name: str) -> None:
@@ -162,20 +164,6 @@ class Inputs:
         """
         return cast("Stored", self.read("autoencoders", name))
 
-    def labelled(self, name: str) -> Labelled:
-        """Cells that a graph VAE was trained on, and those held out, with their labels.
-
-        Raises
-        ------
-        DagnasError
-            The result does not declare its benchmark, or the table is missing or damaged.
-        """
-        from dagnas.predictors.graph_vae.labelled import label_benchmark
-
-        self._declared("autoencoders", name)
-        asked = self.config.section("autoencoders")[name]
-        return label_benchmark(self.benchmark(asked.benchmark), asked.target, asked.shares)
-
     def benchmark(self, name: str) -> TabularBenchmark:
         """Open a benchmark that the result declares.
 
@@ -196,6 +184,11 @@ class Inputs:
         """Evaluation policy of a study, whose benchmark the result declares."""
         settings = self.config.section("studies")[study]
         return self.benchmark(settings.benchmark).policies[settings.policy]
+
+
+def _kind(section: str) -> Kind:
+    """Kind of artifact that a section of the scale file describes."""
+    return next(kind for kind in all_kinds() if section in kind.sections)
 
 
 def note(scale: Scale, result: Result) -> str:
