@@ -19,11 +19,15 @@ from dagnas.analysis.incumbents import incumbent
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.result import Result
 from dagnas.spaces import SPACES
+from dagnas.spaces.paths import prune
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from dagnas.spaces.cell_space import CellSpace
+    from dagnas.spaces.cells import Cells
 
 RESULT = Result(
     place="Figure 7",
@@ -39,6 +43,8 @@ ORIGINS = (
     "a cell drawn later (no history starts in an initial pool)",
 )
 PER_ROW = 5
+#: Columns that count operations.
+OPERATIONS = {"C3": "conv3x3-bn-relu", "C1": "conv1x1-bn-relu", "MP": "maxpool3x3"}
 
 
 def history(trial: pd.DataFrame) -> tuple[int, list[int]]:
@@ -67,8 +73,6 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     """
     import pandas as pd
 
-    from dagnas.drawing.cells import LABELS, parts
-
     space = SPACES.get("nasbench101")
     traces = inputs.traces("goal_nasbench101")
     found = []
@@ -79,23 +83,29 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     origin, _, _, number, chosen = min(found, key=lambda item: item[:4])
     rows: list[dict[str, Any]] = []
     for _, evaluation in chosen.iterrows():
-        seen = parts(space, space.from_str([evaluation["cell"]]))
-        kinds = [LABELS[kind] for kind in seen.nodes.values()]
         rows.append(
             {
                 "trial": number,
                 "origin": ORIGINS[origin],
                 "step": evaluation["step"],
                 "cell": evaluation["cell"],
-                "vertices": len(seen.nodes),
-                "edges": len(seen.edges),
-                **{label: kinds.count(label) for label in ("C3", "C1", "MP")},
+                **_counts(space, space.from_str([evaluation["cell"]])),
                 **{key: evaluation[key] for key in ("signal", "valid", "test", "seconds")},
                 "n": len(found),
                 "emulated": evaluation["emulated"],
             }
         )
     return pd.DataFrame(rows)
+
+
+def _counts(space: CellSpace, cell: Cells) -> dict[str, int]:
+    """Vertices, edges and operations of a cell (a batch of one) that have an effect."""
+    (edges,) = prune(np.triu(cell.edges != space.edge_types.index("none"), 1))
+    kept = edges.any(axis=0) | edges.any(axis=1)
+    kept[[0, -1]] = True
+    kinds = [space.node_types[kind] for kind in cell.nodes[0, kept]]
+    operations = {label: kinds.count(name) for label, name in OPERATIONS.items()}
+    return {"vertices": len(kinds), "edges": int(edges.sum()), **operations}
 
 
 def draw(table: pd.DataFrame) -> Figure:
