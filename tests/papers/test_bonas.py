@@ -9,15 +9,17 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from dagnas.errors import DagnasError
 from dagnas.files import write_parquet
 from dagnas.papers.bonas import choices, fig4, fig5, samplers, table2, transfer
 from dagnas.papers.claims import NOT_RUN, PAPERS, Tables, check, read
 from dagnas.papers.inputs import Inputs
-from dagnas.papers.make import KINDS, make
+from dagnas.papers.make import draw, make, read_table
 from dagnas.papers.result import all_results, load, results
-from dagnas.pipeline import config
+from dagnas.pipeline import scales
 from dagnas.seeds import stream
 from dagnas.spaces.nasbench101 import NASBench101Space
+from tests.papers.tables import searches
 
 UNTIL_BEST = "policy: bonas, until_best: true, budget_evaluations: 100"
 SCALE = f"""
@@ -98,17 +100,16 @@ def until_best_trial(trial, samples, best, emulated):
 
 
 def write_traces(scale, root, best):
-    for job in scale.search_jobs():
-        emulated = "signal seconds" if "101" in job.benchmark else ""
-        samples = TRIALS[job.method]
-        if job.study == "bonas_transfer_without_nasbench101":
+    for study, method, trials, benchmark, path in searches(scale):
+        emulated = "signal seconds" if "101" in benchmark else ""
+        samples = TRIALS[method]
+        if study == "bonas_transfer_without_nasbench101":
             samples = (20, 60, -60, 40)
         frames = [
-            until_best_trial(trial, samples[trial], best[job.benchmark], emulated)
-            for trial in range(job.first, job.last)
+            until_best_trial(trial, samples[trial], best[benchmark], emulated) for trial in trials
         ]
         table = pa.Table.from_pandas(pd.concat(frames), preserve_index=False)
-        write_parquet(table, root / job.path)
+        write_parquet(table, root / path)
 
 
 def write_tables(data):
@@ -142,7 +143,7 @@ def cells101():
 def project(root, text):
     (root / "config").mkdir()
     (root / "config/toy.yaml").write_text(text)
-    return config.load(root / "config/toy.yaml")
+    return scales.load(root / "config/toy.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -192,6 +193,19 @@ def digits_inputs(tmp_path_factory):
     return lambda name: Inputs(scale, results(scale)[f"bonas/{name}"], root)
 
 
+@pytest.fixture(scope="module")
+def read_of(table_of, tmp_path_factory):
+    """Function from the name of a result to its table as read from its CSV."""
+    folder = tmp_path_factory.mktemp("csv")
+
+    @functools.cache
+    def read_again(name):
+        table_of(name).to_csv(folder / f"{name}.csv", index=False, float_format="%.6g")
+        return read_table(folder / f"{name}.csv")
+
+    return lambda name: read_again(name).copy()
+
+
 def by(table, *columns):
     return table.set_index(list(columns))
 
@@ -204,8 +218,12 @@ def test_a_scale_shows_what_it_has(opened, digits_inputs):
     assert not {"bonas/fig5", "bonas/transfer", "bonas/choices"} & set(results(few))
 
 
+def summary_of(table):
+    return table[table["part"] == "summary"]
+
+
 def test_table2_has_every_benchmark_and_method_with_the_papers_means(table_of):
-    table = table_of("table2")
+    table = summary_of(table_of("table2"))
     assert list(table["benchmark"].unique()) == ["nasbench101", "nasbench201", "digits201"]
     rows = by(table, "benchmark", "method")
     assert rows.loc[("nasbench101", "lanas"), "paper"] == 11390.7
@@ -227,7 +245,7 @@ def test_the_papers_ratios_are_those_of_its_text():
 
 
 def test_table2_by_hand(table_of):
-    table = by(table_of("table2"), "benchmark", "method").loc["nasbench201"]
+    table = by(summary_of(table_of("table2")), "benchmark", "method").loc["nasbench201"]
     bonas = table.loc["bonas"]
     assert bonas[["finished", "cap", "mean", "median"]].tolist() == [4, 100, 25, 20]
     assert np.isnan(bonas["restricted_to"])
@@ -246,14 +264,14 @@ def test_table2_by_hand(table_of):
     assert np.isnan(lanas["median"])
     assert lanas["median_ratio_least"] == 30 / 20
     # Its cap is above: both are compared within 100 samples.
-    chance = table.loc["random_distinct"]
-    assert chance[["upto", "finished_upto", "reference_finished_upto"]].tolist() == [100, 0, 100]
-    assert chance["ratio_upto"] == 100 / 25
-    assert chance["median_ratio"] == 600 / 20
+    random = table.loc["random_distinct"]
+    assert random[["upto", "finished_upto", "reference_finished_upto"]].tolist() == [100, 0, 100]
+    assert random["ratio_upto"] == 100 / 25
+    assert random["median_ratio"] == 600 / 20
 
 
 def test_a_bound_that_is_too_large_already_is_judged(inputs_of):
-    table = table2.waiting_table(inputs_of("table2"), "bonas_nasbench201")
+    table = table2.summary_table(inputs_of("table2"), "bonas_nasbench201")
     # The lower bound of 82.5 is more than twice a mean of 41, and less than twice one of 42.
     for mean, known in ((41.0, True), (42.0, False)):
         paper = {"nasbench201": {"regularized_evolution": mean, "bonas": 10.0}}
@@ -264,7 +282,7 @@ def test_a_bound_that_is_too_large_already_is_judged(inputs_of):
 
 
 def test_table2_counts_cells_that_share_the_best_and_marks_emulated_signals(table_of):
-    rows = table_of("table2").groupby("benchmark").first()
+    rows = summary_of(table_of("table2")).groupby("benchmark").first()
     assert rows.loc["nasbench201", ["cells", "best", "best_cells"]].tolist() == [15625, 97.0, 2]
     assert rows.loc["nasbench101", "best_cells"] == 1
     assert rows.loc["digits201", ["cells", "best_cells"]].tolist() == [15625, 4]
@@ -281,9 +299,8 @@ def test_caps_are_those_of_the_scale_or_of_the_policy(inputs_of, tmp_path):
     assert table2.caps(other, "bonas_nasbench201")["bonas"] == 1000
 
 
-def test_captions_say_what_was_stopped_and_what_is_lacking(inputs_of, table_of, digits_inputs):
-    inputs = inputs_of("table2")
-    text = table2.caption(table_of("table2"), inputs)
+def test_captions_say_what_was_stopped_and_what_is_lacking(read_of, digits_inputs):
+    text = table2.caption(read_of("table2"))
     assert "2 of 4 trials of regularized_evolution (after 100 samples)" in text
     assert "4 of 4 trials of lanas (after 30 samples)" in text
     assert "1 of 4 trials of random_distinct (after 1,000 samples)" in text
@@ -294,31 +311,61 @@ def test_captions_say_what_was_stopped_and_what_is_lacking(inputs_of, table_of, 
     assert "the best, 97.00 %, is that of 2 of 15,625 cells" in text
     assert "digits201 is this project's own benchmark, not the paper's." in text
     assert "**Emulated** in NAS-Bench-101, not from training runs: signal." in text
-    small = digits_inputs("table2")
-    text = table2.caption(table2.tabulate(small), small)
+    text = table2.caption(table2.tabulate(digits_inputs("table2")))
     assert "No trial was stopped at its cap." in text or "Stopped:" in text
     assert "Not run on" not in text
 
 
-def test_a_caption_without_stopped_trials_says_so(inputs_of, table_of):
-    inputs = inputs_of("table2")
-    table = table_of("table2")
+def test_a_caption_without_stopped_trials_says_so(read_of):
+    table = read_of("table2")
     whole = table[table["finished"] == table["n"]]
-    text = table2.caption(whole, inputs)
+    text = table2.caption(whole)
     assert text.count("No trial was stopped at its cap.") == 3
     assert "Stopped:" not in text
 
 
-def test_the_figure_marks_stopped_trials_and_unknown_means(inputs_of, table_of):
-    inputs = inputs_of("table2")
+def test_times_are_those_of_all_trials(table_of):
     table = table_of("table2")
-    figure = table2.draw(table, inputs)
+    times = by(table[table["part"] == "times"], "benchmark", "method")
+    assert (times.index.unique() == by(summary_of(table), "benchmark", "method").index).all()
+    ends = times[["samples", "found", "stopped"]].astype(int)
+    # 1,000 samples are the cap; both stopped trials ended after 100.
+    assert ends.loc[("nasbench201", "random_distinct")].to_numpy().tolist() == [
+        [400, 1, 0],
+        [600, 1, 0],
+        [800, 1, 0],
+        [1000, 0, 1],
+    ]
+    evolution = ends.loc[("nasbench201", "regularized_evolution")].to_numpy().tolist()
+    assert evolution == [[50, 1, 0], [80, 1, 0], [100, 0, 2]]
+    marks = times.groupby("benchmark")["emulated"].first().to_dict()
+    assert marks == {"nasbench101": "signal"} | REAL
+    samplers_times = table_of("samplers").query("part == 'times' and benchmark == 'nasbench201'")
+    assert list(samplers_times["method"].unique()) == list(samplers.SAMPLERS)
+
+
+def test_whole_numbers_are_written_with_all_their_digits():
+    summary = pd.DataFrame({"benchmark": ["a"], "method": ["b"], "cap": [12_345_678]})
+    times = pd.DataFrame({"benchmark": ["a"], "method": ["b"], "samples": [12_345_678]})
+    table = table2.in_parts(summary, [times])
+    text = table.to_csv(index=False, float_format="%.6g")
+    assert text.count("12345678") == 2
+
+
+def test_the_figure_marks_stopped_trials_and_unknown_means(read_of):
+    table = read_of("table2")
+    figure = table2.draw(table)
     columns = len(table["benchmark"].unique())
     above, below = figure.axes[1], figure.axes[columns + 1]
-    # A plus at the share of trials that had found it when others were stopped.
+    # A plus at the fraction of trials that had found it when others were stopped.
     lines = [line.get_xydata() for line in above.lines if line.get_marker() == "+"]
     marks = {tuple(points[0]) for points in lines if len(points)}
     assert marks == {(1000.0, 75.0), (100.0, 50.0), (30.0, 0.0)}
+    # The curve of BONAS, drawn with the widest line: a quarter with each of 10, 20, 30 and 40.
+    widest = max(above.lines, key=lambda line: line.get_linewidth())
+    start, *steps = widest.get_xydata().tolist()
+    assert start == [10, 0]
+    assert steps == [[10, 25], [20, 50], [30, 75], [40, 100]]
     texts = [text.get_text() for text in below.texts]
     assert {"found", "mean", "paper", "2/4", "> 82.5", "25.0", "72.5"} <= set(texts)
     assert above.get_xlim() == below.get_xlim()
@@ -364,7 +411,8 @@ def test_grid_is_of_whole_numbers_that_rise_to_the_end():
 
 def test_samplers_compares_all_pairs_in_the_papers_order(table_of):
     table = table_of("samplers")
-    rows = by(table[table["benchmark"] == "nasbench201"], "reference", "method")
+    rows = summary_of(table[table["benchmark"] == "nasbench201"])
+    rows = by(rows, "reference", "method")
     pairs = [("bonas", "bonas_random"), ("bonas", "bonas_rl"), ("bonas", "bonas")]
     assert list(rows.index) == [*pairs, ("bonas_rl", "bonas_random")]
     assert rows.loc[("bonas", "bonas_rl"), "ratio_upto"] == 40 / 25
@@ -376,14 +424,13 @@ def test_samplers_compares_all_pairs_in_the_papers_order(table_of):
     assert set(table.loc[table["benchmark"] == "digits201", "method"]) == {"bonas"}
 
 
-def test_samplers_figure_and_caption(inputs_of, table_of):
-    inputs = inputs_of("samplers")
-    table = table_of("samplers")
-    figure = samplers.draw(table, inputs)
+def test_samplers_figure_and_caption(read_of):
+    table = read_of("samplers")
+    figure = samplers.draw(table)
     text = figure.axes[1].texts[0].get_text()
     assert re.search(r"BONAS\(RL\), BONAS\(RS\): p = 0\.\d{3}", text)
     assert samplers.p_words(1e-9) == "p < 0.001"
-    assert "rests on an arbitrary order" in samplers.caption(table, inputs)
+    assert "rests on an arbitrary order" in samplers.caption(table)
 
 
 def test_fig5_has_the_weights_that_searches_are_trained_with(table_of):
@@ -395,52 +442,58 @@ def test_fig5_has_the_weights_that_searches_are_trained_with(table_of):
     assert weights["bonas_mse", 0] == 1
     assert weights.loc[:, 100].to_numpy() == pytest.approx(1)
     assert set(table["part"]) == {"weights", "accuracy", "samples"}
-    waits = by(table[table["part"] == "samples"], "method")
-    assert waits.loc["bonas_mse", ["mean", "mean_ratio", "later"]].tolist() == [50, 2, 3]
-    assert waits.loc["bonas_linear", "finished"] == 3
+    summary = by(table[table["part"] == "samples"], "method")
+    assert summary.loc["bonas_mse", ["mean", "mean_ratio", "later"]].tolist() == [50, 2, 3]
+    assert summary.loc["bonas_linear", "finished"] == 3
     curve = by(table[table["part"] == "accuracy"], "method", "samples")
     assert curve.loc[("bonas_mse", 30), "lead"] == pytest.approx(95.75 - 93.25)
 
 
-def test_fig5_figure_and_caption(inputs_of, table_of):
-    inputs = inputs_of("fig5")
-    table = table_of("fig5")
-    figure = fig5.draw(table, inputs)
+def test_fig5_figure_and_caption(read_of):
+    table = read_of("fig5")
+    figure = fig5.draw(table)
+    assert len(figure.axes) == 4
     titles = [ax.get_title(loc="left") or ax.get_title() for ax in figure.axes]
     assert {"(a) Weights", "(b) NAS-Bench-101"} <= set(titles)
-    text = fig5.caption(table, inputs)
+    text = fig5.caption(table)
     assert "NAS-Bench-101: Stopped: 1 of 4 trials of bonas_linear (after 100 samples)." in text
     assert "same random stream" in text
 
 
-def test_choices_name_the_settings_of_variants(inputs_of, table_of):
-    inputs = inputs_of("choices")
-    table = table_of("choices")
-    assert table["method"].tolist() == ["bonas", "bonas_sum"]
-    text = choices.caption(table, inputs)
+def test_choices_name_the_settings_of_variants(read_of):
+    table = read_of("choices")
+    summary = summary_of(table)
+    assert summary["method"].tolist() == ["bonas", "bonas_sum"]
+    assert summary["settings"].tolist() == ["default", "normalized = False"]
+    text = choices.caption(table)
     assert "Variants: bonas_sum: normalized = False." in text
     assert "1 of 4 trials of bonas_sum (after 100 samples)" in text
-    labels = [label.get_text() for label in choices.draw(table, inputs).axes[1].get_yticklabels()]
+    labels = [label.get_text() for label in choices.draw(table).axes[1].get_yticklabels()]
     assert labels == ["default", "bonas_sum"]
+    assert "Variants:" not in choices.caption(table[table["method"] == "bonas"])
 
 
-def test_transfer_by_hand(inputs_of, table_of):
-    inputs = inputs_of("transfer")
-    table = table_of("transfer")
+def test_transfer_by_hand(read_of):
+    table = read_of("transfer")
     assert list(table["benchmark"].unique()) == ["nasbench101_seven"]
-    rows = by(table, "method")
+    rows = by(summary_of(table), "method")
     assert rows.loc["pretrained", ["mean", "cap", "paper"]].tolist() == [25, 100, 511.9]
     scratch = rows.loc["from_scratch"]
     assert scratch[["finished", "cap", "restricted_mean"]].tolist() == [3, 60, 45]
     assert scratch[["upto", "ratio_upto"]].tolist() == [60, 45 / 25]
     assert scratch["median_ratio"] == 40 / 20
     assert scratch["paper_ratio"] == pytest.approx(2.7, abs=0.01)
-    assert (table["prior_cells"] == 60).all()
-    text = transfer.caption(table, inputs)
+    assert (rows["prior_cells"] == 60).all()
+    times = by(table[table["part"] == "times"], "method")
+    assert times.loc["pretrained", "samples"].tolist() == [10, 20, 30, 40]
+    assert times.loc["from_scratch", "samples"].tolist() == [20, 40, 60]
+    # One trial found it with its last sample, one did not.
+    assert times.loc["from_scratch", ["found", "stopped"]].iloc[-1].tolist() == [1, 1]
+    text = transfer.caption(table)
     assert "1 of 4 trials of from_scratch (after 60 samples)" in text
     assert "first trained on the 60 classes of six" in text
     assert "**Emulated** in NAS-Bench-101, seven vertices" in text
-    assert transfer.draw(table, inputs).axes[1].get_xlim()[1] > 1386.4
+    assert transfer.draw(table).axes[1].get_xlim()[1] > 1386.4
 
 
 @pytest.mark.slow
@@ -448,7 +501,7 @@ def test_transfer_by_hand(inputs_of, table_of):
 def test_results_are_whole_and_repeat_byte_for_byte(name, inputs_of, tmp_path):
     first = make(inputs_of(name), tmp_path / "a")
     second = make(inputs_of(name), tmp_path / "b")
-    assert [path.suffix[1:] for path in first] == list(KINDS)
+    assert [path.suffix[1:] for path in first] == ["csv", "svg", "png", "md"]
     for one, other in zip(first, second, strict=True):
         assert one.read_bytes() == other.read_bytes()
 
@@ -459,8 +512,32 @@ def test_the_shipped_benchmark_alone_is_enough(name, digits_inputs):
     module = load(inputs.result)
     table = module.tabulate(inputs)
     assert set(table["benchmark"]) == {"digits201"}
-    module.draw(table, inputs)
-    assert "digits201 is this project's own benchmark" in module.caption(table, inputs)
+    module.draw(table)
+    assert "digits201 is this project's own benchmark" in module.caption(table)
+
+
+def test_a_table_without_the_single_trials_is_not_drawn(read_of, tmp_path):
+    old = summary_of(read_of("table2")).drop(columns=["part", "samples", "found", "stopped"])
+    with pytest.raises(DagnasError, match="bonas/table2 has no column 'part'"):
+        draw(all_results()["bonas/table2"], old, tmp_path / "table2")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pictures_of_a_table_and_of_its_csv_are_alike(name, read_of, table_of):
+    module = load(all_results()[f"bonas/{name}"])
+    assert module.caption(read_of(name)) == module.caption(table_of(name))
+    one, other = module.draw(read_of(name)), module.draw(table_of(name))
+    for a, b in zip(one.axes, other.axes, strict=True):
+        assert [text.get_text() for text in a.texts] == [text.get_text() for text in b.texts]
+        assert a.get_xlim() == pytest.approx(b.get_xlim(), rel=1e-5)
+        assert a.get_ylim() == pytest.approx(b.get_ylim(), rel=1e-5)
+        for line, same in zip(a.lines, b.lines, strict=True):
+            assert line.get_color() == same.get_color()
+            for x, y in zip(line.get_data(), same.get_data(), strict=True):
+                np.testing.assert_allclose(
+                    np.asarray(x, dtype=float), np.asarray(y, dtype=float), rtol=1e-5
+                )
 
 
 # Claims.

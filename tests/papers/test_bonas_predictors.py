@@ -9,9 +9,10 @@ from scipy import stats
 from dagnas.files import write_parquet
 from dagnas.papers.bonas import fig3, table1
 from dagnas.papers.inputs import Inputs
-from dagnas.papers.make import make
+from dagnas.papers.make import make, read_table, write_table
 from dagnas.papers.result import results
-from dagnas.pipeline import config
+from dagnas.pipeline import scales
+from dagnas.pipeline.kinds import KINDS
 from dagnas.seeds import stream
 
 SPLIT = "loss: mse, shares: [0.85, 0.1], epochs: {wide_mlp: 2, lstm: 3, gcn: 4}"
@@ -35,8 +36,8 @@ def inputs_of(tmp_path_factory):
     root = tmp_path_factory.mktemp("predictors")
     (root / "config").mkdir()
     (root / "config/toy.yaml").write_text(SCALE)
-    scale = config.load(root / "config/toy.yaml")
-    for name in scale.rankings:
+    scale = scales.load(root / "config/toy.yaml")
+    for name, job in scale.jobs("ranking").items():
         rng = stream(name)
         frames = []
         for trial in range(2):
@@ -55,10 +56,25 @@ def inputs_of(tmp_path_factory):
                 )
                 for predictor, noise in NOISE.items()
             ]
-        about = {"dagnas.emulated": '["target"]' if "101" in name else "[]"}
+        about = {
+            "dagnas.benchmark": job.benchmark,
+            "dagnas.target": job.target,
+            "dagnas.emulated": '["target"]' if "101" in name else "[]",
+        }
         table = pa.Table.from_pandas(pd.concat(frames), preserve_index=False)
-        write_parquet(table, root / scale.ranking_path(name), about)
+        write_parquet(table, root / KINDS.get("ranking").path(scale, name), about)
     return lambda name: Inputs(scale, results(scale)[f"bonas/{name}"], root)
+
+
+@pytest.fixture
+def read_of(inputs_of, tmp_path):
+    """Function from the name of a result to its table as read from its CSV."""
+
+    def read_again(name):
+        write_table(inputs_of(name), tmp_path / f"{name}.csv")
+        return read_table(tmp_path / f"{name}.csv")
+
+    return read_again
 
 
 def test_table1_by_hand(inputs_of):
@@ -86,23 +102,21 @@ def test_table1_by_hand(inputs_of):
     assert (table.loc["nasbench101", "emulated"] == "target").all()
 
 
-def test_the_data_set_that_was_never_released_is_shown_as_not_run(inputs_of):
-    inputs = inputs_of("table1")
-    table = table1.tabulate(inputs)
+def test_the_data_set_that_was_never_released_is_shown_as_not_run(read_of):
+    table = read_of("table1")
     rows = table[table["benchmark"] == "lstm12k"]
     assert rows["paper"].tolist() == [53.0, 56.0, 74.2]
     assert (rows["n"] == 0).all()
     assert rows["pearson"].isna().all()
-    *_, last = table1.draw(table, inputs).axes
+    *_, last = table1.draw(table).axes
     assert "not run: never released" in last.get_xlabel()
     assert [text.get_text() for text in last.texts] == ["paper 53.0", "paper 56.0", "paper 74.2"]
-    assert "LSTM-12K is not run" in table1.caption(table, inputs)
+    assert "LSTM-12K is not run" in table1.caption(table)
 
 
-def test_the_figure_of_table1_has_ours_and_the_papers(inputs_of):
-    inputs = inputs_of("table1")
-    table = table1.tabulate(inputs)
-    first, second, _ = table1.draw(table, inputs).axes
+def test_the_figure_of_table1_has_ours_and_the_papers(read_of):
+    table = read_of("table1")
+    first, second, _ = table1.draw(table).axes
     texts = [text.get_text() for text in first.texts]
     assert texts[-1] == "EMULATED: target"
     assert [text.split("paper ")[1] for text in texts[:-1]] == ["83.0", "74.1", "84.1"]
@@ -110,13 +124,17 @@ def test_the_figure_of_table1_has_ours_and_the_papers(inputs_of):
     lstm = f"{mine['pearson']:.1f} \N{PLUS-MINUS SIGN} {mine['pearson_sd']:.1f}, paper 79.5"
     assert second.texts[1].get_text() == lstm
     # One trial has no spread.
-    _, second, _ = table1.draw(table.assign(pearson_sd=np.nan), inputs).axes
+    _, second, _ = table1.draw(table.assign(pearson_sd=np.nan)).axes
     assert second.texts[1].get_text() == f"{mine['pearson']:.1f}, paper 79.5"
 
 
-def test_captions_say_how_predictors_were_trained(inputs_of):
-    inputs = inputs_of("table1")
-    text = table1.caption(table1.tabulate(inputs), inputs)
+def test_captions_say_how_predictors_were_trained(read_of):
+    table = read_of("table1")
+    run = table[table["n"] > 0].set_index(["benchmark", "predictor"])
+    assert (
+        run["epochs"].unstack()[["wide_mlp", "lstm", "gcn"]].to_numpy().tolist() == [[2, 3, 4]] * 2
+    )
+    text = table1.caption(table)
     words = "test accuracy after 108 epochs, 25,500 training and 1,500 test cells, 2 trials. "
     assert f"NAS-Bench-101: {words}Epochs: MLP 2, LSTM 3, GCN 4." in text
     assert "**Emulated** in the table" in text
@@ -152,10 +170,9 @@ def test_density_is_a_sum_of_gaussians():
     assert np.isnan(fig3.density(np.stack([points[0], np.ones(40)]))).all()
 
 
-def test_fig3_panels(inputs_of):
-    inputs = inputs_of("fig3")
-    table = fig3.tabulate(inputs)
-    panels = [ax for ax in fig3.draw(table, inputs).axes if ax.get_title()]
+def test_fig3_panels(read_of):
+    table = read_of("fig3")
+    panels = [ax for ax in fig3.draw(table).axes if ax.get_title()]
     titles = [ax.get_title() for ax in panels]
     assert titles[:4] == [
         "NAS-Bench-101: MLP",
@@ -167,7 +184,7 @@ def test_fig3_panels(inputs_of):
     assert panels[5].texts[0].get_text() == f"{shown['nasbench201', 'gcn']:.1f} %"
     line = panels[0].lines[0].get_xydata()
     assert (line[:, 0] == line[:, 1]).all()
-    assert "points lie outside of the panels" in fig3.caption(table, inputs)
+    assert "points lie outside of the panels" in fig3.caption(table)
 
 
 @pytest.mark.slow

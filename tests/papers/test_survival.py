@@ -1,4 +1,4 @@
-"""Waiting times with stopped trials: estimates and tests against values worked out by hand."""
+"""Censored times: estimates and tests against values worked out by hand."""
 
 import numpy as np
 import pandas as pd
@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dagnas.analysis import survival
-from dagnas.analysis.survival import Waits
+from dagnas.analysis.survival import CensoredTimes
 
 
 def waited(*samples):
     """Trials; a negative number is one that was stopped."""
     array = np.array(samples)
-    return Waits(np.abs(array), array > 0)
+    return CensoredTimes(np.abs(array), array > 0)
 
 
 #: Weeks in remission of the maintained group of Miller (1997), the standard example; its survival
@@ -23,12 +23,12 @@ REMISSION = waited(9, 13, -13, 18, 23, -28, 31, 34, -45, 48, -161)
 
 
 def test_curve_is_the_textbooks():
-    samples, shares = survival.curve(REMISSION)
-    risen = dict(zip(samples.tolist(), shares.tolist(), strict=True))
+    samples, fractions = survival.curve(REMISSION)
+    risen = dict(zip(samples.tolist(), fractions.tolist(), strict=True))
     survivors = {9: 0.909, 13: 0.818, 18: 0.716, 23: 0.614, 31: 0.491, 34: 0.368, 48: 0.184}
-    for sample, share in survivors.items():
-        assert risen[sample] == pytest.approx(1 - share, abs=6e-4)
-    # Where only a trial was stopped nothing changes, but the curve goes on to it.
+    for sample, fraction in survivors.items():
+        assert risen[sample] == pytest.approx(1 - fraction, abs=6e-4)
+    # Where only a trial was stopped nothing changes, but the curve reaches to it.
     assert risen[28] == risen[23]
     assert samples[-1] == 161
 
@@ -36,8 +36,8 @@ def test_curve_is_the_textbooks():
 def test_median_and_its_interval_are_those_of_the_log_log_scale():
     # Limits are S^exp(+-1.96 se / (S ln S)). Lower: 0.508 at 9, 0.448 at 13, so that 13 is the
     # first at which a half is not below the interval. Upper: 0.525 at 48, the last, so none.
-    def limit(share, error, side):
-        return share ** np.exp(side * 1.96 * error / (share * -np.log(share)))
+    def limit(fraction, error, side):
+        return fraction ** np.exp(side * 1.96 * error / (fraction * -np.log(fraction)))
 
     assert limit(0.909, 0.0867, 1) == pytest.approx(0.508, abs=2e-3)
     assert limit(0.818, 0.1163, 1) == pytest.approx(0.448, abs=2e-3)
@@ -113,10 +113,10 @@ def test_a_trial_that_ended_before_its_cap_restricts_the_mean():
 
 @given(st.lists(st.integers(1, 200), min_size=1, max_size=40), st.integers(1, 150))
 def test_restricted_mean_is_the_area_under_the_curve(times, cap):
-    whole = Waits(np.array(times), np.ones(len(times), dtype=bool))
+    whole = CensoredTimes(np.array(times), np.ones(len(times), dtype=bool))
     stopped = whole.until(cap)
-    samples, shares = survival.curve(stopped)
-    unfinished = 1 - np.concatenate([[0], shares])
+    samples, fractions = survival.curve(stopped)
+    unfinished = 1 - np.concatenate([[0], fractions])
     steps = np.diff(np.concatenate([[0], samples, [cap]]))
     found = survival.summary(stopped, cap)
     assert found.restricted_mean <= np.mean(times) + 1e-9
@@ -129,6 +129,25 @@ def test_until_forgets_what_came_later():
     samples, found = waited(5, 10, 11, -20).until(10)
     assert samples.tolist() == [5, 10, 10, 10]
     assert found.tolist() == [True, True, False, False]
+
+
+def test_tally_counts_trials_that_ended_after_equal_numbers_of_samples():
+    found = survival.tally(waited(30, 10, -30, 10, -40))
+    assert found.to_dict("list") == {
+        "samples": [10, 30, 40],
+        "found": [2, 1, 0],
+        "stopped": [0, 1, 1],
+    }
+
+
+@given(st.lists(st.tuples(st.integers(1, 20), st.booleans()), min_size=1, max_size=40))
+def test_times_come_back_from_their_tally_but_for_the_order(trials):
+    samples, found = map(np.array, zip(*trials, strict=True))
+    times = survival.from_tally(survival.tally(CensoredTimes(samples, found)))
+    back = zip(times.samples.tolist(), times.found.tolist(), strict=True)
+    assert sorted(back) == sorted(trials)
+    # Those that found it come first.
+    assert (np.diff(times.found.astype(int)) <= 0).all()
 
 
 def test_log_rank_by_hand():
@@ -203,8 +222,8 @@ def traces():
     return pd.DataFrame(rows, columns=["method", "trial", "step", "signal"])
 
 
-def test_waits_of_traces():
-    found = survival.waits(traces(), 95.0)
+def test_times_of_traces():
+    found = survival.times_to_best(traces(), 95.0)
     assert list(found) == ["b", "a"]
     assert found["b"].samples.tolist() == [7, 10]
     assert found["b"].found.tolist() == [True, False]
@@ -228,7 +247,7 @@ def test_p_values_are_corrected_within_each_benchmark():
 
 
 def test_table_has_the_same_columns_with_and_without_a_reference():
-    found = survival.waits(traces(), 95.0)
+    found = survival.times_to_best(traces(), 95.0)
     caps = {"a": 20, "b": 10}
     table = survival.table(found, caps, "a").set_index("method")
     assert table.loc["b", "ratio_upto"] == (7 + 10) / (3 + 5)

@@ -1,8 +1,8 @@
-"""Samples until a search finds the best cell, where some trials were stopped before they had.
+"""Survival analysis of the samples that a search takes until it finds the best cell.
 
-Of a stopped trial we know that it took more samples than it was given, and no more than that
-("censored"). Nothing here goes beyond what was sampled: means are restricted to it, and a median
-is given only if half of the trials got there.
+A trial that was stopped before it found that cell is right-censored: it would have taken more
+samples than it was given, and nothing else is known. No number here is extrapolated. Means are
+restricted to what was sampled, and a median is given only if half of the trials got there.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from scipy.stats import CensoredData
 
 
-class Waits(NamedTuple):
-    """What the trials of one method took, in the order of their numbers.
+class CensoredTimes(NamedTuple):
+    """Right-censored times to the best cell, in samples, of the trials of one method.
 
     Attributes
     ----------
@@ -35,9 +35,9 @@ class Waits(NamedTuple):
     samples: NDArray[np.int64]
     found: NDArray[np.bool_]
 
-    def until(self, most: int) -> Waits:
-        """What would be known if every trial had been stopped after ``most`` samples."""
-        return Waits(np.minimum(self.samples, most), self.found & (self.samples <= most))
+    def until(self, most: int) -> CensoredTimes:
+        """Times that would be known if every trial had been stopped after ``most`` samples."""
+        return CensoredTimes(np.minimum(self.samples, most), self.found & (self.samples <= most))
 
     def followed(self, cap: int) -> int:
         """Samples up to which every trial is known: ``cap``, or fewer where one ended early."""
@@ -53,7 +53,7 @@ class Median(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """What the trials of one method took.
+    """Statistics of the times of one method.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class Summary(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """How a method compares with a reference; ratios above 1 favour the reference.
+    """Comparison of a method with a reference; ratios above 1 favour the reference.
 
     Attributes
     ----------
@@ -121,8 +121,8 @@ class Comparison(NamedTuple):
     median_ratio_least: float
 
 
-def waits(traces: pd.DataFrame, best: float) -> dict[str, Waits]:
-    """What the trials of every method took.
+def times_to_best(traces: pd.DataFrame, best: float) -> dict[str, CensoredTimes]:
+    """Times of the trials of every method, in the order of the trials' numbers.
 
     Parameters
     ----------
@@ -134,32 +134,62 @@ def waits(traces: pd.DataFrame, best: float) -> dict[str, Waits]:
     found = {}
     for method, trials in traces.groupby("method", sort=False):
         last = trials.sort_values(["trial", "step"]).groupby("trial").tail(1)
-        found[str(method)] = Waits(last["step"].to_numpy() + 1, last["signal"].to_numpy() >= best)
+        found[str(method)] = CensoredTimes(
+            last["step"].to_numpy() + 1, last["signal"].to_numpy() >= best
+        )
     return found
 
 
-def _censored(of: Waits) -> CensoredData:
-    from scipy.stats import CensoredData
-
-    return CensoredData(uncensored=of.samples[of.found], right=of.samples[~of.found])
-
-
-def curve(of: Waits) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Kaplan-Meier estimate of the share of trials that have found the best cell.
+def tally(times: CensoredTimes) -> pd.DataFrame:
+    """Count the trials that ended after each number of samples.
 
     Returns
     -------
-    samples, shares : ndarray
-        The share from each number of samples up to the next; the last one is where the last trial
-        ended.
+    DataFrame
+        Columns samples, in rising order; found (trials that found the best cell with that sample);
+        and stopped (trials that were stopped after it).
+    """
+    import pandas as pd
+
+    samples, places = np.unique(times.samples, return_inverse=True)
+    found = np.bincount(places[times.found], minlength=len(samples))
+    stopped = np.bincount(places[~times.found], minlength=len(samples))
+    return pd.DataFrame({"samples": samples, "found": found, "stopped": stopped})
+
+
+def from_tally(ends: pd.DataFrame) -> CensoredTimes:
+    """Times that `tally` counted, without the order of the trials: first those that found it."""
+    samples, found, stopped = (
+        ends[column].to_numpy(np.int64) for column in ("samples", "found", "stopped")
+    )
+    return CensoredTimes(
+        np.concatenate([np.repeat(samples, found), np.repeat(samples, stopped)]),
+        np.arange(found.sum() + stopped.sum()) < found.sum(),
+    )
+
+
+def _censored(times: CensoredTimes) -> CensoredData:
+    from scipy.stats import CensoredData
+
+    return CensoredData(uncensored=times.samples[times.found], right=times.samples[~times.found])
+
+
+def curve(times: CensoredTimes) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Kaplan-Meier estimate of the fraction of trials that have found the best cell.
+
+    Returns
+    -------
+    samples, fractions : ndarray
+        The fraction from each number of samples up to the next; the last one is where the last
+        trial ended.
     """
     from scipy.stats import ecdf
 
-    rising = ecdf(_censored(of)).cdf
+    rising = ecdf(_censored(times)).cdf
     return rising.quantiles.astype(np.int64), rising.probabilities
 
 
-def median(of: Waits) -> Median:
+def median(times: CensoredTimes) -> Median:
     """Samples by which half of the trials have found the best cell, by the Kaplan-Meier estimate.
 
     The interval holds all numbers of samples at which a half is within the pointwise interval of
@@ -167,15 +197,15 @@ def median(of: Waits) -> Median:
     """
     from scipy.stats import ecdf
 
-    waiting = ecdf(_censored(of)).sf
+    waiting = ecdf(_censored(times)).sf
     with warnings.catch_warnings():
         # The interval is not defined before the first success and where no trial is left.
         warnings.simplefilter("ignore", RuntimeWarning)
         interval = waiting.confidence_interval(0.95, method="log-log")
 
-    def first(shares: NDArray[np.float64], otherwise: float) -> float:
+    def first(survivors: NDArray[np.float64], otherwise: float) -> float:
         # A product of many fractions may miss one half by its last digit.
-        below = np.flatnonzero(shares <= 0.5 + 1e-9)
+        below = np.flatnonzero(survivors <= 0.5 + 1e-9)
         return float(waiting.quantiles[below[0]]) if len(below) else otherwise
 
     return Median(
@@ -185,7 +215,7 @@ def median(of: Waits) -> Median:
     )
 
 
-def log_rank(one: Waits, other: Waits) -> float:
+def log_rank(one: CensoredTimes, other: CensoredTimes) -> float:
     """Two-sided p-value of the log-rank test that two methods find the best cell equally soon.
 
     NaN if no trial of either found it.
@@ -198,7 +228,7 @@ def log_rank(one: Waits, other: Waits) -> float:
         return float(logrank(_censored(one), _censored(other)).pvalue)
 
 
-def sign_test(one: Waits, other: Waits) -> tuple[int, int, float]:
+def sign_test(one: CensoredTimes, other: CensoredTimes) -> tuple[int, int, float]:
     """Compare trials of equal numbers.
 
     Returns
@@ -211,35 +241,37 @@ def sign_test(one: Waits, other: Waits) -> tuple[int, int, float]:
     """
     from scipy.stats import binomtest
 
-    a, b = (np.where(w.found, w.samples, np.inf) for w in (one, other))
+    a, b = (np.where(times.found, times.samples, np.inf) for times in (one, other))
     sooner, later = int((a < b).sum()), int((a > b).sum())
     decided = sooner + later
     return sooner, later, float(binomtest(sooner, decided).pvalue) if decided else 1.0
 
 
-def summary(of: Waits, cap: int) -> Summary:
-    """What the trials of one method took, each of at most ``cap`` samples."""
-    whole, most = bool(of.found.all()), of.followed(cap)
-    counted = of.samples if whole else of.until(most).samples
+def summary(times: CensoredTimes, cap: int) -> Summary:
+    """Statistics of the trials of one method, each of at most ``cap`` samples."""
+    whole, most = bool(times.found.all()), times.followed(cap)
+    counted = times.samples if whole else times.until(most).samples
     return Summary(
-        len(of.samples),
-        int(of.found.sum()),
+        len(times.samples),
+        int(times.found.sum()),
         cap,
         float(counted.mean()) if whole else np.nan,
         float(counted.mean()),
         np.nan if whole else most,
         float(counted.std(ddof=1) / np.sqrt(len(counted))) if len(counted) > 1 else np.nan,
-        *median(of),
+        *median(times),
     )
 
 
-def comparison(of: Waits, reference: Waits, cap: int, reference_cap: int) -> Comparison:
-    """How a method compares with another, whose trials have caps of their own."""
-    mine, other = summary(of, cap), summary(reference, reference_cap)
-    upto = min(of.followed(cap), reference.followed(reference_cap))
-    one, two = of.until(upto), reference.until(upto)
+def comparison(
+    times: CensoredTimes, reference: CensoredTimes, cap: int, reference_cap: int
+) -> Comparison:
+    """Comparison of a method with another, whose trials have caps of their own."""
+    mine, other = summary(times, cap), summary(reference, reference_cap)
+    upto = min(times.followed(cap), reference.followed(reference_cap))
+    one, two = times.until(upto), reference.until(upto)
     anyone = one.found.any() or two.found.any()
-    reached = of.followed(cap) if np.isnan(mine.median) else mine.median
+    reached = times.followed(cap) if np.isnan(mine.median) else mine.median
     return Comparison(
         upto,
         float(100 * one.found.mean()),
@@ -254,7 +286,9 @@ def comparison(of: Waits, reference: Waits, cap: int, reference_cap: int) -> Com
     )
 
 
-def table(of: Mapping[str, Waits], caps: Mapping[str, int], reference: str) -> pd.DataFrame:
+def table(
+    methods: Mapping[str, CensoredTimes], caps: Mapping[str, int], reference: str
+) -> pd.DataFrame:
     """Summary of every method, and its comparison with ``reference``, if that is among them.
 
     Returns
@@ -266,25 +300,25 @@ def table(of: Mapping[str, Waits], caps: Mapping[str, int], reference: str) -> p
     import pandas as pd
 
     rows: list[dict[str, Any]] = []
-    for method, mine in of.items():
-        row = {"method": method, **summary(mine, caps[method])._asdict()}
-        if method != reference and reference in of:
-            compared = comparison(mine, of[reference], caps[method], caps[reference])
+    for method, times in methods.items():
+        row = {"method": method, **summary(times, caps[method])._asdict()}
+        if method != reference and reference in methods:
+            compared = comparison(times, methods[reference], caps[method], caps[reference])
             row |= compared._asdict()
         rows.append(row)
     return pd.DataFrame(rows, columns=["method", *Summary._fields, *Comparison._fields])
 
 
-def corrected(of: pd.DataFrame) -> pd.DataFrame:
+def corrected(tables: pd.DataFrame) -> pd.DataFrame:
     """Table whose p-values are corrected for their number by Holm's rule.
 
     Parameters
     ----------
-    of : DataFrame
+    tables : DataFrame
         Tables as `table` makes them, with a column benchmark; each benchmark's tests are a family.
     """
-    result = of.copy()
-    for _, rows in of.groupby("benchmark"):
+    result = tables.copy()
+    for _, rows in tables.groupby("benchmark"):
         for column in ("logrank_p", "sign_p"):
             known = rows[column].dropna()
             result.loc[known.index, column] = holm(known.to_numpy())

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 from dagnas.analysis import survival
 from dagnas.papers.bonas.table2 import (
     BENCHMARKS,
-    all_waits,
     compared_sentence,
-    waiting_caption,
-    waiting_figure,
-    waiting_table,
+    in_parts,
+    study_times,
+    summary_rows,
+    summary_table,
+    times_caption,
+    times_figure,
+    times_table,
 )
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.result import Result
@@ -24,9 +27,9 @@ STUDIES = tuple(f"bonas_choices_{benchmark}" for benchmark in BENCHMARKS)
 RESULT = Result(
     place="Ablation",
     title="Choices that the paper leaves open, or its code makes otherwise",
-    studies=STUDIES,
+    reads={"studies": STUDIES},
     benchmarks=BENCHMARKS,
-    optional=STUDIES + BENCHMARKS,
+    required=(),
 )
 #: Labels and colours of the variants.
 VARIANTS = {
@@ -36,43 +39,54 @@ VARIANTS = {
     "bonas_large_pool": ("pool of 10,000", "#CC79A7"),
     "bonas_long": ("500 epochs, not 100", "#D55E00"),
 }
+#: Settings of what is no variant.
+DEFAULT = "default"
 
 
 def tabulate(inputs: Inputs) -> pd.DataFrame:
-    """What every variant took, and how it compares with the default.
+    """Samples that every variant took, and a comparison with the default.
 
     Returns
     -------
     DataFrame
-        Columns of table 2, but for the paper's.
+        Columns of table 2, but for the paper's; for "summary" also settings (of the variant, such
+        as "loss = log", or "default").
     """
     import pandas as pd
 
-    frames = [waiting_table(inputs, study) for study in inputs.result.studies]
-    return survival.corrected(pd.concat(frames, ignore_index=True))
+    studies = inputs.result.names("studies")
+    summary = pd.concat([summary_table(inputs, study) for study in studies], ignore_index=True)
+    settings = [settings_words(inputs, method) for method in summary["method"]]
+    times = [times_table(inputs, study, study_times(inputs, study)) for study in studies]
+    return in_parts(survival.corrected(summary).assign(settings=settings), times)
 
 
-def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
+def settings_words(inputs: Inputs, method: str) -> str:
+    """Settings in which a variant differs from its method, or `DEFAULT`."""
+    variant = inputs.config.section("variants").get(method)
+    settings = variant.settings if variant else {}
+    return ", ".join(f"{key} = {value}" for key, value in settings.items()) or DEFAULT
+
+
+def draw(table: pd.DataFrame) -> Figure:
     """Panels of table 2."""
     from dagnas.drawing.style import METHODS, Look
 
     known = {name: Look(label, colour) for name, (label, colour) in VARIANTS.items()}
     known["bonas"] = METHODS["bonas"]._replace(label="default")
-    return waiting_figure(table, all_waits(inputs, inputs.result.studies), known)
+    return times_figure(table, known)
 
 
-def caption(table: pd.DataFrame, inputs: Inputs) -> str:
-    """Table 2's caption, and what the variants are."""
-    return " ".join(
-        filter(
-            None,
-            [
-                waiting_caption(table),
-                variants_sentence(table, inputs),
-                compared_sentence("the default", "variants"),
-                PAIRED,
-            ],
-        )
+def caption(table: pd.DataFrame) -> str:
+    """Table 2's caption, and the settings of the variants."""
+    from dagnas.papers.panels import join_sentences
+
+    summary = summary_rows(table)
+    return join_sentences(
+        times_caption(summary),
+        variants_sentence(summary),
+        compared_sentence("the default", "variants"),
+        PAIRED,
     )
 
 
@@ -83,11 +97,10 @@ PAIRED = (
 )
 
 
-def variants_sentence(table: pd.DataFrame, inputs: Inputs) -> str:
+def variants_sentence(summary: pd.DataFrame) -> str:
     """Settings of the variants in a table, "" if there are none."""
+    settings = dict(zip(summary["method"], summary["settings"], strict=True))
     variants = "; ".join(
-        f"{name}: {', '.join(f'{key} = {value}' for key, value in variant.settings.items())}"
-        for name, variant in inputs.config.variants.items()
-        if name in set(table["method"])
+        f"{method}: {words}" for method, words in settings.items() if words != DEFAULT
     )
     return f"Variants: {variants}." if variants else ""

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 RESULT = Result(
     place="Figures 3 and 6",
     title="Predicted and actual accuracies",
-    rankings=RANKINGS,
-    optional=RANKINGS,
+    reads={"rankings": RANKINGS},
+    required=(),
 )
 #: Cells of a panel, so that the picture stays small; the correlation is that of all test cells.
 SHOWN = 1000
@@ -40,7 +40,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     from scipy.stats import pearsonr
 
     frames = []
-    for name in inputs.result.rankings:
+    for name in inputs.result.names("rankings"):
         scores = inputs.ranking(name)
         benchmark = scores["benchmark"].iloc[0]
         first = scores[scores["trial"] == scores["trial"].min()]
@@ -85,7 +85,7 @@ def density(points: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.full(points.shape[1], np.nan)
 
 
-def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
+def draw(table: pd.DataFrame) -> Figure:
     """A row a benchmark, a panel a predictor; the line is where both accuracies are equal."""
     from matplotlib.figure import Figure
 
@@ -129,15 +129,15 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     return figure
 
 
-def caption(table: pd.DataFrame, inputs: Inputs) -> str:
-    """What is shown, how many cells, and what lies outside."""
-    from dagnas.papers.panels import between, emulated_sentence, own_sentence
+def caption(table: pd.DataFrame) -> str:
+    """Points that are shown, their number, and how many lie outside of the panels."""
+    from dagnas.papers.panels import between, emulated_sentence, join_sentences, own_sentence
 
     outside = sum(
         int((~row["predicted"].between(row["actual"].min() - 3, row["actual"].max() + 3)).sum())
         for _, row in table.groupby("benchmark")
     )
-    sentences = [
+    return join_sentences(
         f"Predicted and actual test accuracies of cells held out (trial {between(table['trial'])})."
         f" A panel shows {SHOWN:,} of the test cells, drawn at random, or all if there are fewer; "
         "colours are the density of a Gaussian kernel estimator fitted on these points. In the "
@@ -147,5 +147,4 @@ def caption(table: pd.DataFrame, inputs: Inputs) -> str:
         f"{outside} points lie outside of the panels." if outside else "",
         own_sentence(table["benchmark"]),
         emulated_sentence(table["emulated"]),
-    ]
-    return " ".join(filter(None, sentences))
+    )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dagnas.analysis.incumbents import incumbent
-from dagnas.papers.bonas.table2 import BENCHMARKS, REFERENCE, STUDIES, caps
+from dagnas.papers.bonas.table2 import BENCHMARKS, REFERENCE, STUDIES, benchmark_name, caps
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.result import Result
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 RESULT = Result(
     place="Figure 4",
     title="Best cell after a number of samples",
-    studies=STUDIES,
+    reads={"studies": STUDIES},
     benchmarks=BENCHMARKS,
-    optional=STUDIES + BENCHMARKS,
+    required=(),
 )
 COLUMNS = ["benchmark", "best", "method", "samples", "mean", "sd", "se", "n", "lead", "emulated"]
 #: Samples in the table are these times a power of ten, and where the curves end.
@@ -44,7 +44,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     """
     import pandas as pd
 
-    frames = [accuracy_table(inputs, study) for study in inputs.result.studies]
+    frames = [accuracy_table(inputs, study) for study in inputs.result.names("studies")]
     return pd.concat(frames, ignore_index=True)
 
 
@@ -52,11 +52,8 @@ def accuracy_table(inputs: Inputs, study: str) -> pd.DataFrame:
     """Rows of one study: of each method up to its cap, but no further than BONAS(EA)'s."""
     import pandas as pd
 
-    name, policy, ends = (
-        inputs.config.studies[study].benchmark,
-        inputs.policy(study),
-        caps(inputs, study),
-    )
+    name, policy = benchmark_name(inputs, study), inputs.policy(study)
+    ends = caps(inputs, study)
     benchmark = inputs.benchmark(name)
     most = ends.get(REFERENCE, max(ends.values()))
     samples = np.union1d(grid(most), [end for end in ends.values() if end < most])
@@ -112,7 +109,7 @@ def accuracies(trials: pd.DataFrame, samples: NDArray[np.int64]) -> pd.DataFrame
     return pd.DataFrame({"samples": samples, **spread})
 
 
-def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
+def draw(table: pd.DataFrame) -> Figure:
     """A panel a benchmark."""
     from matplotlib.figure import Figure
 
@@ -144,7 +141,7 @@ def accuracy_panel(ax: Axes, here: pd.DataFrame, looks: Mapping[str, Look]) -> N
             ax.plot(x.iloc[-1], mean.iloc[-1], marker="+", ms=10, mew=2, **line)
     best = here["best"].iloc[0]
     ax.axhline(best, color="black", lw=1.4, ls=(0, (4, 2)), zorder=2)
-    # The first samples are far below the rest, and by chance for most methods.
+    # The first samples are far below the rest, and random for most methods.
     low = here.loc[here["samples"] >= min(10, end), "mean"].min()
     ax.set(
         xscale="log",
@@ -166,15 +163,21 @@ def handles(looks: Mapping[str, Look]) -> list[Line2D]:
     ]
 
 
-def caption(table: pd.DataFrame, inputs: Inputs) -> str:
-    """What is shown, over how many trials and samples."""
+def caption(table: pd.DataFrame) -> str:
+    """Legend of the curves, with numbers of trials and samples."""
     return accuracy_caption(table)
 
 
 def accuracy_caption(table: pd.DataFrame) -> str:
-    """Sentences that all results with such curves share."""
+    """Sentences of the captions of all results with such curves."""
     from dagnas.drawing.style import benchmark_label
-    from dagnas.papers.panels import between, emulated_sentence, number, own_sentence
+    from dagnas.papers.panels import (
+        between,
+        emulated_sentence,
+        join_sentences,
+        number,
+        own_sentence,
+    )
 
     sentences = [
         "Mean over trials, with its interval of 95 % (1.96 standard errors), of the mean test "
@@ -190,4 +193,4 @@ def accuracy_caption(table: pd.DataFrame) -> str:
         )
         sentences.append(own_sentence([str(benchmark)]))
         sentences.append(emulated_sentence(here["emulated"], label))
-    return " ".join(filter(None, sentences))
+    return join_sentences(*sentences)

@@ -15,7 +15,7 @@ from dagnas.papers.bonas.table2 import (
     legend,
     medians,
     stopped_sentence,
-    waiting_table,
+    summary_table,
 )
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.result import Result
@@ -31,9 +31,9 @@ STUDIES = tuple(f"bonas_losses_{benchmark}" for benchmark in BENCHMARKS)
 RESULT = Result(
     place="Figure 5",
     title="Weights of the loss",
-    studies=STUDIES,
+    reads={"studies": STUDIES},
     benchmarks=BENCHMARKS,
-    optional=STUDIES + BENCHMARKS,
+    required=(),
 )
 #: Weight of the loss of each method, its label, and its colour if not that of BONAS.
 LOSSES = {
@@ -52,16 +52,16 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     DataFrame
         Column part, and for each of its values others: for "weights" method, accuracy (true one of
         a cell, %), weight (of its squared error) and n (1, since it is computed); for "accuracy"
-        those of figure 4; for "samples" those of table 2, but for the paper's.
+        those of figure 4; for "samples" those of table 2's summary, but for the paper's.
     """
     import pandas as pd
 
     parts = [weights().assign(part="weights")]
-    for study in inputs.result.studies:
+    for study in inputs.result.names("studies"):
         parts.append(accuracy_table(inputs, study).assign(part="accuracy"))
-        waiting = survival.corrected(waiting_table(inputs, study))
-        parts.append(waiting.assign(part="samples"))
-    table = pd.concat(parts, ignore_index=True).fillna({"emulated": ""})
+        summary = survival.corrected(summary_table(inputs, study))
+        parts.append(summary.assign(part="samples"))
+    table = pd.concat(parts, ignore_index=True).fillna({"benchmark": "", "emulated": ""})
     table.insert(0, "part", table.pop("part"))
     return table
 
@@ -74,17 +74,17 @@ def weights() -> pd.DataFrame:
     from dagnas.predictors.losses import WEIGHTS
 
     accuracy = np.arange(0, 101, 5)
-    share = torch.from_numpy(accuracy / 100)
+    fraction = torch.from_numpy(accuracy / 100)
     frames = [
         pd.DataFrame(
-            {"method": method, "accuracy": accuracy, "weight": WEIGHTS[loss](share), "n": 1}
+            {"method": method, "accuracy": accuracy, "weight": WEIGHTS[loss](fraction), "n": 1}
         )
         for method, (loss, _, _) in LOSSES.items()
     ]
     return pd.concat(frames, ignore_index=True)
 
 
-def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
+def draw(table: pd.DataFrame) -> Figure:
     """Left the weights; then for each benchmark accuracies above samples until the best cell."""
     from matplotlib.figure import Figure
 
@@ -93,7 +93,8 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
     known = {method: style.Look(label, colour) for method, (_, label, colour) in LOSSES.items()}
     known["bonas"] = style.METHODS["bonas"]._replace(label=LOSSES["bonas"][1])
     looks = style.looks(list(table["method"].unique()), known)
-    benchmarks = list(table["benchmark"].dropna().unique())
+    # Weights are of no benchmark.
+    benchmarks = [name for name in table["benchmark"].unique() if name]
     figure = Figure(figsize=(4.6 + 6.8 * len(benchmarks), 6.6), layout="constrained")
     columns = figure.subplots(
         2,
@@ -111,8 +112,7 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
         accuracy_panel(above, here[here["part"] == "accuracy"], looks)
         above.set(title=f"(b) {style.benchmark_label(benchmark)}", xlabel="")
         above.tick_params(labelbottom=False)
-        waiting = here[here["part"] == "samples"]
-        medians(below, waiting.astype({"finished": int, "n": int}), looks)
+        medians(below, here[here["part"] == "samples"], looks)
     legend(figure, paper=False)
     return figure
 
@@ -132,24 +132,23 @@ def _weights(ax: Axes, panel: pd.DataFrame, looks: dict[str, Look]) -> None:
     ax.tick_params(labelbottom=True)
 
 
-def caption(table: pd.DataFrame, inputs: Inputs) -> str:
-    """What the panels show, over how many trials, and which were stopped."""
+def caption(table: pd.DataFrame) -> str:
+    """Legend of the panels, with numbers of trials and of those that were stopped."""
     from dagnas.drawing.style import benchmark_label
+    from dagnas.papers.panels import join_sentences
 
-    waiting = table[table["part"] == "samples"].astype({"finished": int, "n": int})
+    summary = table[table["part"] == "samples"]
     stopped = [
         f"{benchmark_label(str(benchmark))}: {stopped_sentence(here)}"
-        for benchmark, here in waiting.groupby("benchmark", sort=False)
+        for benchmark, here in summary.groupby("benchmark", sort=False)
     ]
-    return " ".join(
-        [
-            "(a) Weight of a cell's squared error in the loss by its true accuracy. (b) Searches "
-            "with each of these losses.",
-            accuracy_caption(table[table["part"] == "accuracy"]),
-            "Below: median number of samples until the best cell, with its interval of 95 %, and "
-            "the mean, as in table 2; where trials were stopped, a lower bound of it.",
-            *stopped,
-            compared_sentence("the exponential weight", "losses"),
-            PAIRED,
-        ]
+    return join_sentences(
+        "(a) Weight of a cell's squared error in the loss by its true accuracy. (b) Searches "
+        "with each of these losses.",
+        accuracy_caption(table[table["part"] == "accuracy"]),
+        "Below: median number of samples until the best cell, with its interval of 95 %, and "
+        "the mean, as in table 2; where trials were stopped, a lower bound of it.",
+        *stopped,
+        compared_sentence("the exponential weight", "losses"),
+        PAIRED,
     )

@@ -1,4 +1,4 @@
-"""Samplers: candidates by evolution, by a learned controller, by chance (sections 3.3 and 4.2)."""
+"""Samplers: evolution, a learned controller, random cells (sections 3.3 and 4.2)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from dagnas.analysis import survival
 from dagnas.papers.bonas.table2 import (
     BENCHMARKS,
     STUDIES,
-    all_waits,
     compared_sentence,
-    waiting_caption,
-    waiting_figure,
-    waiting_table,
+    in_parts,
+    study_times,
+    summary_rows,
+    summary_table,
+    times_caption,
+    times_figure,
+    times_table,
 )
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.result import Result
@@ -24,9 +27,9 @@ if TYPE_CHECKING:
 RESULT = Result(
     place="Section 4.2, samplers",
     title="Samples until the best cell is found, by sampler",
-    studies=STUDIES,
+    reads={"studies": STUDIES},
     benchmarks=BENCHMARKS,
-    optional=STUDIES + BENCHMARKS,
+    required=(),
 )
 #: From the best to the worst, as the paper ranks them; and rows of the table by reference.
 SAMPLERS = ("bonas", "bonas_rl", "bonas_random")
@@ -39,33 +42,34 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns reference (the better one, or the sampler itself) and those of table 2, but for the
-        paper's.
+        Columns of table 2, but for the paper's; for "summary" also reference (the better sampler,
+        or the sampler itself).
     """
     import pandas as pd
 
-    frames = []
-    for study in inputs.result.studies:
+    frames, times = [], []
+    for study in inputs.result.names("studies"):
         for reference, shown in COMPARED.items():
-            table = waiting_table(inputs, study, reference)
+            table = summary_table(inputs, study, reference)
             if reference in set(table["method"]):
                 here = table[table["method"].isin(shown)]
                 frames.append(here.assign(reference=reference))
-    whole = survival.corrected(pd.concat(frames, ignore_index=True))
-    whole.insert(0, "reference", whole.pop("reference"))
-    return whole
+        found = study_times(inputs, study)
+        samplers = {method: found[method] for method in SAMPLERS if method in found}
+        times.append(times_table(inputs, study, samplers))
+    summary = survival.corrected(pd.concat(frames, ignore_index=True))
+    summary.insert(0, "reference", summary.pop("reference"))
+    return in_parts(summary, times)
 
 
-def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
+def draw(table: pd.DataFrame) -> Figure:
     """Panels of table 2, with the p-values of all pairs."""
     from dagnas.drawing import style
 
-    waits = {
-        benchmark: {method: methods[method] for method in SAMPLERS if method in methods}
-        for benchmark, methods in all_waits(inputs, inputs.result.studies).items()
-    }
-    figure = waiting_figure(table[table["reference"] == SAMPLERS[0]], waits, style.METHODS)
-    for ax, benchmark in zip(figure.axes, waits, strict=False):
+    # The times belong to no pair.
+    figure = times_figure(table[table["reference"].isin([SAMPLERS[0], ""])], style.METHODS)
+    benchmarks = table.loc[table["part"] == "times", "benchmark"].unique()
+    for ax, benchmark in zip(figure.axes, benchmarks, strict=False):
         here = table[(table["benchmark"] == benchmark) & table["logrank_p"].notna()]
         lines = [
             f"{style.METHODS[row['reference']].label}, {style.METHODS[row['method']].label}: "
@@ -82,14 +86,14 @@ def p_words(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
-def caption(table: pd.DataFrame, inputs: Inputs) -> str:
-    """What is compared and how."""
-    shown = table[table["reference"] == SAMPLERS[0]]
-    return " ".join(
-        [
-            waiting_caption(shown),
-            compared_sentence("each sampler that the paper ranks higher", "pairs"),
-            "Trials of one number share no random stream, so that the sign test on them (sooner, "
-            "later, sign_p) rests on an arbitrary order; the log-rank test does not.",
-        ]
+def caption(table: pd.DataFrame) -> str:
+    """Table 2's caption, and the pairs that are compared."""
+    from dagnas.papers.panels import join_sentences
+
+    summary = summary_rows(table)
+    return join_sentences(
+        times_caption(summary[summary["reference"] == SAMPLERS[0]]),
+        compared_sentence("each sampler that the paper ranks higher", "pairs"),
+        "Trials of one number share no random stream, so that the sign test on them (sooner, "
+        "later, sign_p) rests on an arbitrary order; the log-rank test does not.",
     )

@@ -21,8 +21,8 @@ RANKINGS = tuple(
 RESULT = Result(
     place="Table 1",
     title="Correlation of predicted and actual accuracies",
-    rankings=RANKINGS,
-    optional=RANKINGS,
+    reads={"rankings": RANKINGS},
+    required=(),
 )
 #: Rows of the paper, from the top, with colours.
 PREDICTORS = {
@@ -39,6 +39,8 @@ PAPER = {
 #: The paper's third data set, which its authors did not release.
 UNRELEASED = "lstm12k"
 MEASURES = ("pearson", "spearman", "kendall")
+#: Columns that are equal in all trials of a predictor.
+CONSTANT = ("train_size", "cells", "emulated", "quantity", "epochs")
 
 
 def correlations(inputs: Inputs) -> pd.DataFrame:
@@ -47,21 +49,24 @@ def correlations(inputs: Inputs) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns benchmark, predictor, trial, train_size, cells (in the test set), pearson, spearman,
-        kendall and emulated.
+        Columns benchmark, predictor, trial, train_size, quantity (that is predicted), emulated,
+        cells (in the test set), epochs (of training), pearson, spearman and kendall.
     """
     import pandas as pd
     from scipy import stats
 
     rows = []
-    for name in inputs.result.rankings:
-        keys = ["benchmark", "predictor", "trial", "train_size", "emulated"]
+    for name in inputs.result.names("rankings"):
+        epochs = inputs.config.section("rankings")[name].epochs
+        keys = ["benchmark", "predictor", "trial", "train_size", "quantity", "emulated"]
         for key, cells in inputs.ranking(name).groupby(keys, sort=False):
             pair = (cells["target"], -cells["score"].astype(float))
+            predictor = cells["predictor"].iloc[0]
             rows.append(
                 {
                     **dict(zip(keys, key, strict=True)),
                     "cells": len(cells),
+                    "epochs": epochs if isinstance(epochs, int) else epochs[predictor],
                     "pearson": 100 * stats.pearsonr(*pair).statistic,
                     "spearman": 100 * stats.spearmanr(*pair).statistic,
                     "kendall": 100 * stats.kendalltau(*pair).statistic,
@@ -79,7 +84,8 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
         Columns benchmark, predictor, n (trials; 0 on the paper's benchmark that is not run),
         train_size, cells (in a test set), pearson, spearman and kendall (means, %), each with its
         standard deviation (pearson_sd, ...), paper (%), to_paper (pearson less that), lead
-        (pearson less the predictor's best rival's) and emulated.
+        (pearson less the predictor's best rival's), emulated, quantity (of the benchmark that is
+        predicted, such as "cifar10/test/108") and epochs (that a predictor was trained for).
     """
     import pandas as pd
 
@@ -87,13 +93,12 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     groups = correlations(inputs).groupby(["benchmark", "predictor"], sort=False)
     for (benchmark, predictor), trials in groups:
         row = {"benchmark": benchmark, "predictor": predictor, "n": len(trials)}
-        row |= {key: trials[key].iloc[0] for key in ("train_size", "cells", "emulated")}
+        row |= {key: trials[key].iloc[0] for key in CONSTANT}
         for measure in MEASURES:
             row |= {measure: trials[measure].mean(), f"{measure}_sd": trials[measure].std()}
         rows.append(row)
-    rows += [
-        {"benchmark": UNRELEASED, "predictor": name, "n": 0, "emulated": ""} for name in PREDICTORS
-    ]
+    missing = {"benchmark": UNRELEASED, "n": 0, "emulated": "", "quantity": ""}
+    rows += [{**missing, "predictor": name} for name in PREDICTORS]
     table = pd.DataFrame(rows)
     table["paper"] = [
         PAPER.get(b, {}).get(p, np.nan)
@@ -106,7 +111,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     ]
     values = [f"{measure}{part}" for measure in MEASURES for part in ("", "_sd")]
     heads = ["benchmark", "predictor", "n", "train_size", "cells", *values]
-    return table[[*heads, "paper", "to_paper", "lead", "emulated"]]
+    return table[[*heads, "paper", "to_paper", "lead", "emulated", "quantity", "epochs"]]
 
 
 def _rivals(table: pd.DataFrame, row: pd.Series) -> pd.Series:
@@ -121,7 +126,7 @@ def label(benchmark: str) -> str:
     return "LSTM-12K" if benchmark == UNRELEASED else benchmark_label(benchmark)
 
 
-def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
+def draw(table: pd.DataFrame) -> Figure:
     """A panel a benchmark: dots with standard deviations are ours, open diamonds the paper's."""
     from matplotlib.figure import Figure
 
@@ -169,18 +174,16 @@ def _row(ax: Axes, place: int, row: Mapping[str, Any], colour: str) -> None:
     )
 
 
-def caption(table: pd.DataFrame, inputs: Inputs) -> str:
-    """What was trained on what, and what is not run."""
-    from dagnas.papers.panels import emulated_sentence, own_sentence
+def caption(table: pd.DataFrame) -> str:
+    """Training of the predictors, their test cells, and benchmarks that are not run."""
+    from dagnas.papers.panels import emulated_sentence, join_sentences, own_sentence
 
-    sentences = [
+    run = table[table["n"] > 0].groupby("benchmark", sort=False)
+    return join_sentences(
         "Pearson's correlation (%) of predicted and actual test accuracies of cells held out, mean "
         "and standard deviation over trials (dots), and the paper's (diamonds); the table has "
         "Spearman's and Kendall's too.",
-        *(
-            f"{split_sentence(inputs, name, table)} {epochs_sentence(inputs, name)}"
-            for name in inputs.result.rankings
-        ),
+        *(f"{split_sentence(rows)} {epochs_sentence(rows)}" for _, rows in run),
         "Weights are those of the epoch after which scores had the highest correlation with the "
         "accuracies of the validation cells.",
         "LSTM-12K is not run: it was never released.",
@@ -189,30 +192,23 @@ def caption(table: pd.DataFrame, inputs: Inputs) -> str:
         else "",
         own_sentence(table["benchmark"]),
         emulated_sentence(table["emulated"]),
-    ]
-    return " ".join(filter(None, sentences))
+    )
 
 
-def split_sentence(inputs: Inputs, name: str, table: pd.DataFrame) -> str:
-    """How many cells of a benchmark predictors were trained and tested on."""
+def split_sentence(rows: pd.DataFrame) -> str:
+    """Numbers of cells of one benchmark that predictors were trained and tested on."""
     from dagnas.papers.panels import quantity_words
 
-    benchmark = inputs.config.ranking_benchmark(name)
-    row = table[table["benchmark"] == benchmark].iloc[0]
+    row = rows.iloc[0]
     return (
-        f"{label(benchmark)}: {quantity_words(inputs.config.rankings[name].target)}, "
+        f"{label(row['benchmark'])}: {quantity_words(row['quantity'])}, "
         f"{int(row['train_size']):,} training and {int(row['cells']):,} test cells, "
         f"{row['n']:.0f} {'trial' if row['n'] == 1 else 'trials'}."
     )
 
 
-def epochs_sentence(inputs: Inputs, name: str) -> str:
-    """How often each predictor saw the training cells."""
-    ranking = inputs.config.rankings[name]
-    each = ranking.epochs
-    words = [
-        f"{PREDICTORS[p][0]} {each if isinstance(each, int) else each[p]}"
-        for p in PREDICTORS
-        if p in ranking.predictors
-    ]
+def epochs_sentence(rows: pd.DataFrame) -> str:
+    """Number of times that each predictor saw the training cells."""
+    epochs = rows.set_index("predictor")["epochs"]
+    words = [f"{PREDICTORS[p][0]} {epochs[p]:.0f}" for p in PREDICTORS if p in epochs]
     return f"Epochs: {', '.join(words)}."

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dagnas.analysis import survival
-from dagnas.analysis.survival import Waits
+from dagnas.analysis.survival import CensoredTimes
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.result import Result
 
@@ -24,9 +24,9 @@ BENCHMARKS = ("nasbench101", "nasbench201", "digits201")
 RESULT = Result(
     place="Table 2",
     title="Samples until the best cell is found",
-    studies=STUDIES,
+    reads={"studies": STUDIES},
     benchmarks=BENCHMARKS,
-    optional=STUDIES + BENCHMARKS,
+    required=(),
 )
 REFERENCE = "bonas"
 #: Means that differ by more than this are not the paper's; see claims.yaml.
@@ -59,21 +59,43 @@ PAPER = {
 
 
 def tabulate(inputs: Inputs) -> pd.DataFrame:
-    """What every method took, the paper's mean beside it, and how it compares with BONAS(EA).
+    """Samples that every method took, the paper's mean, and a comparison with BONAS(EA).
 
     Returns
     -------
     DataFrame
-        Columns benchmark, cells (of the table), best (its best mean test accuracy, %), best_cells
-        (that share it), method, those of `survival.Summary` and `survival.Comparison`, paper (its
-        mean), paper_ratio (that over BONAS(EA)'s), to_paper (our mean over the paper's; where
-        trials were stopped its lower bound, if that is above `FACTOR`, else NaN) and emulated.
+        Column part, and for each of its values others. For "summary", a row a method: benchmark,
+        cells (of the table), best (its best mean test accuracy, %), best_cells (that have it),
+        method, those of `survival.Summary` and `survival.Comparison`, paper (its mean), paper_ratio
+        (that over BONAS(EA)'s), to_paper (our mean over the paper's; where trials were stopped its
+        lower bound, if that is above `FACTOR`, else NaN) and emulated. For "times", a row for each
+        number of samples after which trials of a method ended: benchmark, method, emulated and
+        those of `survival.tally`.
     """
     import pandas as pd
 
-    frames = [waiting_table(inputs, study) for study in inputs.result.studies]
-    table = survival.corrected(pd.concat(frames, ignore_index=True))
-    return with_paper(table, PAPER, REFERENCE)
+    studies = inputs.result.names("studies")
+    summary = pd.concat([summary_table(inputs, study) for study in studies], ignore_index=True)
+    times = [times_table(inputs, study, study_times(inputs, study)) for study in studies]
+    return in_parts(with_paper(survival.corrected(summary), PAPER, REFERENCE), times)
+
+
+def in_parts(summary: pd.DataFrame, times: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Table of the parts "summary" and "times", as `tabulate` describes it."""
+    import pandas as pd
+
+    parts = [summary.assign(part="summary"), *(rows.assign(part="times") for rows in times)]
+    # Whole numbers stay whole beside cells that are empty.
+    parts = [rows.astype(dict.fromkeys(rows.select_dtypes("integer"), "Int64")) for rows in parts]
+    table = pd.concat(parts, ignore_index=True)
+    table = table.fillna(dict.fromkeys(summary.select_dtypes(exclude="number"), ""))
+    table.insert(0, "part", table.pop("part"))
+    return table
+
+
+def summary_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the part "summary"."""
+    return table[table["part"] == "summary"]
 
 
 def with_paper(
@@ -94,17 +116,38 @@ def with_paper(
     )
 
 
-def waiting_table(inputs: Inputs, study: str, reference: str = REFERENCE) -> pd.DataFrame:
-    """Rows of one study: columns benchmark to emulated as in `tabulate`, but for the paper's."""
-    table = survival.table(study_waits(inputs, study), caps(inputs, study), reference)
+def summary_table(inputs: Inputs, study: str, reference: str = REFERENCE) -> pd.DataFrame:
+    """Summary of one study: columns benchmark to emulated of `tabulate`, but for the paper's."""
+    table = survival.table(study_times(inputs, study), caps(inputs, study), reference)
     return on_benchmark(inputs, study, table)
 
 
-def on_benchmark(inputs: Inputs, study: str, table: pd.DataFrame) -> pd.DataFrame:
-    """Table with columns of what was searched: benchmark, cells, best, best_cells; emulated."""
+def times_table(inputs: Inputs, study: str, methods: Mapping[str, CensoredTimes]) -> pd.DataFrame:
+    """Rows of the part "times", of methods that were run in a study or stand for its methods."""
     import pandas as pd
 
-    name = inputs.config.studies[study].benchmark
+    frames = [survival.tally(times).assign(method=method) for method, times in methods.items()]
+    return pd.concat(frames, ignore_index=True).assign(
+        benchmark=benchmark_name(inputs, study), emulated=_mark(inputs, study)
+    )
+
+
+def benchmark_name(inputs: Inputs, study: str) -> str:
+    """Name of the benchmark of a study."""
+    return str(inputs.config.section("studies")[study].benchmark)
+
+
+def _mark(inputs: Inputs, study: str) -> str:
+    """Mark of an emulated signal; seconds, which may be emulated, have no part in samples."""
+    benchmark = inputs.benchmark(benchmark_name(inputs, study))
+    return "signal" if "signal" in benchmark.emulated(inputs.policy(study)) else ""
+
+
+def on_benchmark(inputs: Inputs, study: str, table: pd.DataFrame) -> pd.DataFrame:
+    """Table with columns about the benchmark: benchmark, cells, best, best_cells; emulated."""
+    import pandas as pd
+
+    name = benchmark_name(inputs, study)
     benchmark, policy = inputs.benchmark(name), inputs.policy(study)
     signal, best = benchmark.values(policy.signal, policy.repeat), benchmark.best_signal(policy)
     searched = {
@@ -113,50 +156,37 @@ def on_benchmark(inputs: Inputs, study: str, table: pd.DataFrame) -> pd.DataFram
         "best": best,
         "best_cells": int((signal == best).sum()),
     }
-    # The seconds of an evaluation, which may be emulated, have no part in this.
-    marks = "signal" if "signal" in benchmark.emulated(policy) else ""
-    return pd.DataFrame(searched, table.index).join(table).assign(emulated=marks)
+    return pd.DataFrame(searched, table.index).join(table).assign(emulated=_mark(inputs, study))
 
 
-def study_waits(inputs: Inputs, study: str) -> dict[str, Waits]:
-    """What the trials of every method of a study took."""
-    benchmark = inputs.benchmark(inputs.config.studies[study].benchmark)
-    return survival.waits(inputs.traces(study), benchmark.best_signal(inputs.policy(study)))
-
-
-def all_waits(inputs: Inputs, studies: Sequence[str]) -> dict[str, dict[str, Waits]]:
-    """What the trials of every method took, by benchmark and method."""
-    return {inputs.config.studies[s].benchmark: study_waits(inputs, s) for s in studies}
+def study_times(inputs: Inputs, study: str) -> dict[str, CensoredTimes]:
+    """Times to the best cell of the trials of every method of a study."""
+    benchmark = inputs.benchmark(benchmark_name(inputs, study))
+    best = benchmark.best_signal(inputs.policy(study))
+    return survival.times_to_best(inputs.traces(study), best)
 
 
 def caps(inputs: Inputs, study: str) -> dict[str, int]:
     """Samples after which a trial of each method is stopped."""
-    settings = inputs.config.studies[study]
+    settings = inputs.config.section("studies")[study]
     common = settings.budget_evaluations or inputs.policy(study).budget_evaluations
     return {method: settings.budgets.get(method, common) for method in settings.methods}
 
 
-def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
-    """A column a benchmark; shares of trials above medians, means and the paper's means."""
+def draw(table: pd.DataFrame) -> Figure:
+    """A column a benchmark; fractions of trials above medians, means and the paper's means."""
     from dagnas.drawing import style
 
-    found = {
-        inputs.config.studies[s].benchmark: study_waits(inputs, s) for s in inputs.result.studies
-    }
-    return waiting_figure(table, found, style.METHODS)
+    return times_figure(table, style.METHODS)
 
 
-def waiting_figure(
-    table: pd.DataFrame, waits: Mapping[str, Mapping[str, Waits]], known: Mapping[str, Look]
-) -> Figure:
+def times_figure(table: pd.DataFrame, known: Mapping[str, Look]) -> Figure:
     """Curves and forest plots.
 
     Parameters
     ----------
     table : DataFrame
-        As `waiting_table` gives it, of all studies; with the column ``paper`` or without.
-    waits : mapping
-        What every method took, by benchmark and method.
+        As `in_parts` gives it; with the column ``paper`` or without.
     known : mapping
         Looks of methods.
     """
@@ -164,21 +194,22 @@ def waiting_figure(
 
     from dagnas.drawing import style
 
-    rows = max(len(methods) for methods in waits.values())
-    forest = 0.9 + 0.34 * rows
-    figure = Figure(figsize=(1 + 6.8 * len(waits), 4.0 + forest), layout="constrained")
+    times = table[table["part"] == "times"].groupby("benchmark", sort=False)
+    forest = 0.9 + 0.34 * times["method"].nunique().max()
+    figure = Figure(figsize=(1 + 6.8 * len(times), 4.0 + forest), layout="constrained")
     panels = figure.subplots(
-        2, len(waits), squeeze=False, sharex="col", height_ratios=[3.4, forest]
+        2, len(times), squeeze=False, sharex="col", height_ratios=[3.4, forest]
     )
-    for (benchmark, methods), (above, below) in zip(waits.items(), panels.T, strict=True):
-        here = table[table["benchmark"] == benchmark]
+    summary = summary_rows(table)
+    for (benchmark, ends), (above, below) in zip(times, panels.T, strict=True):
+        here = summary[summary["benchmark"] == benchmark]
         if "paper" in here and here["paper"].isna().all():
             here = here.drop(columns="paper")
-        looks = style.looks(list(methods), known)
-        shares(above, methods, looks)
+        looks = style.looks(list(ends["method"].unique()), known)
+        fractions(above, ends, looks)
         if "paper" in here:
             above.set_xlim(right=max(above.get_xlim()[1], 1.15 * here["paper"].max()))
-        above.set(title=style.benchmark_label(benchmark), xlabel="")
+        above.set(title=style.benchmark_label(str(benchmark)), xlabel="")
         above.tick_params(labelbottom=False)
         style.stamp(above, here["emulated"].iloc[0])
         medians(below, here, looks)
@@ -186,17 +217,17 @@ def waiting_figure(
     return figure
 
 
-def shares(ax: Axes, methods: Mapping[str, Waits], looks: Mapping[str, Look]) -> None:
-    """Share of trials that have found the best cell, with a mark where trials were stopped."""
-    samples = np.concatenate([waits.samples for waits in methods.values()])
+def fractions(ax: Axes, ends: pd.DataFrame, looks: Mapping[str, Look]) -> None:
+    """Fraction of trials that have found the best cell, with a mark where trials were stopped."""
+    samples = ends["samples"]
     start = 10.0 ** np.floor(np.log10(samples.min()))
     for method, look in looks.items():
-        waits = methods[method]
-        x, y = survival.curve(waits)
+        times = survival.from_tally(ends[ends["method"] == method])
+        x, y = survival.curve(times)
         x, y = np.append(start, x), 100 * np.append(0, y)
         line: dict[str, Any] = {"color": look.colour, "zorder": 3 + look.width}
         ax.step(x, y, where="post", lw=look.width, ls=look.dashes, **line)
-        stopped = np.unique(waits.samples[~waits.found])
+        stopped = np.unique(times.samples[~times.found])
         height = y[np.searchsorted(x, stopped, side="right") - 1]
         ax.plot(stopped, height, ls="none", marker="+", ms=11, mew=2, **line)
     ax.set(
@@ -236,7 +267,7 @@ def medians(ax: Axes, here: pd.DataFrame, looks: Mapping[str, Look]) -> None:
         mark = {"marker": "D" if whole else ">", "ms": 7, "mfc": "white", "mew": 1.6}
         ax.plot(row["restricted_mean"], place, **line | mark | {"zorder": 4})
         texts = {
-            "found": f"{row['finished']}/{row['n']}",
+            "found": f"{row['finished']:.0f}/{row['n']:.0f}",
             "mean": ("" if whole else "> ") + short(row["restricted_mean"]),
         }
         if "paper" in here:
@@ -277,32 +308,41 @@ def legend(figure: Figure, paper: bool) -> None:
     figure.legend(handles=marks, loc="outside lower center", ncols=columns)
 
 
-def caption(table: pd.DataFrame, inputs: Inputs) -> str:
-    """What is shown, which trials were stopped, and what of the paper's table is not here."""
-    sentences = [waiting_caption(table), compared_sentence("BONAS(EA)", "methods")]
-    for benchmark, here in table.groupby("benchmark", sort=False):
+def caption(table: pd.DataFrame) -> str:
+    """Legend of the marks, trials that were stopped, and methods of the paper that were not run."""
+    from dagnas.papers.panels import join_sentences
+
+    summary = summary_rows(table)
+    sentences = [times_caption(summary), compared_sentence("BONAS(EA)", "methods")]
+    for benchmark, here in summary.groupby("benchmark", sort=False):
         theirs = PAPER.get(str(benchmark), {})
         sentences.append(lacking_sentence(str(benchmark), set(theirs) - set(here["method"])))
     sentences.append(
         "The paper's third benchmark, LSTM-12K, is not run: its table was never released."
     )
-    return " ".join(filter(None, sentences))
+    return join_sentences(*sentences)
 
 
-def waiting_caption(table: pd.DataFrame) -> str:
-    """Sentences that all results of this kind share."""
+def times_caption(summary: pd.DataFrame) -> str:
+    """Sentences of the captions of all results of this kind."""
     from dagnas.drawing.style import benchmark_label
-    from dagnas.papers.panels import between, emulated_sentence, number, own_sentence
+    from dagnas.papers.panels import (
+        between,
+        emulated_sentence,
+        join_sentences,
+        number,
+        own_sentence,
+    )
 
     sentences = [
-        "Above: share of trials that have found a cell with the best mean test accuracy of the "
+        "Above: fraction of trials that have found a cell with the best mean test accuracy of the "
         "table after a number of samples (Kaplan-Meier estimate; a plus where trials were "
         "stopped). Below: the median with its interval of 95 % (Brookmeyer and Crowley, log-log), "
         "and the mean. Where trials were stopped at their cap before they had found it, samples "
         "are counted up to the cap alone, which gives a lower bound of the mean (>); a median that "
         "fewer than half of the trials reached is left out. Nothing is extrapolated."
     ]
-    for benchmark, here in table.groupby("benchmark", sort=False):
+    for benchmark, here in summary.groupby("benchmark", sort=False):
         label, first = benchmark_label(str(benchmark)), here.iloc[0]
         sentences.append(
             f"{label}: {between(here['n'])} trials of each of {len(here)} methods; the best, "
@@ -312,15 +352,15 @@ def waiting_caption(table: pd.DataFrame) -> str:
         sentences.append(stopped_sentence(here))
         sentences.append(own_sentence([str(benchmark)]))
         sentences.append(emulated_sentence(here["emulated"], label))
-    return " ".join(filter(None, sentences))
+    return join_sentences(*sentences)
 
 
 def stopped_sentence(here: pd.DataFrame) -> str:
-    """How many trials of which methods were stopped, and after how many samples."""
+    """Number of trials of each method that were stopped, and after how many samples."""
     from dagnas.papers.panels import number
 
     stopped = [
-        f"{row['n'] - row['finished']} of {row['n']} trials of {row['method']} "
+        f"{row['n'] - row['finished']:.0f} of {row['n']:.0f} trials of {row['method']} "
         f"(after {number(row['restricted_to'])} samples)"
         for _, row in here[here["finished"] < here["n"]].iterrows()
     ]
@@ -328,7 +368,7 @@ def stopped_sentence(here: pd.DataFrame) -> str:
 
 
 def compared_sentence(reference: str, others: str) -> str:
-    """How the table compares methods with ``reference``."""
+    """Sentence about the comparison of methods with ``reference``."""
     return (
         f"The table compares with {reference} within the samples that all trials of both were "
         "given (upto): trials that finished, ratio of means, log-rank test; p-values are corrected "
@@ -337,7 +377,7 @@ def compared_sentence(reference: str, others: str) -> str:
 
 
 def lacking_sentence(benchmark: str, methods: Collection[str]) -> str:
-    """Which of the paper's methods were not run."""
+    """Sentence that names the paper's methods that were not run, "" if all were."""
     from dagnas.drawing.style import METHODS, benchmark_label
 
     names = ", ".join(sorted(METHODS[method].label for method in methods))

@@ -9,10 +9,13 @@ from dagnas.papers.bonas.table2 import (
     REFERENCE,
     caps,
     compared_sentence,
+    in_parts,
     on_benchmark,
-    study_waits,
-    waiting_caption,
-    waiting_figure,
+    study_times,
+    summary_rows,
+    times_caption,
+    times_figure,
+    times_table,
     with_paper,
 )
 from dagnas.papers.inputs import Inputs
@@ -29,7 +32,7 @@ STUDIES = {
 RESULT = Result(
     place="Section 4.4.2",
     title="Samples until the best cell of seven vertices is found",
-    studies=tuple(STUDIES.values()),
+    reads={"studies": tuple(STUDIES.values())},
     benchmarks=("nasbench101_seven",),
 )
 #: The paper's means over 50 trials.
@@ -37,28 +40,25 @@ PAPER = {"nasbench101_seven": {"pretrained": 511.9, "from_scratch": 1386.4}}
 
 
 def tabulate(inputs: Inputs) -> pd.DataFrame:
-    """What BONAS took with and without training on the smaller cells.
+    """Samples that BONAS took with and without training on the smaller cells.
 
     Returns
     -------
     DataFrame
-        Columns of table 2, method being "pretrained", to which is compared, or "from_scratch", and
-        prior_cells (classes of six vertices).
+        Columns of table 2, method being "pretrained", the reference, or "from_scratch"; for
+        "summary" also prior_cells (classes of six vertices).
     """
     from dagnas.spaces.nasbench101 import NASBench101Space
 
+    study = STUDIES["pretrained"]
     limits = {name: caps(inputs, study)[REFERENCE] for name, study in STUDIES.items()}
-    table = survival.table(_waits(inputs), limits, "pretrained")
-    table = on_benchmark(inputs, STUDIES["pretrained"], table)
-    table.insert(2, "prior_cells", len(NASBench101Space(6).enumerate()))
-    return with_paper(table, PAPER, "pretrained")
+    times = {name: study_times(inputs, study)[REFERENCE] for name, study in STUDIES.items()}
+    summary = on_benchmark(inputs, study, survival.table(times, limits, "pretrained"))
+    summary.insert(2, "prior_cells", len(NASBench101Space(6).enumerate()))
+    return in_parts(with_paper(summary, PAPER, "pretrained"), [times_table(inputs, study, times)])
 
 
-def _waits(inputs: Inputs) -> dict[str, survival.Waits]:
-    return {name: study_waits(inputs, study)[REFERENCE] for name, study in STUDIES.items()}
-
-
-def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
+def draw(table: pd.DataFrame) -> Figure:
     """Panels of table 2."""
     from dagnas.drawing.style import METHODS, Look
 
@@ -66,19 +66,18 @@ def draw(table: pd.DataFrame, inputs: Inputs) -> Figure:
         "pretrained": METHODS["bonas"]._replace(label="pretrained on\nsix vertices"),
         "from_scratch": Look("from scratch", "#0072B2"),
     }
-    return waiting_figure(table, {"nasbench101_seven": _waits(inputs)}, known)
+    return times_figure(table, known)
 
 
-def caption(table: pd.DataFrame, inputs: Inputs) -> str:
+def caption(table: pd.DataFrame) -> str:
     """Table 2's caption for the two ways."""
-    from dagnas.papers.panels import number
+    from dagnas.papers.panels import join_sentences, number
 
-    first = table.iloc[0]
-    return " ".join(
-        [
-            f"BONAS on the {number(first['cells'])} classes of seven vertices, with a network that "
-            f"is first trained on the {number(first['prior_cells'])} classes of six, and without.",
-            waiting_caption(table),
-            compared_sentence("the former", "benchmarks"),
-        ]
+    summary = summary_rows(table)
+    first = summary.iloc[0]
+    return join_sentences(
+        f"BONAS on the {number(first['cells'])} classes of seven vertices, with a network that "
+        f"is first trained on the {number(first['prior_cells'])} classes of six, and without.",
+        times_caption(summary),
+        compared_sentence("the former", "benchmarks"),
     )
