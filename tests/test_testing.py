@@ -167,7 +167,6 @@ class Chain(dagnas.CellSpace):
     def __init__(self):
         edges = np.zeros((5, 5, 3), dtype=bool)
         edges[np.arange(4), np.arange(1, 5)] = True
-        edges[np.triu_indices(5, 2)] = (True, False, False)
         super().__init__("chain", ("state",), ("a", "b", "c"), np.ones((5, 1), dtype=bool), edges)
 
     def to_str(self, cells):

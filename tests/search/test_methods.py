@@ -1,10 +1,7 @@
 """Each method against what its paper says."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-import torch
 
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.errors import DagnasError
@@ -16,6 +13,7 @@ from dagnas.search.pool import Seen, sample_new
 from dagnas.search.runner import Search, run_trial
 from dagnas.spaces import SPACES
 from dagnas.spaces.cells import Graphs
+from dagnas.testing import method_checks
 
 
 @pytest.fixture
@@ -241,21 +239,16 @@ QUICK = {
 }
 
 
-@pytest.mark.parametrize("name", METHODS.names())
-def test_every_method_repeats_whatever_the_global_state(name):
-    walks = not isinstance(SPACES.get("nasbench201"), METHODS.get(name).space)
-    where, policy = ("select_optimizer_2", "reward") if walks else ("digits201", "goal")
-    bench = BENCHMARKS.get(where).open(Path("nowhere"))
-    chosen = Search(bench, METHODS.get(name), QUICK.get(name, {}), policy, budget_evaluations=30)
-    traces = []
-    for noise in (1, 2):
-        torch.manual_seed(noise)
-        state = torch.get_rng_state()
-        traces.append(run_trial(chosen, 0))
-        assert torch.equal(torch.get_rng_state(), state)
-    assert traces[0].num_rows == 30
-    assert traces[0].equals(traces[1])
-    assert run_trial(chosen, 1)["signal"] != traces[0]["signal"]
+@pytest.mark.parametrize(
+    "check",
+    [
+        pytest.param(check, id=f"{name}-{check.name}")
+        for name in METHODS.names()
+        for check in method_checks(METHODS.get(name), settings=QUICK.get(name))
+    ],
+)
+def test_every_method_keeps_the_contract(check):
+    check()
 
 
 @pytest.mark.slow

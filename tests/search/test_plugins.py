@@ -62,9 +62,9 @@ def test_a_space_of_decisions_of_the_tutorial(workplace, capsys):
     assert "not budget_seconds" in capsys.readouterr().err
     (script,) = re.findall(r"In Python:\n\n```python\n(.*?)```", PAGES[1].read_text(), re.DOTALL)
     sys.path.insert(0, str(workplace))
-    names = "from my_layers import SPACE, ObjectiveBenchmark, reward\n"
-    exec(names + script.replace("300", "20"), found := {})
-    assert [len(trace) for trace in found["traces"]] == [20] * 10
+    exec(script.replace("300", "20"), found := {})
+    for name in ("pqt", "random"):
+        assert found[name].groupby("trial").size().tolist() == [20] * 10
     assert (workplace / "layers.svg").exists()
 
 
@@ -93,7 +93,9 @@ def test_an_entry_point_is_found_by_its_name(monkeypatch):
     wrong = metadata.EntryPoint("wrong", "dagnas.errors:unknown", "dagnas.search")
     points = metadata.EntryPoints([point, wrong])
     monkeypatch.setattr(metadata, "entry_points", lambda **by: points.select(**by))
-    registry = Registry("method", "dagnas.search", Method)
+    registry: Registry[Method] = Registry(
+        "method", "dagnas.search", "dagnas.search.method:Method", {}
+    )
     assert "elsewhere" in registry.names()
     assert registry.get("elsewhere") is METHODS.get("goal")
     assert registry.module("elsewhere") == "dagnas.search.methods.goal"
@@ -105,7 +107,7 @@ def test_faults_of_plugins(workplace):
     (workplace / "broken.py").write_text("1 / 0")
     (workplace / "empty.py").write_text("from dagnas.search.methods.goal import goal")
     (workplace / "taken.py").write_text(
-        "from dagnas.search.method import method\n@method()\ndef goal(space, rng):\n    yield"
+        "from dagnas import method\n@method()\ndef goal(space, rng):\n    yield"
     )
     for module, message in {
         "absent": "cannot import the plug-in module 'absent': ModuleNotFoundError",
