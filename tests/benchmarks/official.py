@@ -72,7 +72,7 @@ def states_201(index: int, text: str, seeds: dict[int, tuple[int, ...]] = SEEDS)
 
 
 def content_201(count: int, **settings) -> dict:
-    """What the official NAS-Bench-201 file holds, of so many cells."""
+    """Content of the official NAS-Bench-201 file, for so many cells."""
     names = strings_201(count)
     cells = {}
     for index, text in enumerate(names):

@@ -10,6 +10,7 @@ import pytest
 
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.benchmarks.benchmark import TabularBenchmark, find_policy
+from dagnas.benchmarks.policy import Policy
 from dagnas.errors import DagnasError
 from dagnas.files import write_parquet
 from dagnas.spaces import SPACES
@@ -91,6 +92,23 @@ def test_a_policy_for_single_repeats_refuses_means(data, tmp_path):
     policy = replace(bench.policies["goal"], repeat="random")
     with pytest.raises(DagnasError, match="no single repeats of 'cifar10/valid/12'"):
         bench.evaluate(bench.cells[:1], policy, np.random.default_rng(0))
+
+
+def test_the_policy_of_bonas_is_the_same_on_all_tables(bench):
+    expected = Policy(
+        signal="cifar10/test/200",
+        repeat="mean",
+        seconds="cifar10/seconds/200",
+        valid="cifar10/valid/200",
+        test="cifar10/test/200",
+        budget_evaluations=1000,
+        source="BONAS, section 4.2: the mean test accuracy is the ground truth",
+    )
+    assert bench.policies["bonas"] == expected
+    digits = BENCHMARKS.get("digits201").open(Path("unused")).policies["bonas"]
+    assert (digits.signal, digits.valid) == ("digits/test/12", "digits/valid/12")
+    assert (digits.seconds, digits.test) == ("digits/seconds/12", "digits/test/12")
+    assert (digits.repeat, digits.budget_evaluations) == ("mean", 1000)
 
 
 def test_an_unknown_policy_lists_the_valid_ones(bench):

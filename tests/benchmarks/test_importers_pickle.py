@@ -140,7 +140,7 @@ def test_numbers_of_numpy_become_plain_ones(value):
 
 
 def test_the_name_of_the_section_may_stand_elsewhere():
-    """As a value, and as one of several keys of another dict."""
+    """It may be a value, or one of several keys of another dict."""
     whole = {
         "name": "large",
         "other": {"large": {1: 2, 3: 4}, "b": ["large", {5: 6, 7: 8}]},

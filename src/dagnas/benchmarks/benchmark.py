@@ -52,7 +52,7 @@ class Benchmark(Protocol):
         """Space that is searched."""
 
     def emulated(self, policy: Policy) -> tuple[str, ...]:
-        """Those of signal, seconds, valid and test that come from a model, not from training."""
+        """Names among signal, seconds, valid and test whose values come from a model."""
 
     def evaluate(self, cells: Any, policy: Policy, rng: np.random.Generator, /) -> Evaluations:
         """Evaluate a batch of the space's architectures."""
@@ -123,7 +123,7 @@ class TabularBenchmark:
         return self._order[place]
 
     def emulated(self, policy: Policy) -> tuple[str, ...]:
-        """Those of signal, seconds, valid and test that the table emulates."""
+        """Names among signal, seconds, valid and test that the table emulates."""
         repeats = (policy.repeat, "mean", "mean", "mean")
         names = ("signal", "seconds", "valid", "test")
         return tuple(

@@ -57,7 +57,7 @@ class Table:
             raise DagnasError(
                 f"{self.path} is no table of this version (schema "
                 f"{self.provenance.get('schema')}, expected {SCHEMA}); "
-                f"`dagnas fetch {self.path.stem}` makes it anew"
+                f"`dagnas fetch {self.path.stem}` makes it again"
             )
         self.columns = tuple(schema.names)
         self.emulated = frozenset(json.loads(self.provenance.get("emulated", "[]")))
