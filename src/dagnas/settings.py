@@ -57,6 +57,12 @@ class Settings:
             ) from None
 
 
+class Described(pydantic.BaseModel):
+    """Typed values whose docstrings are the help of options and the meaning of keys."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
 M = TypeVar("M", bound=pydantic.BaseModel)
 
 

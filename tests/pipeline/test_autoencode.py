@@ -4,7 +4,7 @@ import pytest
 
 from dagnas.cli import main
 from dagnas.errors import DagnasError
-from dagnas.pipeline import config
+from dagnas.pipeline import scales
 from dagnas.predictors.graph_vae import training
 from dagnas.predictors.graph_vae.schedule import Schedule, Weights
 from dagnas.predictors.graph_vae.stored import Stored
@@ -27,10 +27,12 @@ def scale(tmp_path):
 
 
 def test_settings_become_a_schedule(scale):
-    found = config.load(scale).autoencoders
+    found = scales.load(scale).section("autoencoders")
     assert found["whole"].schedule() == Schedule()
     assert found["none"].schedule() == Schedule(batch_size=8, lr=1e-3, weights=Weights(0.005, 0, 0))
-    assert str(config.load(scale).autoencoder_path("none")) == "results/tiny/autoencoders/none.pt"
+    assert [str(path) for path in scales.load(scale).paths("autoencoder", "none")] == [
+        "results/tiny/autoencoders/none.pt"
+    ]
 
 
 def test_faults_are_named(scale):
@@ -43,11 +45,12 @@ def test_faults_are_named(scale):
     ):
         scale.write_text(SCALE.replace(*change, 1))
         with pytest.raises(DagnasError, match=f"autoencoders.*{message}"):
-            config.load(scale)
+            scales.load(scale)
 
 
 def train(scale, out, name="whole"):
-    return main(["autoencode", "--config", str(scale), "--autoencoder", name, "--out", str(out)])
+    job = scales.load(scale).jobs("autoencoder")[name]
+    return main(["autoencode", *job.arguments(), "--out", str(out)])
 
 
 def test_an_interrupted_command_goes_on_and_ends_with_the_same_bytes(scale, tmp_path, monkeypatch):
@@ -74,7 +77,17 @@ def test_an_interrupted_command_goes_on_and_ends_with_the_same_bytes(scale, tmp_
     assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
 
 
-def test_unknown_names_are_told(scale, tmp_path, capsys):
-    assert train(scale, tmp_path / "a.pt", "hole") == 2
-    assert "unknown autoencoder" in (error := capsys.readouterr().err)
-    assert "did you mean 'whole'" in error
+def test_faults_on_the_command_line_are_told(tmp_path, capsys):
+    asked = [
+        "autoencode",
+        "--name",
+        "x",
+        "--benchmark",
+        "digits202",
+        "--out",
+        str(tmp_path / "a.pt"),
+    ]
+    assert main([*asked, "--target", "digits/valid/12"]) == 2
+    assert "unknown benchmark 'digits202' (did you mean 'digits201'?)" in capsys.readouterr().err
+    assert main([*asked, "--target", "digits/valid/12", "--epochs", "0"]) == 2
+    assert "--epochs: Input should be greater than 0, not '0'" in capsys.readouterr().err

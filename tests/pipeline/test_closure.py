@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from dagnas.closure import closure, digest
+from dagnas.closure import closure, digest, keywords
 from dagnas.errors import DagnasError
+from dagnas.search import METHODS
 
 PACKAGE = {
     "__init__.py": "",
@@ -20,18 +21,37 @@ PACKAGE = {
         from mine.sub import REGISTRY
         if TYPE_CHECKING:
             from mine import only_typed
+        __version__ = '1'
 
         def run():
             """Run."""
             from mine.lazy import thing  # noqa
+            if not thing:
+                raise ValueError('no')
             return REGISTRY.get("named"), thing
+
+        class Job:
+            width: int = used.VALUE
+
+            def run(self, x: int):
+                return self.helped(x)
+
+            def helped(self, x):
+                from mine.lazy import thing
+                return thing
+
+            def other(self):
+                from mine.apart import thing
+                return thing
         ''',
     "used.py": "from . import relative\nVALUE = 1\n",
     "relative.py": "from .sub.deep import x\n",
     "lazy.py": "thing = 1\n",
     "only_typed.py": "thing = 1\n",
     "unused.py": "thing = 1\n",
-    "sub/__init__.py": "REGISTRY = {}\n",
+    "apart.py": "thing = 1\n",
+    "sub/__init__.py": "from dagnas.registry import Registry\n"
+    "REGISTRY = Registry('thing', 'mine.sub', 'mine.sub:T', {'named': 'mine.sub.named'})\n",
     "sub/deep.py": "x = 1\n",
     "sub/named.py": "named = 1\n",
     "sub/unnamed.py": "unnamed = 1\n",
@@ -49,8 +69,8 @@ def package(tmp_path):
     return tmp_path
 
 
-def asked(folder: Path, function: str) -> str:
-    command = f"from dagnas.closure import *; print({function}(['mine.main']))"
+def asked(folder: Path, function: str, root: str = "mine.main") -> str:
+    command = f"from dagnas.closure import *; print({function}(['{root}']))"
     source = Path(__file__).parents[2] / "src"
     return subprocess.run(
         [sys.executable, "-c", command],
@@ -64,7 +84,7 @@ def asked(folder: Path, function: str) -> str:
 
 def test_closure_follows_imports_of_all_kinds(package):
     found = eval(asked(package, "closure"))
-    inside = {"main", "used", "relative", "lazy", "sub", "sub.deep", "sub.named"}
+    inside = {"main", "apart", "used", "relative", "lazy", "sub", "sub.deep", "sub.named"}
     assert set(found) == {"mine"} | {f"mine.{name}" for name in inside}
 
 
@@ -81,13 +101,19 @@ def edited(package, name, old, new):
         ("used.py", "VALUE = 1", "VALUE = 2", True),
         ("sub/deep.py", "x = 1", "x = 2", True),
         ("sub/named.py", "named = 1", "named = 2", True),
-        ("__init__.py", "\n", "VERSION = 1\n", True),
         ("used.py", "VALUE = 1", "VALUE = 1  # one", False),
         ("used.py", "VALUE = 1", "\n\nVALUE = (\n    1\n)", False),
         ("main.py", '"""Run."""', '"""Walk."""', False),
         ("main.py", '"""Main."""', "", False),
         ("sub/unnamed.py", "unnamed = 1", "unnamed = 2", False),
         ("unused.py", "thing = 1", "thing = 2", False),
+        # Another entry of a registry is no root of this job.
+        ("sub/__init__.py", "{'named'", "{'new': 'mine.sub.unnamed', 'named'", False),
+        ("main.py", "raise ValueError('no')", "raise ValueError('not so')", False),
+        ("main.py", "raise ValueError('no')", "raise TypeError('no')", True),
+        ("main.py", "raise ValueError('no')", "return 0", True),
+        ("main.py", "__version__ = '1'", "__version__ = '2'", False),
+        ("main.py", "def run():", "def run() -> int:", False),
         ("only_typed.py", "thing = 1", "thing = 2", False),
     ],
 )
@@ -96,8 +122,43 @@ def test_digest_changes_with_code_alone(package, name, old, new, changes):
     assert (edited(package, name, old, new) != before) == changes
 
 
+@pytest.mark.parametrize(
+    ("name", "old", "new", "changes"),
+    [
+        ("main.py", "return self.helped(x)", "return self.helped(x + 1)", True),
+        ("main.py", "def helped(self, x):", "def helped(self, x, y=1):", True),
+        ("lazy.py", "thing = 1", "thing = 2", True),
+        ("main.py", "def other(self):", "def other(self, y):", False),
+        ("apart.py", "thing = 1", "thing = 2", False),
+        ("main.py", "run(self, x: int)", "run(self, x: float)", False),
+        ("main.py", "width: int", "width: float", False),
+        ("used.py", "VALUE = 1", "VALUE = 2", False),
+        ("__init__.py", "\n", "VERSION = 1\n", True),
+    ],
+)
+def test_of_a_method_only_what_it_uses_counts(package, name, old, new, changes):
+    (package / "mine/__init__.py").write_text("\n")
+    root = "mine.main:Job.run"
+    before = asked(package, "digest", root)
+    file = package / "mine" / name
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new, 1))
+    assert (asked(package, "digest", root) != before) == changes
+
+
+def test_settings_are_read_without_importing():
+    assert keywords("dagnas.search.methods.goal", "goal")["predictor"] == "ecc"
+    assert keywords("dagnas.search.methods.goal", "goal_mlp")["predictor"] == "mlp"
+    for name in METHODS.names():
+        hidden = {"device", "fidelities", "observe", "prior"}
+        read = keywords(METHODS.module(name), name)
+        assert read.keys() - hidden == METHODS.get(name).settings().keys()
+    with pytest.raises(DagnasError, match="no search method 'gaol'"):
+        keywords("dagnas.search.methods.goal", "gaol")
+
+
 def test_methods_stand_alone():
-    roots = ["dagnas.cli.search", "dagnas.search.methods.random_search"]
+    roots = ["dagnas.search.runner", "dagnas.search.methods.random_search"]
     assert "dagnas.search.methods.regularized_evolution" not in closure(roots)
     assert "dagnas.search.runner" in closure(roots)
     assert "dagnas.spaces.nasbench201" in closure(["dagnas.benchmarks.nasbench201"])

@@ -1,5 +1,6 @@
 """Scale files: what is refused, in which words, and which jobs follow from what is accepted."""
 
+import argparse
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ from dagnas.benchmarks import BENCHMARKS
 from dagnas.cli import main
 from dagnas.cli.config import keys
 from dagnas.errors import DagnasError
-from dagnas.pipeline import config
+from dagnas.pipeline import scales
+from dagnas.pipeline.kinds import KINDS
+from dagnas.pipeline.kinds.search import SearchJob
 
 ROOT = Path(__file__).parents[2]
 GOOD = """
@@ -88,7 +91,7 @@ def test_faults_name_the_key_the_value_and_what_is_valid(tmp_path, change, words
     assert change[0] in GOOD
     file = written(tmp_path, GOOD.replace(*change, 1))
     with pytest.raises(DagnasError) as fault:
-        config.load(file)
+        scales.check(scales.load(file))
     for word in words:
         assert word in str(fault.value)
     assert "\n" not in str(fault.value) or "YAML" in str(fault.value)
@@ -96,55 +99,61 @@ def test_faults_name_the_key_the_value_and_what_is_valid(tmp_path, change, words
 
 def test_files_that_are_no_scale_files(tmp_path):
     with pytest.raises(DagnasError, match=r"absent\.yaml: No such file"):
-        config.load(tmp_path / "absent.yaml")
+        scales.load(tmp_path / "absent.yaml")
     for text in ("", "- a\n"):
         with pytest.raises(DagnasError, match="a mapping of keys to values is expected"):
-            config.load(written(tmp_path, text))
+            scales.load(written(tmp_path, text))
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DagnasError, match="no valid YAML"):
-        config.load(tmp_path / "binary.yaml")
+        scales.load(tmp_path / "binary.yaml")
 
 
 def test_all_faults_are_told_at_once(tmp_path):
     text = GOOD.replace("1e3", "0").replace("[ecc]", "[gat]")
     with pytest.raises(DagnasError) as fault:
-        config.load(written(tmp_path, text))
+        scales.load(written(tmp_path, text))
     assert len(str(fault.value).splitlines()) == 2
 
 
+def jobs_of(scale, prefix=""):
+    return [job for name, job in scale.jobs("search").items() if name.startswith(prefix)]
+
+
 def test_jobs_cover_all_trials_once(tmp_path):
-    scale = config.load(written(tmp_path, GOOD))
-    jobs = scale.search_jobs("s", "half")
-    assert [(job.first, job.last) for job in jobs] == [(0, 2), (2, 4), (4, 5)]
-    assert jobs[2].path == Path("results/tiny/traces/s/half/0004-0005.parquet")
-    assert len(scale.search_jobs()) == len(scale.search_jobs("s")) == 6
-    assert scale.ranking_path("after") == Path("results/tiny/rankings/after.parquet")
-    assert scale.ranking_benchmark("after") == "nasbench201"
+    scale = scales.load(written(tmp_path, GOOD))
+    jobs = jobs_of(scale, "s/half/")
+    assert [job.trials for job in jobs] == [range(2), range(2, 4), range(4, 5)]
+    assert scale.paths("search", "s/half/")[2] == Path(
+        "results/tiny/traces/s/half/0004-0005.parquet"
+    )
+    assert len(jobs_of(scale)) == len(jobs_of(scale, "s/")) == 6
+    assert KINDS.get("ranking").path(scale, "after") == Path("results/tiny/rankings/after.parquet")
+    assert scale.jobs("ranking")["after"].benchmarks() == ("nasbench201",)
 
 
 def test_a_job_is_a_command_and_names_its_code(tmp_path):
-    scale = config.load(written(tmp_path, GOOD))
-    (job, *_) = scale.search_jobs("s", "half")
+    scale = scales.load(written(tmp_path, GOOD))
+    (job, *_) = jobs_of(scale, "s/half/")
     assert job.arguments() == [
+        "--policy=goal",
+        "--budget-seconds=1000.0",
         "--study=s",
         "--benchmark=nasbench201",
         "--method=goal",
-        "--trials=0:2",
-        "--policy=goal",
-        "--device=cpu",
-        "--budget-seconds=1000.0",
         "--set",
         "step_size=0.5",
+        "--trials=0:2",
+        "--device=cpu",
     ]
-    assert job.benchmarks == ("nasbench201",)
-    assert job.modules() == [
-        "dagnas.cli.search",
-        "dagnas.search.methods.goal",
+    assert job.benchmarks() == ("nasbench201",)
+    assert job.roots() == [
+        "dagnas.pipeline.kinds.search:SearchJob.run",
         "dagnas.benchmarks.nasbench201",
+        "dagnas.search.methods.goal",
         "dagnas.predictors.ecc",
     ]
-    (plain, *_) = scale.search_jobs("s", "random_search")
-    assert not any("predictors" in module for module in plain.modules())
+    (plain, *_) = jobs_of(scale, "s/random_search/")
+    assert not any("predictors" in module for module in plain.roots())
 
 
 def test_plugins_are_methods_like_others(tmp_path, monkeypatch):
@@ -154,63 +163,140 @@ def test_plugins_are_methods_like_others(tmp_path, monkeypatch):
     )
     monkeypatch.chdir(tmp_path)
     text = GOOD.replace("random_search", "my_walk") + "plugins: [my_walk]\n"
-    scale = config.load(written(tmp_path, text))
-    (job, *_) = scale.search_jobs("s", "my_walk")
-    assert job.arguments()[-2:] == ["--plugin", "my_walk"]
-    assert "my_walk" in job.modules()
+    scale = scales.load(written(tmp_path, text))
+    (job, *_) = jobs_of(scale, "s/my_walk/")
+    words = job.arguments()
+    assert words[words.index("--plugin") + 1] == "my_walk"
+    assert "my_walk" in job.roots()
 
 
-def test_what_a_result_reads_of_the_scale(tmp_path):
-    scale = config.load(written(tmp_path, GOOD))
-    dearer = config.load(written(tmp_path, GOOD.replace("1e3", "2e3")))
-    more = config.load(written(tmp_path, GOOD.replace("[8]", "[8, 9]")))
-    assert scale.part(["s"]) != dearer.part(["s"])
-    assert scale.part(["s"]) == more.part(["s"])
-    assert scale.part([], ["uniform"]) != more.part([], ["uniform"])
+def test_a_description_goes_through_the_command_line_and_back(tmp_path):
+    text = GOOD.replace("budget_seconds: 1e3", "budget_evaluations: 7, until_best: true")
+    text = text.replace("benchmark: nasbench201, methods", "benchmark: digits201, methods")
+    text = text.replace("{study: s, method: half}", "{study: s, method: half, trials: 2}")
+    scale = scales.load(written(tmp_path, text.replace("trials_per_job: 2", "plugins: []")))
+    for kind in KINDS.names():
+        for job in scale.jobs(kind).values():
+            parser = argparse.ArgumentParser()
+            job.add_options(parser)
+            assert type(job).parse(parser.parse_args(job.arguments())) == job
+    # The search of a ranking is the study's, whatever its options.
+    again = scale.jobs("ranking")["after"]
+    assert again.until_best
+    assert again.budget_evaluations == 7
+    assert again.trials == range(2)
+    assert again.settings == {"step_size": 0.5}
+    for name in SearchJob.model_fields:
+        if name != "trials":
+            assert getattr(again, name) == getattr(jobs_of(scale, "s/half/")[0], name)
+
+
+def test_parts_of_a_scale_hold_what_is_read(tmp_path):
+    scale = scales.load(written(tmp_path, GOOD))
+    dearer = scales.load(written(tmp_path, GOOD.replace("1e3", "2e3")))
+    more = scales.load(written(tmp_path, GOOD.replace("[8]", "[8, 9]")))
+    study, ranking = {"studies": ["s"]}, {"rankings": ["uniform"]}
+    assert scale.part(study) != dearer.part(study)
+    assert scale.part(study) == more.part(study)
+    assert scale.part(ranking) != more.part(ranking)
+    part = scales.parse(scale.part(study), "part", part=True)
+    assert part.jobs("search") == scale.jobs("search")
+
+
+def test_a_scale_overrides_another(tmp_path):
+    written(tmp_path, GOOD).rename(tmp_path / "base.yaml")
+    over = written(
+        tmp_path,
+        "extends: [base.yaml]\nscale: other\nstudies: {s: {budget_seconds: null, trials: 1}}\n"
+        "rankings: {after: null}\n",
+    )
+    scale = scales.load(over)
+    assert scale.scale == "other"
+    assert scale.trials == 5
+    study = scale.section("studies")["s"]
+    assert (study.budget_seconds, study.trials) == (None, 1)
+    assert study.methods == ["random_search", "half"]
+    assert list(scale.section("rankings")) == ["uniform"]
+
+
+def test_only_what_is_on_some_benchmarks_is_inherited(tmp_path):
+    written(tmp_path, GOOD).rename(tmp_path / "base.yaml")
+    over = "extends: [base.yaml]\nbenchmarks: [digits201]\nscale: other\n"
+    scale = scales.load(written(tmp_path, over))
+    assert scale.section("studies") == {}
+    # Also what names a study that was left out.
+    assert scale.section("rankings") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("extends: [gaol]", "unknown paper 'gaol' (did you mean 'goal'?)"),
+        ("extends: [scale.yaml]", "scale.yaml extends this file itself"),
+        ("extends: [absent.yaml]", "absent.yaml: No such file"),
+        ("extends: goal", "a list of papers or scale files is expected"),
+        ("extends: [goal]\nbenchmarks: 3", "a list of benchmarks is expected"),
+    ],
+)
+def test_faults_of_what_a_scale_extends(tmp_path, text, words):
+    with pytest.raises(DagnasError) as fault:
+        scales.load(written(tmp_path, f"{text}\nscale: other\n"))
+    assert words in str(fault.value)
 
 
 def test_a_built_table_is_a_benchmark_made_in_parts(tmp_path):
     tables = "tables: {mine201: {images: mine.npz, settings: {epochs: 3}, cells_per_job: 3000}}\n"
     text = GOOD.replace("s: {benchmark: nasbench201", "s: {benchmark: mine201")
-    scale = config.load(written(tmp_path, tables + text))
-    assert scale.studies["s"].benchmark == "mine201"
+    scale = scales.load(written(tmp_path, tables + text))
+    assert scale.section("studies")["s"].benchmark == "mine201"
     assert BENCHMARKS.get("mine201").tables == ("mine201",)
-    table = scale.tables["mine201"]
-    assert table.parts() == ["0000-3000", "3000-6000", "6000-6466"]
-    assert table.arguments() == ["--space=nasbench201", "--images=mine.npz", "--set", "epochs=3"]
+    parts = scale.jobs("table_part")
+    assert list(parts) == [f"mine201/{cells}" for cells in ("0000-3000", "3000-6000", "6000-6466")]
+    assert parts["mine201/3000-6000"].arguments() == [
+        "--space=nasbench201",
+        "--images=mine.npz",
+        "--set",
+        "epochs=3",
+        "--device=cpu",
+        "--cells=3000:6000",
+    ]
+    assert scale.jobs("built_table")["mine201"].files() == [
+        f"data/parts/mine201/{cells}.parquet" for cells in ("0000-3000", "3000-6000", "6000-6466")
+    ]
     # Loading it twice is no clash, taking the name of another benchmark is.
-    assert config.load(written(tmp_path, tables + text)) == scale
+    assert scales.load(written(tmp_path, tables + text)).model_dump() == scale.model_dump()
     with pytest.raises(DagnasError, match=r"tables: the benchmark 'digits201' exists already"):
-        config.load(written(tmp_path, tables.replace("mine201", "digits201") + GOOD))
+        scales.load(written(tmp_path, tables.replace("mine201", "digits201") + GOOD))
     with pytest.raises(DagnasError, match=r"tables.mine201: unknown setting .*'epoch' \(did you"):
-        config.load(written(tmp_path, tables.replace("epochs", "epoch") + GOOD))
+        scales.load(written(tmp_path, tables.replace("epochs", "epoch") + GOOD))
 
 
 @pytest.mark.parametrize("name", ["smoke", "desk", "paper", "build"])
 def test_scale_files_of_the_project(name):
-    scale = config.load(ROOT / f"config/{name}.yaml")
+    scale = scales.load(ROOT / f"config/{name}.yaml")
     assert scale.scale == name
     assert (scale.data == Path("data/official")) == (name == "paper")
 
 
 def test_desk_and_paper_follow_the_protocol():
     for name in ("desk", "paper"):
-        scale = config.load(ROOT / f"config/{name}.yaml")
+        scale = scales.load(ROOT / f"config/{name}.yaml")
         for study in ("goal_nasbench201", "goal_nasbench101"):
-            assert scale.trials_of(study) == 50
-            assert scale.studies[study].policy == "goal"
-            assert scale.studies[study].budget_seconds is None
+            entry = scale.section("studies")[study]
+            assert (entry.trials or scale.trials) == 50
+            assert entry.policy == "goal"
+            assert entry.budget_seconds is None
 
 
 def test_schema_and_keys_are_current():
     # Made by `dagnas config schema > config/schema.json`, `dagnas config keys > docs/config.md`.
-    assert (ROOT / "config/schema.json").read_text() == config.schema()
+    assert (ROOT / "config/schema.json").read_text() == scales.schema()
     assert (ROOT / "docs/config.md").read_text() == keys()
 
 
 def test_command_checks_files(tmp_path, capsys):
     assert main(["config", "check", str(written(tmp_path, GOOD))]) == 0
-    assert "scale tiny, 1 studies in 6 search jobs, 2 rankings" in capsys.readouterr().out
+    assert "scale tiny, jobs: 2 ranking, 6 search" in capsys.readouterr().out
     assert main(["config", "check", str(written(tmp_path, GOOD + "extra: 1\n"))]) == 2
     assert "unknown key 'extra'" in capsys.readouterr().err
 
@@ -218,7 +304,7 @@ def test_command_checks_files(tmp_path, capsys):
 def test_dvc_keeps_all_that_the_scales_make():
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     for name in ("smoke", "desk"):
-        scale = config.load(ROOT / f"config/{name}.yaml")
+        scale = scales.load(ROOT / f"config/{name}.yaml")
         kept = {
             path
             for stage in stages
@@ -227,9 +313,10 @@ def test_dvc_keeps_all_that_the_scales_make():
             for entry in stages[stage].get(kind, [])
             for path in entry
         }
-        made = {f"results/{name}/traces/{study}" for study in scale.studies}
-        made |= {str(scale.ranking_path(ranking)) for ranking in scale.rankings}
-        made |= {str(scale.autoencoder_path(vae).parent) for vae in scale.autoencoders}
+        made = {f"results/{name}/traces/{study}" for study in scale.section("studies")}
+        made |= set(map(str, scale.paths("ranking")))
+        for kind in ("autoencoder", "latent_search"):
+            made |= {str(path.parent) for path in scale.paths(kind)}
         made |= {f"results/{name}/{paper}" for paper in scale.papers}
         ledger = ("claims.csv", "claims.md", "metrics.json", "provenance.json")
         assert kept == made | {f"results/{name}/{file}" for file in ledger}

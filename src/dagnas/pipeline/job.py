@@ -9,12 +9,12 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Self, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator
+from pydantic import PlainSerializer, PlainValidator
 
 from dagnas import plugins
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.errors import DagnasError
-from dagnas.settings import parsed
+from dagnas.settings import Described, parsed
 
 
 def _range(value: Any) -> range:
@@ -35,14 +35,12 @@ def range_text(value: range) -> str:
 Range = Annotated[range, PlainValidator(_range), PlainSerializer(range_text)]
 
 
-class Job(BaseModel):
+class Job(Described):
     """Everything that one command needs to know, but for its folder of tables and its output.
 
     Fields are the options of the command: numbers, texts, switches, lists, and mappings whose
     items are given one by one as KEY=VALUE. Their docstrings are the help.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     COMMAND: ClassVar[str]
     """Name of the command."""
@@ -84,7 +82,7 @@ class Job(BaseModel):
         """
         words: list[str] = []
         for name, value in self.model_dump().items():
-            option = self.option(name)
+            option, default = self.option(name), type(self).model_fields[name].default
             match value:
                 case None | False:
                     pass
@@ -93,10 +91,9 @@ class Job(BaseModel):
                 case dict():
                     for key, item in value.items():
                         words += [option, f"{key}={_text(item)}"]
-                case list() | tuple() if value or name != "plugin":
-                    words += [option, *map(_text, value)]
-                case list() | tuple():
-                    pass
+                case list():
+                    # None at all is worth a word only where that is no default.
+                    words += [option, *map(_text, value)] if value or default != [] else []
                 case _:
                     words.append(f"{option}={_text(value)}")
         return words
@@ -118,7 +115,7 @@ class Job(BaseModel):
             how: dict[str, Any] = {"dest": name, "help": about.replace("%", "%%")}
             if bool in kinds:
                 how |= {"action": "store_true", "default": None}
-            elif kinds & {list, tuple}:
+            elif list in kinds:
                 how |= {"action": "extend", "nargs": "*", "metavar": "X"}
             elif dict in kinds:
                 # A plain value, where a field takes one too, stands for all keys.
@@ -168,7 +165,7 @@ def _text(value: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    return " ".join(map(_text, value)) if isinstance(value, list | tuple) else _text(value)
+    return " ".join(map(_text, value)) if isinstance(value, list) else _text(value)
 
 
 def _mapping(option: str, words: Sequence[str], kinds: set[Any]) -> Any:

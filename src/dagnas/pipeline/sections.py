@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable
 from importlib.resources import files
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.errors import unknown
 from dagnas.predictors import PREDICTORS
 from dagnas.search import METHODS
+from dagnas.settings import Described
 
 
 def paper_names() -> list[str]:
@@ -37,10 +38,8 @@ PredictorName = Annotated[str, _one_of("predictor", PREDICTORS.names)]
 PaperName = Annotated[str, _one_of("paper", paper_names)]
 
 
-class Section(BaseModel):
+class Section(Described):
     """A mapping in a scale file: its keys are those of the class, and no other."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     @model_validator(mode="before")
     @classmethod

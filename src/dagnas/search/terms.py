@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import Field, PositiveInt
+
+from dagnas.settings import Described
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class Terms(BaseModel):
+class Terms(Described):
     """Policy and budget of the trials of a search.
 
     A trial is one repetition of a search with random streams of its own. Without a budget here,
     trials have the policy's.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     policy: str = "goal"
     """Evaluation policy of the benchmark: signal, cost, what is reported."""

@@ -7,20 +7,21 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import BaseModel, Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.errors import DagnasError
 from dagnas.pipeline.job import Job, Range, range_text
 from dagnas.pipeline.kind import Kind
 from dagnas.pipeline.sections import Section
+from dagnas.settings import Described
 
 if TYPE_CHECKING:
     from dagnas.pipeline.scales import Scale
     from dagnas.tables.table import Table
 
 
-class Recipe(BaseModel):
+class Recipe(Described):
     """Images and training of the cells of a table."""
 
     space: Literal["nasbench201"] = "nasbench201"

@@ -6,20 +6,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from dagnas.errors import DagnasError
 from dagnas.pipeline.job import Job
 from dagnas.pipeline.kind import Kind
 from dagnas.pipeline.sections import BenchmarkName, Fraction, Section
 from dagnas.predictors.graph_vae.schedule import Schedule, Weights
+from dagnas.settings import Described
 
 if TYPE_CHECKING:
     from dagnas.pipeline.scales import Scale
     from dagnas.predictors.graph_vae.stored import Stored
 
 
-class Training(BaseModel):
+class Training(Described):
     """Model and training of a graph VAE."""
 
     target: str

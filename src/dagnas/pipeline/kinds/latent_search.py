@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from dagnas.errors import DagnasError, unknown
 from dagnas.pipeline.job import Job
 from dagnas.pipeline.kind import Kind
 from dagnas.pipeline.kinds.graph_vae import autoencoder
 from dagnas.pipeline.sections import Fraction, Section
+from dagnas.settings import Described
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +28,7 @@ SETTINGS = {
 }
 
 
-class Settings(BaseModel):
+class Settings(Described):
     """How a latent space is searched.
 
     NGAE states neither a step size nor a number of steps. The defaults were chosen by where points

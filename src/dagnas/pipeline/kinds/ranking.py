@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
-    BaseModel,
     Discriminator,
     Field,
     NonNegativeFloat,
@@ -25,6 +24,7 @@ from dagnas.pipeline.kind import Kind
 from dagnas.pipeline.kinds.search import SearchJob, job_of, same_trial
 from dagnas.pipeline.sections import BenchmarkName, Fraction, PredictorName, Section
 from dagnas.predictors import PREDICTORS
+from dagnas.settings import Described
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from dagnas.pipeline.scales import Scale
 
 
-class Comparison(BaseModel):
+class Comparison(Described):
     """Predictors, their training and the cells that they are trained on and score."""
 
     target: str
