@@ -383,6 +383,13 @@ def test_a_comparison_shows_itself(files):
 # The command.
 
 
+def test_help_holds_examples(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["compare", "--help"])
+    assert stop.value.code == 0
+    assert "dagnas compare" in capsys.readouterr().out.split("examples:")[1]
+
+
 def test_the_command_prints_the_table_and_draws(files, tmp_path, capsys):
     outs = [tmp_path / f"out.{kind}" for kind in ("png", "svg", "csv")]
     command = ["compare", *map(str, files), *(f"--out={out}" for out in outs)]

@@ -251,7 +251,7 @@ def space_checks(space: Space[Any], seed: int = 0) -> list[Check]:
     >>> for check in space_checks(SPACES.get("nasbench201")):
     ...     check()
     """
-    functions = [
+    functions: list[Callable[..., None]] = [
         _samples_repeat,
         _texts_read_back,
         _packed_architectures_read_back,

@@ -124,8 +124,8 @@ class MethodComparison:
                 line = {"color": look.colour, "lw": look.width, "ls": look.dashes}
                 # A report holds until a better one comes.
                 ax.step(curve["at"], curve["mean"], where="post", **line, zorder=3 + look.width)
-                band = {"color": look.colour, "alpha": 0.15, "lw": 0, "step": "post"}
-                ax.fill_between(curve["at"], curve["low"], curve["high"], **band)
+                band: dict[str, Any] = {"color": look.colour, "alpha": 0.15, "lw": 0}
+                ax.fill_between(curve["at"], curve["low"], curve["high"], step="post", **band)
                 ends.append((curve["mean"].iloc[-1], look))
             ax.set(
                 title=style.benchmark_label(first["benchmark"]),
@@ -357,13 +357,13 @@ def _reports(
     best = incumbents(run.traces, metric)
     if best.empty:
         raise DagnasError(f"no evaluation of {run.name} has a signal")
-    found = {
-        int(trial): np.full(len(grid), np.nan) for trial in sorted(run.traces["trial"].unique())
-    }
-    for trial, steps in best.groupby("trial"):
+    found = {}
+    for trial in sorted(run.traces["trial"].unique().tolist()):
+        steps = best[best["trial"] == trial]
         ended = np.searchsorted(steps[by].to_numpy(), grid, side="right")
-        values = steps["value"].to_numpy()[ended - 1]
-        found[int(trial)] = np.where(ended > 0, values, np.nan)
+        # Place -1 is that of no report: nothing has ended yet, or all evaluations failed.
+        values = np.append(steps["value"].to_numpy(dtype=float), np.nan)
+        found[trial] = values[ended - 1]
     return found
 
 
@@ -381,11 +381,15 @@ def _curves(
     for run in runs:
         marks = set(" ".join(run.traces["emulated"].unique()).split())
         relevant = marks & {"signal", metric.column, *(["seconds"] if by == "seconds" else [])}
+        before = np.empty(0)
         for at, column in zip(grid, np.array(list(reports[run.name].values())).T, strict=True):
             values = column[~np.isnan(column)]
             if not len(values):
                 continue
-            low, high = paired.interval(values, stream("compare", run.name, str(at)))
+            # Most reports hold for a while; drawing samples again would only cost time.
+            if not np.array_equal(values, before):
+                low, high = paired.interval(values, stream("compare", run.name, str(at)))
+                before = values
             rows.append(
                 {
                     "method": run.name,

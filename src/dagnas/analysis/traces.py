@@ -132,8 +132,8 @@ def read(paths: str | PathLike[str] | Iterable[str | PathLike[str]]) -> pd.DataF
     """
     import pandas as pd
 
-    single = isinstance(paths, str | PathLike)
-    frames = [_read(Path(path)) for path in ([paths] if single else paths)]
+    listed = [paths] if isinstance(paths, str | PathLike) else list(paths)
+    frames = [_read(Path(path)) for path in listed]
     if not frames:
         raise DagnasError("no traces to read: give the path of one")
     return pd.concat(frames, ignore_index=True)
@@ -230,11 +230,10 @@ def regret(
     """
     name = metric or usual_metric(traces)
     chosen, table = find_metric(name), incumbents(traces, name)
+    reached: Any = best
     if best is None:
         values = chosen.of(traces[chosen.column]).groupby(traces["benchmark"])
         reached = table["benchmark"].map(values.min() if chosen.error else values.max())
-    else:
-        reached = best
     missing = table["value"] - reached if chosen.error else reached - table["value"]
     return table.assign(regret=missing)
 
