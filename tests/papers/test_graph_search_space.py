@@ -5,16 +5,17 @@ import pandas as pd
 import pytest
 
 from dagnas.benchmarks import BENCHMARKS
-from dagnas.papers.claims import Tables, ledger
+from dagnas.papers.claims.check import Tables, ledger
 from dagnas.papers.graph_search_space.fig2 import best_rewards
 from dagnas.papers.graph_search_space.fig6 import moving, tabulate
 from dagnas.papers.inputs import Inputs
-from dagnas.papers.make import make
-from dagnas.papers.result import results
-from dagnas.pipeline import config
+from dagnas.papers.make import make, read_table
+from dagnas.papers.result import load, results
+from dagnas.pipeline import scales
 from dagnas.search import METHODS
 from dagnas.search.runner import Search, run
 from dagnas.training.layered import Accuracies
+from tests.papers.tables import searches
 
 STUDY = """
   graph_search_space_{0}:
@@ -51,20 +52,21 @@ def root(tmp_path_factory):
 
 
 def make_traces(root):
-    for job in config.load(root / "tiny.yaml").search_jobs():
+    scale = scales.load(root / "tiny.yaml")
+    for study, method, trials, benchmark, path in searches(scale):
         search = Search(
-            BENCHMARKS.get(job.benchmark).open(root),
+            BENCHMARKS.get(benchmark).open(root),
             METHODS.get("random_search"),
             policy="reward",
             budget_evaluations=250,
-            study=f"{job.study} {job.method}",
+            study=f"{study} {method}",
         )
-        run(search, range(job.first, job.last), root / job.path, show=False)
+        run(search, trials, root / path, show=False)
 
 
 @pytest.fixture
 def inputs_of(root):
-    scale = config.load(root / "tiny.yaml")
+    scale = scales.load(root / "tiny.yaml")
     known = results(scale)
     return lambda name: Inputs(scale, known[f"graph_search_space/{name}"], root)
 
@@ -92,6 +94,7 @@ def test_results_are_whole(name, inputs_of, tmp_path):
     assert len(pd.read_csv(csv)) > 0
     assert all(picture.stat().st_size > 1000 for picture in pictures)
     assert "Scale: tiny." in text.read_text()
+    assert load(inputs_of(name).result).caption(read_table(csv)) in text.read_text()
 
 
 def test_test_accuracies_of_figure_6_are_those_of_the_best_so_far(inputs_of):

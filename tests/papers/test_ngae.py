@@ -10,14 +10,18 @@ import torch
 from scipy import stats
 
 from dagnas.benchmarks import BENCHMARKS
+from dagnas.cli import main
+from dagnas.errors import DagnasError
 from dagnas.files import write_parquet
-from dagnas.papers.claims import PAPERS, Tables, ledger, read
+from dagnas.papers.claims.check import Tables, ledger
+from dagnas.papers.claims.reader import FOLDER, read
 from dagnas.papers.inputs import Inputs
-from dagnas.papers.make import make
+from dagnas.papers.make import make, read_table
+from dagnas.papers.make import write_table as write_result
 from dagnas.papers.ngae import fig3, fig4, fig5, table1
-from dagnas.papers.ngae.labels import label_cells
 from dagnas.papers.result import load, results
-from dagnas.pipeline import config
+from dagnas.pipeline import scales
+from dagnas.pipeline.kinds import KINDS
 from dagnas.predictors.graph_vae import measures
 from dagnas.predictors.graph_vae.labelled import label_benchmark
 from dagnas.predictors.graph_vae.model import GraphVAE, Sizes
@@ -25,6 +29,13 @@ from dagnas.predictors.graph_vae.passing import prepare
 from dagnas.predictors.graph_vae.stored import Stored
 from dagnas.predictors.graph_vae.training import build, fit_graph_vae
 from dagnas.predictors.pairwise import PairwiseRidge
+from dagnas.search.latent_search import (
+    Accuracies,
+    ascent_paths,
+    ranked,
+    search_by_ascent,
+    search_by_rounds,
+)
 from dagnas.search.models.latent import Region, ascend, decode_valid
 from dagnas.seeds import stream, torch_generator
 from dagnas.spaces.cells import concatenate
@@ -42,6 +53,19 @@ SCALE = "scale: tiny\ntrials: 1\nstudies: {}\npapers: [ngae]\nautoencoders:\n" +
     f"epochs: 3, keep: [1, 2], lr: 0.01, batch_size: 8, predictors: {predictors}}}\n"
     for method, predictors in PREDICTORS.items()
 )
+#: Searches are short, and the points of figure 5 must not get far: all climb the steep predictors
+#: of these graph VAEs to one cell.
+SCALE += f"""
+latent_searches:
+  ngae_paths_{BENCHMARK}: {{autoencoder: ngae_{BENCHMARK}, by: paths, points: 40, steps: 30}}
+  ngae_ascent_{BENCHMARK}:
+    {{autoencoder: ngae_{BENCHMARK}, by: ascent, points: 60, steps: 3, rate: 0.5, complexity: true}}
+  ngae_performance_ascent_{BENCHMARK}:
+    {{autoencoder: ngae_performance_{BENCHMARK}, by: ascent, points: 60, steps: 3, rate: 0.5}}
+  ngae_dvae_rounds_{BENCHMARK}:
+    {{autoencoder: ngae_dvae_{BENCHMARK}, by: rounds, rounds: 3, batch: 5, inducing: 20,
+     candidates: 80}}
+"""
 
 
 def write_table(data):
@@ -57,43 +81,53 @@ def write_table(data):
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """Root of a project with a table and three small graph VAEs, trained for three epochs."""
+    """Root of a project with a table, three graph VAEs trained for three epochs, and searches."""
     root = tmp_path_factory.mktemp("tiny")
     (root / "tiny.yaml").write_text(SCALE)
     write_table(root / "data")
-    scale = config.load(root / "tiny.yaml")
+    scale = scales.load(root / "tiny.yaml")
     bench = BENCHMARKS.get(BENCHMARK).open(root / "data")
     train = label_benchmark(bench, TARGET, (0.8, 0.2)).train
-    for name, asked in scale.autoencoders.items():
+    for name, asked in scale.section("autoencoders").items():
         generator = torch_generator(stream(name))
         model = build(bench.space, Sizes(24, 8, 24, 24), generator)
         training = fit_graph_vae(
             model, train, epochs=3, schedule=asked.schedule(), generator=generator, keep=[1, 2]
         )
-        Stored.of(model, training).write(root / scale.autoencoder_path(name))
+        path = KINDS.get("autoencoder").path(scale, name)
+        Stored.of(model, training).write(root / path)
+    with pytest.MonkeyPatch.context() as patch:
+        # Jobs name files as they lie below the root.
+        patch.chdir(root)
+        for name, job in scale.jobs("latent_search").items():
+            job.run(root / "data", KINDS.get("latent_search").path(scale, name))
     return root
 
 
 @pytest.fixture
 def inputs_of(root, monkeypatch):
-    """Function from the name of a result to its inputs; searches are short."""
+    """Function from the name of a result to its inputs."""
     monkeypatch.delenv("DAGNAS_DATA", raising=False)
     for name, value in {"CELLS": 20, "POINTS": 20, "ENCODINGS": 2, "DECODINGS": 3}.items():
         monkeypatch.setattr(table1, name, value)
     monkeypatch.setattr(fig3, "SIDE", 21)
     monkeypatch.setattr(fig3, "LAG", 2)
-    monkeypatch.setattr(fig5, "POINTS", 60)
-    for name, value in {"ROUNDS": 3, "BATCH": 5, "INDUCING": 20, "CANDIDATES": 80}.items():
-        monkeypatch.setattr(fig5, name, value)
-    scale = config.load(root / "tiny.yaml")
+    scale = scales.load(root / "tiny.yaml")
     known = results(scale)
     return lambda name: Inputs(scale, known[f"ngae/{name}"], root)
 
 
+def stored_of(root, scale, name):
+    return Stored.read(root / KINDS.get("autoencoder").path(scale, name))
+
+
 def parts_of(inputs, name=f"ngae_{BENCHMARK}"):
     """Stored graph VAE, its model, labelled cells, and benchmark."""
-    stored, bench = inputs.autoencoder(name), inputs.benchmark(BENCHMARK)
-    return stored, stored.model(bench.space), label_cells(inputs, name), bench
+    stored = stored_of(inputs.root, inputs.config, name)
+    bench = inputs.benchmark(BENCHMARK)
+    asked = inputs.config.section("autoencoders")[name]
+    labelled = label_benchmark(bench, asked.target, asked.shares)
+    return stored, stored.model(bench.space), labelled, bench
 
 
 # Results.
@@ -107,6 +141,7 @@ def test_results_are_whole_and_repeat_byte_for_byte(name, inputs_of, tmp_path):
         assert one.read_bytes() == other.read_bytes()
     csv, *pictures, text = first
     assert set(pd.read_csv(csv)["benchmark"]) == {BENCHMARK}
+    assert load(inputs_of(name).result).caption(read_table(csv)) in text.read_text()
     assert all(picture.stat().st_size > 5000 for picture in pictures)
     assert text.read_text().endswith("Scale: tiny.\n")
 
@@ -123,11 +158,23 @@ def test_losses_are_the_records(inputs_of):
         assert table["rest", epoch] == pytest.approx(rest)
 
 
-def test_parts_of_the_objective_that_are_not_trained_do_not_count(inputs_of):
-    inputs = inputs_of("fig5")
+def test_captions_tell_how_graph_vaes_were_trained(inputs_of):
+    table = fig3.tabulate(inputs_of("fig3"))
+    assert "3 epochs, weight 0.005 on the divergence and noise times 0.01 " in fig3.caption(table)
+    other = {"divergence_weight": 1.0, "noise": 0.5}
+    table["value"] = table["quantity"].map(other).fillna(table["value"])
+    assert "3 epochs, weight 1 on the divergence and noise times 0.5 " in fig3.caption(table)
+    table = table1.tabulate(inputs_of("table1"))
+    assert "NAS-Bench-201: 240 training and 60 test cells, of which 20 " in table1.caption(table)
+    table = table.assign(train_cells=1234, test_cells=20)
+    assert "NAS-Bench-201: 1,234 training and 20 test cells." in table1.caption(table)
+
+
+def test_parts_of_the_objective_that_are_not_trained_do_not_count(root, inputs_of):
     name = f"ngae_performance_{BENCHMARK}"
-    records = inputs.autoencoder(name).training.records
-    weights = inputs.config.autoencoders[name].schedule().weights
+    scale = inputs_of("fig5").config
+    records = stored_of(root, scale, name).training.records
+    weights = scale.section("autoencoders")[name].schedule().weights
     (rest,) = (r["value"] for r in fig3._losses(records[:1], weights) if r["quantity"] == "rest")
     assert records[0].complexity > 0
     assert rest == pytest.approx(0.005 * records[0].divergence + records[0].performance)
@@ -220,7 +267,7 @@ def test_a_graph_vae_without_a_valid_cell_has_validity_0(inputs_of, monkeypatch)
     monkeypatch.setattr(GraphVAE, "_valid", lambda self, cells: np.zeros(len(cells), dtype=bool))
     inputs = inputs_of("table1")
     table = table1.tabulate(inputs)
-    words = [text.get_text() for ax in table1.draw(table, inputs).axes for text in ax.texts]
+    words = [text.get_text() for ax in table1.draw(table).axes for text in ax.texts]
     assert words.count("none valid") == 6
     assert (table[table["measure"].isin(["accuracy", "validity"])]["value"] == 0).all()
     assert table[table["measure"].isin(["uniqueness", "novelty"])]["value"].isna().all()
@@ -261,14 +308,15 @@ def test_errors_of_the_predictor(inputs_of):
 
 def test_ascents_are_those_of_the_whole_climb(inputs_of):
     inputs = inputs_of("fig4")
-    table = fig4.tabulate(inputs).dropna(subset="step").set_index(["quantity", "of", "step"])
+    whole = fig4.tabulate(inputs)
+    table = whole.dropna(subset="step").set_index(["quantity", "of", "step"])
     _, model, labelled, _ = parts_of(inputs)
     region = Region.of(model.encode(labelled.train.batch)[0].detach())
     generator = torch_generator(stream("ngae/fig4", f"ngae_{BENCHMARK}", "starts"))
-    starts = region.draw(100, generator)
+    starts = region.draw(40, generator)
     for objective, complexity in (("performance", False), ("both", True)):
-        for steps in (0, 1, 100):
-            end = ascend(model, starts, steps=steps, rate=fig4.RATE, complexity=complexity).points
+        for steps in (0, 1, 30):
+            end = ascend(model, starts, steps=steps, rate=0.03, complexity=complexity).points
             heights = 100 * model.performance(end).detach().double().numpy()[:, 0]
             row = table.loc[("accuracy", objective, steps)]
             assert row["value"] == pytest.approx(heights.mean())
@@ -279,8 +327,40 @@ def test_ascents_are_those_of_the_whole_climb(inputs_of):
             away = ((end - region.mean) / region.deviation).square().mean(dim=1).sqrt()
             row = table.loc[("distance", objective, steps)]
             assert row["value"] == pytest.approx(float(away.mean()), rel=1e-5)
-    lower, higher = (table.loc[("complexity", of, 100), "value"] for of in ("both", "performance"))
+            assert row["epoch"] == 3
+    lower, higher = (table.loc[("complexity", of, 30), "value"] for of in ("both", "performance"))
     assert lower < higher
+    assert table.index.get_level_values("step").max() == 30
+    words = "from 40 points of the prior, 30 steps of size 0.03 along"
+    assert words in fig4.caption(whole)
+    for ax in fig4.draw(whole).axes[2:4]:
+        assert ax.get_xlim() == (0, 30)
+
+
+def test_paths_keep_every_point(inputs_of):
+    inputs = inputs_of("fig4")
+    _, model, labelled, _ = parts_of(inputs)
+    settings = {"points": 5, "steps": 4, "rate": 0.2}
+    found = ascent_paths(model, labelled.train.batch, **settings, rng=stream("x")).to_pandas()
+    assert len(found) == 2 * 5 * 5
+    starts = Region.of(model.encode(labelled.train.batch)[0].detach()).draw(
+        5, torch_generator(stream("x"))
+    )
+    for objective, complexity in (("performance", False), ("both", True)):
+        end = ascend(model, starts, steps=4, rate=0.2, complexity=complexity).points
+        last = found[(found["objective"] == objective) & (found["step"] == 4)]
+        assert last["point"].tolist() == [0, 1, 2, 3, 4]
+        heights = 100 * model.performance(end).detach().double().numpy()[:, 0]
+        np.testing.assert_allclose(last["accuracy"], heights, rtol=1e-5)
+    # Both climb from the same points.
+    first = found[found["step"] == 0].drop(columns="objective").to_numpy()
+    np.testing.assert_array_equal(first[:5], first[5:])
+
+
+def test_a_table_without_its_settings_says_so(inputs_of):
+    table = fig4.tabulate(inputs_of("fig4"))
+    with pytest.raises(DagnasError, match="the table has no rate of ascent"):
+        fig4.caption(table[table["quantity"] != "rate"])
 
 
 # Figure 5.
@@ -309,15 +389,15 @@ def test_emulated_cells_are_marked_in_figure_and_caption(inputs_of):
     shown = table[table["method"] != "training"]
 
     def stamps(of):
-        figure = fig5.draw(of, inputs)
+        figure = fig5.draw(of)
         texts = [text.get_text() for ax in figure.axes for text in ax.texts]
         return sum(text == "EMULATED: accuracy" for text in texts)
 
     assert 0 < stamps(table) == (shown["emulated"] == "accuracy").sum()
-    assert "**Emulated** in cells that the table lacks" in fig5.caption(table, inputs)
+    assert "**Emulated** in cells that the table lacks" in fig5.caption(table)
     real = table.assign(emulated="")
     assert stamps(real) == 0
-    assert "**Emulated**" not in fig5.caption(real, inputs)
+    assert "**Emulated**" not in fig5.caption(real)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -327,14 +407,14 @@ def test_what_was_learned_of_an_emulated_table_is_marked(name, inputs_of):
     assert fig3.emulated(inputs, f"ngae_{BENCHMARK}") == "accuracy"
     table = load(inputs.result).tabulate(inputs)
     assert set(table["emulated"]) == {"accuracy"}
-    assert "**Emulated**" in load(inputs.result).caption(table, inputs)
+    assert "**Emulated**" in load(inputs.result).caption(table)
 
 
 @pytest.mark.parametrize("complexity", [True, False])
 def test_cells_are_ranked_by_the_objective_at_their_own_codes(complexity, inputs_of):
     _, model, _, bench = parts_of(inputs_of("fig5"))
     cells = bench.space.sample(80, np.random.default_rng(0))
-    found = fig5.ranked(model, concatenate([cells, cells]), complexity)
+    found = ranked(model, concatenate([cells, cells]), complexity)
     codes = bench.space.canonical(found.cells)
     assert sorted(codes) == sorted(set(bench.space.canonical(cells)))
     points, _ = model.encode(prepare(bench.space, found.cells))
@@ -347,11 +427,8 @@ def test_cells_are_ranked_by_the_objective_at_their_own_codes(complexity, inputs
 
 
 @pytest.mark.parametrize(("method", "complexity"), [("ngae", True), ("ngae_performance", False)])
-def test_cells_are_those_at_the_ends_of_ascents(method, complexity, inputs_of, monkeypatch):
+def test_cells_are_those_at_the_ends_of_ascents(method, complexity, inputs_of):
     inputs, name = inputs_of("fig5"), f"{method}_{BENCHMARK}"
-    # All points climb this steep predictor to one cell, so they must not get far.
-    monkeypatch.setattr(fig5, "STEPS", 3)
-    monkeypatch.setattr(fig5, "RATE", 0.5)
     _, model, labelled, bench = parts_of(inputs, name)
     starts = Region.of(model.encode(labelled.train.batch)[0].detach()).draw(
         60, torch_generator(stream("ngae/fig5", name))
@@ -360,13 +437,18 @@ def test_cells_are_those_at_the_ends_of_ascents(method, complexity, inputs_of, m
     cells, _ = decode_valid(model, ends)
     # Elsewhere, or with the other objective, other cells are found.
     assert len(set(bench.space.canonical(cells))) > 5
-    expected = fig5.ranked(model, cells, complexity)
+    expected = ranked(model, cells, complexity)
     table = fig5.tabulate(inputs)
     rows = table[table["method"] == method]
     assert rows["code"].tolist() == bench.space.pack(expected.cells[:3]).tolist()
     assert rows["predicted"].tolist() == expected.predicted[:3].tolist()
     assert set(rows["found"]) == {len(set(bench.space.canonical(cells)))}
     assert table[table["method"] == "ngae_dvae"]["predicted"].isna().all()
+    # How it was searched, and for how long the graph VAE was trained.
+    for column, value in {"points": 60, "steps": 3, "rate": 0.5, "epoch": 3}.items():
+        assert set(rows[column]) == {value}
+    assert rows[["rounds", "batch", "inducing"]].isna().all(axis=None)
+    assert "NGAE: 60 points of the prior climb 3 steps of size 0.5 and" in fig5.caption(table)
 
 
 def told_rounds(proposals, log):
@@ -386,14 +468,14 @@ def test_bayesian_rounds_are_told_accuracies_and_their_best_are_shown(
 ):
     inputs, log = inputs_of("fig5"), {}
     name = f"ngae_dvae_{BENCHMARK}"
-    *_, labelled, bench = parts_of(inputs, name)
+    _, model, labelled, bench = parts_of(inputs, name)
     cells = bench.space.sample(40, np.random.default_rng(1))
     proposals = [cells[5 * k : 5 * k + 5] for k in range(1 if spent else 8)]
-    monkeypatch.setattr(
-        "dagnas.search.methods.dvae_bo.bayesian_rounds", told_rounds(proposals, log)
-    )
-    known = fig5.Accuracies(bench, TARGET)
-    found = fig5.by_bayesian_rounds(inputs, name, known)
+    monkeypatch.setattr("dagnas.search.latent_search.bayesian_rounds", told_rounds(proposals, log))
+    known = Accuracies(bench, TARGET)
+    settings = {"rounds": 3, "batch": 5, "inducing": 20, "candidates": 80}
+    train = labelled.cells[labelled.split.train]
+    found = search_by_rounds(model, train, known, **settings, rng=stream("x"))
     rows = labelled.split.train
     assert log["signals"].tolist() == bench.values(TARGET)[rows].tolist()
     assert bench.space.pack(log["cells"]).tolist() == bench.table["code"][rows].tolist()
@@ -407,6 +489,29 @@ def test_bayesian_rounds_are_told_accuracies_and_their_best_are_shown(
     assert len(told) == (5 if spent else 10)
     best = bench.space.pack(asked)[np.argsort(-accuracies, kind="stable")]
     assert bench.space.pack(found.cells).tolist() == best.tolist()
+    assert np.isnan(found.predicted).all()
+
+
+def test_rounds_are_those_of_the_scale(inputs_of):
+    inputs, name = inputs_of("fig5"), f"ngae_dvae_{BENCHMARK}"
+    _, model, labelled, bench = parts_of(inputs, name)
+    table = fig5.tabulate(inputs)
+    rows = table[table["method"] == "ngae_dvae"]
+    settings = {"rounds": 3, "batch": 5, "inducing": 20}
+    expected = search_by_rounds(
+        model,
+        labelled.cells[labelled.split.train],
+        Accuracies(bench, TARGET),
+        **settings,
+        candidates=80,
+        rng=stream("ngae/fig5", name),
+    )
+    assert rows["code"].tolist() == bench.space.pack(expected.cells[:3]).tolist()
+    for column, value in {**settings, "found": 15, "epoch": 3}.items():
+        assert set(rows[column]) == {value}
+    assert rows[["points", "steps", "rate"]].isna().all(axis=None)
+    words = "D-VAE: 3 rounds of 5 cells with 20 inducing points, after"
+    assert words in fig5.caption(table)
 
 
 def test_the_best_training_cells_are_the_tables(inputs_of):
@@ -418,17 +523,86 @@ def test_the_best_training_cells_are_the_tables(inputs_of):
     assert found.is_monotonic_decreasing
 
 
-def test_a_method_without_a_valid_cell_leaves_its_place_empty(inputs_of, tmp_path, monkeypatch):
-    real = fig5.by_ascent
+@pytest.mark.parametrize("methods", [["ngae"], ["ngae", "ngae_performance"]])
+def test_a_method_without_a_valid_cell_leaves_its_place_empty(
+    methods, inputs_of, tmp_path, monkeypatch
+):
+    real, empty = Inputs.read, [f"{method}_ascent_{BENCHMARK}" for method in methods]
 
-    def none(inputs, name, *, complexity):
-        found = real(inputs, name, complexity=complexity)
-        return fig5.Found(*(part[:0] for part in found)) if complexity else found
+    def none(inputs, section, name):
+        found = real(inputs, section, name)
+        return found[:0] if name in empty else found
 
-    monkeypatch.setattr(fig5, "by_ascent", none)
+    monkeypatch.setattr(Inputs, "read", none)
     csv, *_, text = make(inputs_of("fig5"), tmp_path)
     assert "NGAE: no valid cell" in text.read_text()
-    assert "ngae" not in set(pd.read_csv(csv)["method"])
+    assert ("NGAE: 60 points" in text.read_text()) == (len(methods) == 1)
+    assert not set(methods) & set(pd.read_csv(csv)["method"])
+
+
+def test_a_search_without_a_valid_cell_finds_none(inputs_of, monkeypatch):
+    monkeypatch.setattr(GraphVAE, "_valid", lambda self, cells: np.zeros(len(cells), dtype=bool))
+    _, model, labelled, bench = parts_of(inputs_of("fig5"))
+    settings = {"points": 5, "steps": 2, "rate": 0.1, "complexity": True}
+    found = search_by_ascent(model, labelled.train.batch, **settings, rng=stream("x"))
+    table = found.table(Accuracies(bench, TARGET))
+    assert table.num_rows == 0
+    assert table.column_names == [
+        "cell",
+        "code",
+        "accuracy",
+        "emulated",
+        "regression",
+        "predicted",
+    ]
+
+
+def test_cells_are_drawn_from_the_table_alone(inputs_of, tmp_path):
+    inputs = inputs_of("fig5")
+    write_result(inputs, tmp_path / "fig5.csv")
+    table = read_table(tmp_path / "fig5.csv")
+    assert set(table["space"]) == {"nasbench201"}
+    figure = fig5.draw(table)
+    shown = [text.get_text() for ax in figure.axes for text in ax.texts]
+    for _, row in table[table["method"] != "training"].iterrows():
+        assert f"{row['accuracy']:.2f} %{'*' if row['emulated'] else ''}" in shown
+
+
+# Jobs.
+
+
+def test_searches_are_jobs_of_the_graph_vaes_table(inputs_of):
+    job = inputs_of("fig5").config.jobs("latent_search")[f"ngae_performance_ascent_{BENCHMARK}"]
+    path = f"results/tiny/autoencoders/ngae_performance_{BENCHMARK}.pt"
+    assert (job.autoencoder, list(job.files())) == (path, [path])
+    assert (job.name, job.benchmark) == (f"ngae_performance_{BENCHMARK}", BENCHMARK)
+    assert (job.target, job.shares, job.complexity) == (TARGET, [0.8, 0.2], False)
+
+
+def test_the_command_makes_the_same_bytes(root, inputs_of, tmp_path, monkeypatch):
+    monkeypatch.chdir(root)
+    scale = inputs_of("fig5").config
+    for name, job in scale.jobs("latent_search").items():
+        out = tmp_path / f"{name}.parquet"
+        assert main(["latent-search", *job.arguments(), "--data", "data", "--out", str(out)]) == 0
+        assert out.read_bytes() == KINDS.get("latent_search").path(scale, name).read_bytes()
+
+
+def test_faults_of_searches_are_named(tmp_path):
+    for change, message in (
+        (("autoencoder: ngae_nas", "autoencoder: ngea_nas"), "did you mean 'ngae_nasbench201'"),
+        (("steps: 30", "steps: 30, rounds: 2"), "setting of a search by paths 'rounds'"),
+        (("by: paths", "by: path"), "paths"),
+        (("steps: 30", "steps: 0"), "steps"),
+    ):
+        (tmp_path / "tiny.yaml").write_text(SCALE.replace(*change, 1))
+        with pytest.raises(DagnasError, match=f"latent_searches.*{message}"):
+            scales.load(tmp_path / "tiny.yaml")
+
+
+def test_another_file_is_no_search(root):
+    with pytest.raises(DagnasError, match="is no search in a latent space"):
+        KINDS.get("latent_search").read(root / "data/nasbench201.parquet")
 
 
 # Claims.
@@ -459,7 +633,7 @@ def test_claims_on_table_1_have_the_papers_numbers():
 
 
 def test_claims_say_why_and_point_to_headings_of_the_deviations():
-    text = (PAPERS / "ngae/deviations.md").read_text()
+    text = (FOLDER / "ngae/deviations.md").read_text()
     headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     anchors = {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}
     claims = read("ngae")
