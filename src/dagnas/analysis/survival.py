@@ -29,7 +29,7 @@ class CensoredTimes(NamedTuple):
     samples : ndarray of int, shape (trials,)
         Samples until the best cell, it included; of a stopped trial, all that it took.
     found : ndarray of bool, shape (trials,)
-        Whether the trial found it.
+        True for a trial that found it.
     """
 
     samples: NDArray[np.int64]

@@ -49,16 +49,17 @@ def correlations(inputs: Inputs) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns benchmark, predictor, trial, train_size, quantity (that is predicted), emulated,
-        cells (in the test set), epochs (of training), pearson, spearman and kendall.
+        Columns benchmark, predictor, trial, train_size, emulated, cells (in the test set),
+        quantity (that is predicted), epochs (of training), pearson, spearman and kendall.
     """
     import pandas as pd
     from scipy import stats
 
     rows = []
     for name in inputs.result.names("rankings"):
-        epochs = inputs.config.section("rankings")[name].epochs
-        keys = ["benchmark", "predictor", "trial", "train_size", "quantity", "emulated"]
+        ranking = inputs.config.section("rankings")[name]
+        epochs = ranking.epochs
+        keys = ["benchmark", "predictor", "trial", "train_size", "emulated"]
         for key, cells in inputs.ranking(name).groupby(keys, sort=False):
             pair = (cells["target"], -cells["score"].astype(float))
             predictor = cells["predictor"].iloc[0]
@@ -66,6 +67,7 @@ def correlations(inputs: Inputs) -> pd.DataFrame:
                 {
                     **dict(zip(keys, key, strict=True)),
                     "cells": len(cells),
+                    "quantity": ranking.target,
                     "epochs": epochs if isinstance(epochs, int) else epochs[predictor],
                     "pearson": 100 * stats.pearsonr(*pair).statistic,
                     "spearman": 100 * stats.spearmanr(*pair).statistic,
@@ -100,23 +102,18 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     missing = {"benchmark": UNRELEASED, "n": 0, "emulated": "", "quantity": ""}
     rows += [{**missing, "predictor": name} for name in PREDICTORS]
     table = pd.DataFrame(rows)
-    table["paper"] = [
-        PAPER.get(b, {}).get(p, np.nan)
-        for b, p in zip(table["benchmark"], table["predictor"], strict=True)
-    ]
+    pairs = list(zip(table["benchmark"], table["predictor"], strict=True))
+    table["paper"] = [PAPER.get(b, {}).get(p, np.nan) for b, p in pairs]
     table["to_paper"] = table["pearson"] - table["paper"]
-    table["lead"] = [
-        row["pearson"] - table.loc[_rivals(table, row), "pearson"].max()
-        for _, row in table.iterrows()
-    ]
+    table["lead"] = table["pearson"] - [_best_rival(table, b, p) for b, p in pairs]
     values = [f"{measure}{part}" for measure in MEASURES for part in ("", "_sd")]
     heads = ["benchmark", "predictor", "n", "train_size", "cells", *values]
     return table[[*heads, "paper", "to_paper", "lead", "emulated", "quantity", "epochs"]]
 
 
-def _rivals(table: pd.DataFrame, row: pd.Series) -> pd.Series:
-    same = table["benchmark"] == row["benchmark"]
-    return same & (table["predictor"] != row["predictor"])
+def _best_rival(table: pd.DataFrame, benchmark: str, predictor: str) -> float:
+    rivals = (table["benchmark"] == benchmark) & (table["predictor"] != predictor)
+    return float(table.loc[rivals, "pearson"].max())
 
 
 def label(benchmark: str) -> str:
