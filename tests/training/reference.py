@@ -16,7 +16,7 @@ from dagnas.spaces.sizes.nasbench201 import Skeleton201
 from dagnas.training.stacked import StackedNetworks
 
 NONE, SKIP, CONV1, CONV3, POOL = range(5)
-#: Newest batch's share in running statistics; the benchmark has PyTorch's 0.1.
+#: Weight of the newest batch in running statistics; the benchmark has PyTorch's 0.1.
 MOMENTUM = 0.25
 
 
@@ -108,7 +108,7 @@ class Network201(nn.Module):
 
 
 def of_network(networks: StackedNetworks, g: int, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Of tensors named as `StackedNetworks.parameters`, what is network g's, named as here.
+    """Tensors of network g under the names of `Network201`, from those of a stack.
 
     Tensors keep their flat shapes; those of operations that the network lacks are left out.
     """
@@ -125,7 +125,7 @@ def of_network(networks: StackedNetworks, g: int, tensors: dict[str, Tensor]) ->
                 for edge in networks._edges
                 if (f"{edge.i}{edge.j}", f"{edge.operation}") == (stem[-2:], operation)
             )
-            whose = whose if edge.who is None else edge.who.cpu()
+            whose = whose if edge.networks is None else edge.networks.cpu()
         mine = tensor.reshape(len(whose), -1)[whose == g]
         if not len(mine):
             continue

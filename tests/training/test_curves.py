@@ -75,8 +75,8 @@ def test_counts_are_out_of_those_that_are_told():
 
 def test_convolutions_learn_and_a_cell_without_path_does_not():
     curves = of_digits((600, 150, 150), epochs=4)
-    share = train(curves, [CONVOLUTIONS, NO_PATH]) / curves.counted()
-    learned, nothing = share
+    accuracy = train(curves, [CONVOLUTIONS, NO_PATH]) / curves.counted()
+    learned, nothing = accuracy
     assert (learned[-1] > 0.5).all()
     assert learned[-1, 0] > learned[0, 0] + 0.2
     # Ten classes: always the same one is right for a tenth.

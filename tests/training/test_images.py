@@ -187,30 +187,30 @@ def test_a_flipped_bit_is_noticed_or_does_no_harm(save, tmp_path):
 
 @given(
     counts=st.lists(st.integers(3, 60), min_size=2, max_size=8),
-    shares=st.tuples(*[st.floats(0.1, 0.3)] * 3),
+    fractions=st.tuples(*[st.floats(0.1, 0.3)] * 3),
     seed=st.integers(0, 2**31),
 )
-def test_splits_are_apart_and_hold_every_class_in_its_share(counts, shares, seed):
+def test_splits_are_apart_and_are_stratified_by_class(counts, fractions, seed):
     labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
     images = labelled(labels)
-    sizes = tuple(int(share * len(labels)) for share in shares)
+    sizes = tuple(int(fraction * len(labels)) for fraction in fractions)
     assume(min(sizes) >= len(counts))
     parts = split(images, sizes, np.random.default_rng(seed))
     assert tuple(map(len, parts)) == sizes
     assert len(set(np.concatenate(parts).tolist())) == sum(sizes)
     for part in parts:
         assert (np.diff(part) > 0).all()
-        share = np.array(counts) * len(part) / len(labels)
+        expected = np.array(counts) * len(part) / len(labels)
         # One by rounding, and one at most by what the other classes' rounding moves its ends.
-        assert (np.abs(np.bincount(labels[part], minlength=len(counts)) - share) < 2).all()
+        assert (np.abs(np.bincount(labels[part], minlength=len(counts)) - expected) < 2).all()
 
 
 def test_classes_of_the_digits_are_within_one_of_their_share():
     images = digits()
     for parts in (split(images, (599, 599, 599), stream(seed)) for seed in range(20)):
         for part in parts:
-            share = np.bincount(images.labels) / 3
-            assert (np.abs(np.bincount(images.labels[part]) - share) <= 1).all()
+            expected = np.bincount(images.labels) / 3
+            assert (np.abs(np.bincount(images.labels[part]) - expected) <= 1).all()
 
 
 def test_splits_are_drawn_from_the_generator_alone():

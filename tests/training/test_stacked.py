@@ -59,10 +59,10 @@ def batch_of(skeleton, count, dtype=torch.float32, seed=0):
 
 def gradients(loss, tensors):
     """Gradient of every named tensor; zero where the loss does not depend on it."""
-    slopes = torch.autograd.grad(
+    grads = torch.autograd.grad(
         loss, list(tensors.values()), allow_unused=True, materialize_grads=True
     )
-    return dict(zip(tensors, slopes, strict=True))
+    return dict(zip(tensors, grads, strict=True))
 
 
 def unsettle(networks):
@@ -95,12 +95,12 @@ def assert_equals_references(codes, skeleton):
         assert logits.shape == (len(codes), skeleton.classes, 5)
         # Every logit weighs differently, so that gradients of mixed up ones would show.
         weights = torch.linspace(-1, 2, 5 * skeleton.classes).view(-1, 5).double()
-        slopes = gradients((logits * weights).sum(), networks.parameters)
+        grads = gradients((logits * weights).sum(), networks.parameters)
         for g, reference in enumerate(references):
             theirs = reference(images.permute(3, 0, 1, 2)).T
             torch.testing.assert_close(logits[g], theirs, rtol=1e-8, atol=1e-10)
             theirs = gradients((theirs * weights).sum(), dict(reference.named_parameters()))
-            assert_close(of_network(networks, g, slopes), theirs)
+            assert_close(of_network(networks, g, grads), theirs)
     batches = [batch_of(skeleton, count, torch.float64, 7 + count) for count in (3, 1)]
     evaluated = networks.evaluate(batches)
     assert torch.equal(evaluated[..., 3:], networks.forward(batches[1], training=False))
@@ -161,11 +161,11 @@ def test_matrices_and_convolutions_give_the_same(name, monkeypatch):
         monkeypatch.setattr(stacked, "_DENSE", most)
         networks = stack_of(codes, skeleton, torch.float64)
         logits = networks.forward(images, training=True)
-        slopes = gradients((logits * logits.detach().sin()).sum(), networks.parameters)
+        grads = gradients((logits * logits.detach().sin()).sum(), networks.parameters)
         # What matrices are made of is kept, and only then.
         assert bool(networks._constants) == (most > 0)
         state = {"logits": logits.detach(), "evaluated": networks.evaluate([images])}
-        results.append(state | slopes | running(networks))
+        results.append(state | grads | running(networks))
     for key, values in results[0].items():
         torch.testing.assert_close(values, results[1][key], rtol=1e-8, atol=1e-10)
 
@@ -178,10 +178,10 @@ def trained(codes, skeleton):
     for _ in range(2):
         logits = networks.forward(images, training=True)
         loss = F.cross_entropy(logits, labels.expand(len(codes), -1), reduction="sum") / 32
-        slopes = gradients(loss, networks.parameters)
+        grads = gradients(loss, networks.parameters)
         with torch.no_grad():
-            for name, slope in slopes.items():
-                networks.parameters[name] -= 0.1 * slope
+            for name, grad in grads.items():
+                networks.parameters[name] -= 0.1 * grad
     evaluated = networks.evaluate([images])
     tensors = networks.parameters | running(networks)
     return [
@@ -305,9 +305,9 @@ def test_a_gpu_gives_the_same(name):
         rngs = [stream("weights", g) for g in range(len(cells))]
         networks = StackedNetworks(cells, skeleton, rngs, device, torch.float64)
         logits = networks.forward(images.to(device), training=True)
-        slopes = gradients(logits.square().sum(), networks.parameters)
+        grads = gradients(logits.square().sum(), networks.parameters)
         evaluated = networks.evaluate([images.to(device)])
-        state = {"logits": logits.detach(), "evaluated": evaluated} | slopes
+        state = {"logits": logits.detach(), "evaluated": evaluated} | grads
         results.append({key: values.cpu() for key, values in state.items()})
     for key, values in results[0].items():
         torch.testing.assert_close(values, results[1][key], rtol=1e-7, atol=1e-9)

@@ -1,1 +1,1 @@
-"""Real networks: images, cells turned into networks, their training, tables made of it."""
+"""Training of real networks: images, networks of cells and layers, tables built from both."""

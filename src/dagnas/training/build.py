@@ -31,9 +31,9 @@ BUILDABLE = ("nasbench201",)
 SPLITS = ("train", "valid", "test")
 #: Cells trained together; more do not fit into a core's cache.
 STACK = 32
-#: Cost of one image in training, forward and backward: seconds whatever the cell is, and seconds
-#: for each multiply-add. Measured once (python -m perf.training), so that the same network
-#: costs the same everywhere.
+#: Cost of one image in training, forward and backward: fixed seconds, and seconds per multiply-add.
+#: Constants from one measurement (python -m perf.training), so that the same network costs the same
+#: everywhere.
 SECONDS_FIXED = 9.2e-5
 SECONDS_PER_MADD = 2.7e-9
 

@@ -1,4 +1,4 @@
-"""Training of stacked networks, with their accuracies after every epoch."""
+"""Learning curves: training of stacked networks, with accuracies after every epoch."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _EVALUATED_AT_ONCE = 128
 
 
 class Curves:
-    """Learning curves of cells: networks trained together on the same batches.
+    """Learning curves of cells whose networks are trained together on the same batches.
 
-    Everything random is drawn on the CPU from streams of the image set, the seed and the cell, so
-    that neither the device nor the other cells decide what a network starts from.
+    All random numbers are drawn on the CPU from streams of the image set, the seed and the cell, so
+    that initial weights depend neither on the device nor on the other cells.
 
     Parameters
     ----------
@@ -51,10 +51,12 @@ class Curves:
         self.skeleton, self.recipe, self.device = skeleton, recipe, device
         train = images.images[split.train]
         self._mean = train.mean(axis=(0, 1, 2), dtype=np.float64)
-        # A channel without contrast tells nothing; it is not to be divided by.
+        # A constant channel has no deviation to divide by.
         self._deviation = np.maximum(train.std(axis=(0, 1, 2), dtype=np.float64), 1)
         held_out = np.concatenate([split.valid, split.test])
-        self._held_out = self._tensor(images.images[held_out]).split(_EVALUATED_AT_ONCE, dim=-1)
+        self._held_out = torch.split(
+            self._tensor(images.images[held_out]), _EVALUATED_AT_ONCE, dim=-1
+        )
         self._held_out_labels = torch.from_numpy(images.labels[held_out]).to(device)
 
     def train(
@@ -79,8 +81,8 @@ class Curves:
         Returns
         -------
         ndarray, shape (G, epochs, 3)
-            Images classified rightly after each epoch: of those trained on (each at the step that
-            trained on it, as NAS-Bench-201 counts), of validation, of test.
+            Numbers of correctly classified images after each epoch: of training (each image at the
+            step that trains on it, as NAS-Bench-201 counts), of validation, of test.
         """
         with _repeatable(self.device):
             return self._train(cells, codes, seed, after_epoch)
@@ -98,24 +100,24 @@ class Curves:
             order = rng.permutation(self.split.train)[: steps * recipe.batch_size]
             pixels = self._tensor(shift(self.images.images[order], recipe.shift, rng))
             labels = torch.from_numpy(self.images.labels[order]).to(self.device)
-            right = torch.zeros(networks.count, dtype=torch.int64, device=self.device)
+            correct = torch.zeros(networks.count, dtype=torch.int64, device=self.device)
             for x, y in zip(
-                pixels.split(recipe.batch_size, dim=-1),
-                labels.split(recipe.batch_size),
+                torch.split(pixels, recipe.batch_size, dim=-1),
+                torch.split(labels, recipe.batch_size),
                 strict=True,
             ):
                 cosine = (1 + math.cos(math.pi * step / (steps * recipe.epochs))) / 2
                 optimizer.param_groups[0]["lr"] = recipe.learning_rate * cosine
-                right += _right(_step(networks, optimizer, x, y), y).sum(dim=1)
+                correct += _is_correct(_step(networks, optimizer, x, y), y).sum(dim=1)
                 step += 1
-            hits = _right(networks.evaluate(self._held_out), self._held_out_labels)
-            valid, test = hits.split([len(self.split.valid), len(self.split.test)], dim=1)
-            curves.append(torch.stack([right, valid.sum(dim=1), test.sum(dim=1)], dim=1))
+            hits = _is_correct(networks.evaluate(self._held_out), self._held_out_labels)
+            valid, test = torch.split(hits, [len(self.split.valid), len(self.split.test)], dim=1)
+            curves.append(torch.stack([correct, valid.sum(dim=1), test.sum(dim=1)], dim=1))
             after_epoch()
         return torch.stack(curves, dim=1).cpu().numpy()
 
     def seconds(self, cells: Cells, steps: int = 4) -> float:
-        """Time that `train` would take for these cells and one seed, from a few steps."""
+        """Seconds that `train` would take for these cells and one seed, from a few steps."""
         recipe = self.recipe
         rows = self.split.train[: recipe.batch_size]
         x = self._tensor(self.images.images[rows])
@@ -137,7 +139,7 @@ class Curves:
         return recipe.epochs * (in_epoch * one_step + len(self._held_out) * one_batch)
 
     def counted(self) -> tuple[int, int, int]:
-        """Images that the counts of `train` are out of: training, validation, test."""
+        """Numbers of images that `train` counts over: training, validation, test."""
         size = self.recipe.batch_size
         whole = len(self.split.train) // size * size
         return whole, len(self.split.valid), len(self.split.test)
@@ -169,7 +171,7 @@ class Curves:
 
 @contextmanager
 def _repeatable(device: str) -> Iterator[None]:
-    """On a GPU, have torch sum in a fixed order, so that two builds are equal."""
+    """Make torch sum in a fixed order on a GPU, so that two builds are equal."""
     if not device.startswith("cuda"):
         yield
         return
@@ -185,18 +187,18 @@ def _repeatable(device: str) -> Iterator[None]:
 def _step(
     networks: StackedNetworks, optimizer: torch.optim.Optimizer, x: Tensor, y: Tensor
 ) -> Tensor:
-    """One step of all networks on one batch; their logits before it."""
+    """Train all networks one step on one batch; returns their logits before the step."""
     logits = networks.forward(x, training=True)
-    # The networks share no weight, so the gradient of the sum is that of each. Cross-entropy is
-    # written out, since torch's own has no repeatable form on a GPU.
+    # Networks have no weights in common, so the gradient of the sum holds that of each. Torch's own
+    # cross-entropy is not deterministic on a GPU.
     chosen = F.one_hot(y, logits.shape[1]).T.to(logits.dtype)
     loss = -(F.log_softmax(logits, dim=1) * chosen).sum() / len(y)
     optimizer.zero_grad()
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
     return logits
 
 
-def _right(logits: Tensor, labels: Tensor) -> Tensor:
-    """Whether the greatest of (G, classes, B) logits is the label; shape (G, B)."""
+def _is_correct(logits: Tensor, labels: Tensor) -> Tensor:
+    """Compare the class of largest logit, of (G, classes, B), with the label; shape (G, B)."""
     return logits.detach().argmax(dim=1) == labels

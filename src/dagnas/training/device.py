@@ -1,4 +1,4 @@
-"""Which torch device a search computes on."""
+"""Choice of the torch device."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dagnas.errors import DagnasError
 
 
 def choose_device(name: str) -> str:
-    """``cpu`` or ``cuda``; ``auto`` takes a GPU if there is one.
+    """Name of a torch device, ``cpu`` or ``cuda``; ``auto`` takes a GPU if there is one.
 
     Raises
     ------
     DagnasError
-        ``cuda`` is asked for and torch sees no GPU.
+        ``cuda`` is given and torch sees no GPU.
     """
     import torch
 

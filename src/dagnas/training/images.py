@@ -1,4 +1,4 @@
-"""Labelled images: read from a file, checked, split, shifted, normalised."""
+"""Sets of labelled images: reading, checks, splits, random shifts."""
 
 from __future__ import annotations
 
@@ -23,21 +23,20 @@ _SPLITS = 3
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images of a few classes.
+    """Labelled images.
 
     Parameters
     ----------
     name : str
-        Names the random streams of what is trained on it.
+        Name of the set, which also names the random streams of trainings on it.
     images : ndarray of uint8, shape (N, H, W) or (N, H, W, C)
     labels : ndarray of integers, shape (N,)
-        0 to K - 1; every class occurs.
+        Classes, 0 to K - 1; every class occurs.
 
     Raises
     ------
     DagnasError
-        Shapes, types or values are others than these; a class has fewer images than there are
-        splits.
+        A shape, type or value differs from these; a class has fewer images than there are splits.
     """
 
     name: str
@@ -103,13 +102,13 @@ def read_npz(path: Path) -> ImageSet:
     Raises
     ------
     DagnasError
-        The file is missing or damaged, lacks an array, holds pickled objects, or its arrays are
-        no image set.
+        The file is missing or damaged, lacks an array or holds pickled objects, or its arrays are
+        not an image set.
     """
     if not path.is_file():
         raise DagnasError(f"no such file: {path}")
     try:
-        # NumPy alone would also take a single array for a file of arrays.
+        # NumPy alone would also read a file of one single array.
         with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as arrays:
             missing = {"images", "labels"} - set(arrays.files)
             if missing:
@@ -137,7 +136,7 @@ def read_table(path: Path) -> ImageSet:
     Raises
     ------
     DagnasError
-        The file is missing or damaged, or its columns are no image set.
+        The file is missing or damaged, or its columns are not an image set.
     """
     table = read_parquet(path, ["pixels", "label"]).combine_chunks()
     pixels = table["pixels"].combine_chunks()
@@ -147,7 +146,7 @@ def read_table(path: Path) -> ImageSet:
 
 
 def digits() -> ImageSet:
-    """1,797 handwritten digits of 8x8 pixels, grey levels 0 to 16, that scikit-learn bundles."""
+    """Scikit-learn's 1,797 handwritten digits of 8x8 pixels, grey levels 0 to 16."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
@@ -155,7 +154,7 @@ def digits() -> ImageSet:
 
 
 def find_images(text: str, name: str | None = None) -> ImageSet:
-    """Image set from the name of an .npz file, or ``digits``.
+    """Image set of an .npz file, or ``digits``; ``name`` replaces its own.
 
     Raises
     ------
@@ -167,7 +166,7 @@ def find_images(text: str, name: str | None = None) -> ImageSet:
 
 
 class Split(NamedTuple):
-    """Rows of an image set that train, choose and test a network; each in ascending order."""
+    """Rows of an image set to train, validate and test on; each in ascending order."""
 
     train: NDArray[np.int64]
     valid: NDArray[np.int64]
@@ -175,12 +174,14 @@ class Split(NamedTuple):
 
 
 def split(images: ImageSet, sizes: tuple[int, int, int], rng: np.random.Generator) -> Split:
-    """Draw the images of each split, every class in its share.
+    """Draw the images of each split, stratified by class.
 
     Parameters
     ----------
+    images : ImageSet
     sizes : tuple of int
-        Images that train, validate and test.
+        Number of images to train, validate and test on.
+    rng : numpy Generator
 
     Raises
     ------
@@ -198,21 +199,21 @@ def split(images: ImageSet, sizes: tuple[int, int, int], rng: np.random.Generato
     for label in range(images.classes):
         own = order[images.labels[order] == label]
         place[own] = (np.arange(len(own)) + rng.random()) / len(own)
-    # In this order every stretch holds every class in its share.
+    # In this order every stretch holds each class in proportion.
     parts = np.split(np.argsort(place, kind="stable"), np.cumsum(sizes))
     return Split(*(np.sort(part) for part in parts[:3]))
 
 
 def split_thirds(images: ImageSet) -> Split:
-    """A third of the images each for training, validation and test, every class in its share."""
+    """Split into thirds for training, validation and test, stratified by class."""
     third = len(images.labels) // 3
     return split(images, (third, third, third), stream(images.name, "thirds"))
 
 
 def split_before_test(images: ImageSet, train: int, valid: int, test: int) -> Split:
-    """Split where the last ``test`` images are the set's own test images.
+    """Split that keeps the last ``test`` images, the set's own test images, for testing.
 
-    Those to train and to validate on are drawn from the others, every class in its share.
+    Those to train and to validate on are drawn from the others, stratified by class.
     """
     known = len(images.labels) - test
     others = ImageSet(images.name, images.images[:known], images.labels[:known])
@@ -221,14 +222,19 @@ def split_before_test(images: ImageSet, train: int, valid: int, test: int) -> Sp
 
 
 def shift(images: NDArray[np.uint8], most: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Move every image by up to ``most`` pixels up or down and left or right; zeros come in.
+    """Shift every image by up to ``most`` pixels vertically and horizontally, padding with zeros.
 
     Parameters
     ----------
     images : ndarray, shape (B, H, W, C)
+    most : int
+    rng : numpy Generator
     """
     batch, height, width, _ = images.shape
     padded = np.pad(images, ((0, 0), (most, most), (most, most), (0, 0)))
     top, left = rng.integers(0, 2 * most + 1, (2, batch, 1, 1))
     rows = top + np.arange(height)[:, None]
-    return padded[np.arange(batch)[:, None, None], rows, left + np.arange(width)]
+    shifted: NDArray[np.uint8] = padded[
+        np.arange(batch)[:, None, None], rows, left + np.arange(width)
+    ]
+    return shifted

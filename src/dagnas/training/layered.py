@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from dagnas.seeds import stream, torch_generator
@@ -29,11 +30,9 @@ class LayeredRecipe:
     epochs : int
         20 in section 4.3.
     batch_size : int
-        What does not fill a batch is left out of the epoch.
     learning_rate, momentum, weight_decay : float
-        SGD with Nesterov momentum; a cosine takes the rate to 0.
     shift : int
-        Pixels by which training images are moved at most.
+        As in `dagnas.training.recipe.Recipe`.
     """
 
     epochs: int = 20
@@ -45,14 +44,14 @@ class LayeredRecipe:
 
 
 class Accuracies(NamedTuple):
-    """Shares of images that a trained network classifies rightly."""
+    """Fractions of images that a trained network classifies correctly."""
 
     valid: float
     test: float
 
 
 class LayeredNetwork(nn.Sequential):
-    """A stem, the layers, and a linear classifier of the mean over pixels.
+    """Network of a stem, the layers, and a linear classifier of the mean over pixels.
 
     Parameters
     ----------
@@ -83,7 +82,7 @@ def _convolution(
 
 
 class _Block(nn.Module):
-    """One repetition of a layer: its operation, squeeze-and-excitation, and the skip connection."""
+    """Repetition of a layer: its operation, squeeze-and-excitation, and the skip connection."""
 
     def __init__(self, channels: int, layer: Layer, stride: int) -> None:
         super().__init__()
@@ -108,11 +107,11 @@ class _Block(nn.Module):
 
 
 class _Squeeze(nn.Module):
-    """Squeeze-and-excitation (Hu et al. 2018): scales channels by what all pixels say."""
+    """Squeeze-and-excitation (Hu et al. 2018): weights of channels from their means over pixels."""
 
-    def __init__(self, channels: int, share: float, activation: type[nn.Module]) -> None:
+    def __init__(self, channels: int, fraction: float, activation: type[nn.Module]) -> None:
         super().__init__()
-        narrow = max(1, int(channels * share))
+        narrow = max(1, int(channels * fraction))
         self.scale = nn.Sequential(
             nn.AdaptiveAvgPool2d(1),
             nn.Conv2d(channels, narrow, 1),
@@ -134,7 +133,7 @@ def train_layers(
     names: Sequence[str | int],
     device: str = "cpu",
 ) -> Accuracies:
-    """Train a network from new weights and classify images that it has not seen.
+    """Train a network from new weights and measure its accuracies on held-out images.
 
     Parameters
     ----------
@@ -144,7 +143,7 @@ def train_layers(
         Images to train, validate and test on.
     recipe : LayeredRecipe
     names : sequence of str or int
-        Name the random stream of weights and batches.
+        Names of the random stream of weights and batches.
     device : str
     """
     rng = stream(images.name, *names)
@@ -155,7 +154,7 @@ def train_layers(
     mean, deviation = pixels.mean(), pixels.std()
     labels = torch.from_numpy(images.labels).to(device)
 
-    def normalised(some: np.ndarray) -> torch.Tensor:
+    def normalised(some: NDArray[np.uint8]) -> torch.Tensor:
         scaled = (some.astype(np.float32) - mean) / deviation
         return torch.from_numpy(scaled.transpose(0, 3, 1, 2)).to(device, torch.float32)
 
@@ -176,17 +175,17 @@ def train_layers(
             moved = normalised(shift(images.images[rows], recipe.shift, rng))
             loss = nn.functional.cross_entropy(network(moved), labels[rows])
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
     network.eval()
 
-    def accuracy(rows: np.ndarray) -> float:
-        right = 0
+    def accuracy(rows: NDArray[np.int64]) -> float:
+        correct = 0
         with torch.inference_mode():
             for some in np.array_split(rows, -(-len(rows) // 512)):
                 found = network(normalised(images.images[some])).argmax(dim=1)
-                right += int((found == labels[some]).sum())
-        return right / len(rows)
+                correct += int((found == labels[some]).sum())
+        return correct / len(rows)
 
     return Accuracies(accuracy(parts.valid), accuracy(parts.test))

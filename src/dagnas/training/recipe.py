@@ -1,4 +1,4 @@
-"""How the networks of a table are made and trained."""
+"""Recipe of a built table: networks, splits, training."""
 
 from __future__ import annotations
 
@@ -6,47 +6,41 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from dagnas.settings import Settings
 from dagnas.spaces.sizes.nasbench201 import Skeleton201
 from dagnas.training.images import ImageSet
 
-Share = Annotated[int, Field(ge=0)]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Network, split and training of a table; with the images it decides every number.
+    """Network, split and training of a table; with the images it determines every value.
 
     Attributes
     ----------
     seeds : int
         Trainings of every cell.
     train, valid, test : int
-        Images that networks are trained on, and those of the two accuracies; 0: a third.
-    channels : int
-        After the stem, a 3x3 convolution; twice as many from stack to stack.
-    stacks, cells : int
-        Stacks, and cells in each.
-    stem_stride : int
+        Images to train on, to validate on and to test on; 0: a third.
+    channels, stacks, cells, stem_stride : int
     residual : bool
-        Residual blocks between stacks, as in NAS-Bench-201, or pooling and a 1x1 convolution,
-        which leave more to the cell.
+        Network around a cell, see `Skeleton201`. Without residual blocks, accuracies depend more
+        on the cell.
     epochs : int
-        Every one is recorded.
+        Epochs of a training; the table holds the accuracies after each.
     batch_size : int
-        What does not fill a batch is left out of the epoch.
+        Images of a batch. An epoch leaves out those that do not fill a batch.
     learning_rate, momentum, weight_decay : float
-        SGD with Nesterov momentum; a cosine takes the rate to 0.
+        Settings of SGD with Nesterov momentum; the rate decays to 0 along a cosine.
     shift : int
-        Pixels by which training images are moved at most.
+        Largest random shift of a training image, in pixels.
     """
 
     seeds: PositiveInt = 2
-    train: Share = 0
-    valid: Share = 0
-    test: Share = 0
+    train: NonNegativeInt = 0
+    valid: NonNegativeInt = 0
+    test: NonNegativeInt = 0
     channels: PositiveInt = 8
     stacks: PositiveInt = 2
     cells: PositiveInt = 1
@@ -57,7 +51,7 @@ class Recipe:
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 5e-4
-    shift: Share = 1
+    shift: NonNegativeInt = 1
 
     def dump(self) -> dict[str, Any]:
         """All settings by name."""

@@ -1,20 +1,20 @@
-"""Many NAS-Bench-201 networks at once, as one network with a leading axis of cells.
+"""Stacks of NAS-Bench-201 networks, computed as one network with a leading axis of cells.
 
-Networks of a table are tiny, so that one at a time costs more in calls than in arithmetic. Stacked,
-G networks share every call: feature maps have the shape (G, C, P, B) for C channels, P pixels and
-B images, and a convolution of few pixels is one matrix product for each network, by the matrix
-that maps all pixels of all channels at once. No network sees another, and none of the numbers of
-one depends on which others it is stacked with.
+Networks of a table are tiny, so that calls cost more than arithmetic. A stack of G networks needs
+one call in place of G: feature maps have the shape (G, C, P, B) for C channels, P pixels and B
+images. A convolution of few pixels is one matrix product per network, by the matrix that maps all
+pixels of all channels at once. No network's numbers depend on the others of its stack.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from dagnas.spaces.cells import Cells
@@ -25,7 +25,7 @@ from dagnas.spaces.sizes.nasbench201 import Skeleton201
 #: Largest matrix, in entries, by which a convolution is applied; beyond, it is a convolution.
 _DENSE = 2**16
 _NONE, _SKIP, _CONV1, _CONV3, _POOL = range(len(OPERATIONS))
-#: Share of the newest batch in running means: some steps make an epoch here, not hundreds.
+#: Weight of the newest batch in running means; large, since an epoch has only a few steps.
 _MOMENTUM = 0.25
 
 
@@ -44,21 +44,21 @@ class _Grid(NamedTuple):
 
 
 class _Edge(NamedTuple):
-    """An operation from vertex ``i`` to ``j``, and the networks (None: all) that have it."""
+    """Operation from vertex ``i`` to ``j``, and the networks (None: all) that have it."""
 
     i: int
     j: int
     operation: int
-    who: Tensor | None
+    networks: Tensor | None
 
 
 class StackedNetworks:
-    """G networks of the NAS-Bench-201 space, one of each cell.
+    """Stack of G networks of the NAS-Bench-201 space, one per cell.
 
-    Every network is what Dong and Yang (2020, section 2.1) describe, in the size and with the
-    reductions of a skeleton: convolutions are ReLU, convolution, batch norm; the average pooling
-    leaves out the padding. Operations on no path from input to output are left out: they take
-    part in nothing, or would add a constant.
+    Networks are those of Dong and Yang (2020, section 2.1), in the size and with the reductions of
+    a skeleton: convolutions are ReLU, convolution, batch norm; average pooling ignores the
+    padding. Operations on no path from input to output are left out: they have no effect, or would
+    add a constant.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class StackedNetworks:
         G cells of the space ``nasbench201``.
     skeleton : Skeleton201
     rngs : sequence of numpy Generator
-        One for each cell; initial weights are drawn from it, uniform in +- 1 / sqrt(fan in).
+        One per cell, for its initial weights, uniform in +- 1 / sqrt(fan in).
     device : str or torch.device
     dtype : torch.dtype
     """
@@ -83,10 +83,11 @@ class StackedNetworks:
         self.count = len(cells.edges)
         self._rngs = rngs
         self._edges = self._plan(cells)
-        #: Trainable tensors by name; the first axis is that of networks (norms: times channels).
+        #: Trainable tensors by name. The first axis is networks, or networks times channels in
+        #: batch norms.
         self.parameters: dict[str, Tensor] = {}
         self._running: dict[str, tuple[Tensor, Tensor]] = {}
-        self._constants: dict[tuple, Tensor] = {}
+        self._constants: dict[tuple[Hashable, ...], Tensor] = {}
         self._matrices: dict[str, Tensor] | None = None
         everyone = np.arange(self.count)
         channels = skeleton.channels
@@ -100,10 +101,10 @@ class StackedNetworks:
                 for edge in self._edges:
                     if edge.operation in (_CONV1, _CONV3):
                         name = self._name(stack, cell, edge)
-                        who = everyone if edge.who is None else edge.who.cpu().numpy()
+                        members = everyone if edge.networks is None else edge.networks.cpu().numpy()
                         taps = 9 if edge.operation == _CONV3 else 1
-                        self._add_weights(name, who, channels, channels * taps)
-                        self._add_norm(name, len(who), channels)
+                        self._add_weights(name, members, channels, channels * taps)
+                        self._add_norm(name, len(members), channels)
         self._add_norm("last", self.count, channels)
         self._add_weights("head", everyone, skeleton.classes, channels)
         self._add_weights("bias", everyone, skeleton.classes, 1, fan_in=channels)
@@ -114,10 +115,10 @@ class StackedNetworks:
         for j in range(1, 4):
             for i in range(j):
                 for operation in (_SKIP, _CONV1, _CONV3, _POOL):
-                    who = np.flatnonzero(operations[:, i, j] == operation)
-                    if len(who):
-                        some = torch.from_numpy(who).to(self.device)
-                        everyone = len(who) == self.count
+                    members = np.flatnonzero(operations[:, i, j] == operation)
+                    if len(members):
+                        some = torch.from_numpy(members).to(self.device)
+                        everyone = len(members) == self.count
                         edges.append(_Edge(i, j, operation, None if everyone else some))
         return edges
 
@@ -125,10 +126,15 @@ class StackedNetworks:
         return f"stack{stack}.cell{cell}.{edge.i}{edge.j}.{edge.operation}"
 
     def _add_weights(
-        self, name: str, who: np.ndarray, outputs: int, inputs: int, fan_in: int | None = None
+        self,
+        name: str,
+        members: NDArray[np.int64],
+        outputs: int,
+        inputs: int,
+        fan_in: int | None = None,
     ) -> None:
         bound = (fan_in or inputs) ** -0.5
-        drawn = np.stack([self._rngs[g].uniform(-bound, bound, (outputs, inputs)) for g in who])
+        drawn = np.stack([self._rngs[g].uniform(-bound, bound, (outputs, inputs)) for g in members])
         tensor = torch.from_numpy(drawn).to(self.device, self.dtype)
         self.parameters[name] = tensor.requires_grad_()
 
@@ -155,9 +161,9 @@ class StackedNetworks:
         Parameters
         ----------
         images : Tensor, shape (image channels, H, W, B)
-            Normalised.
+            Normalised images.
         training : bool
-            Whether batch norms use (and note) the statistics of these images.
+            True: batch norms use the statistics of these images and update their running means.
 
         Returns
         -------
@@ -176,8 +182,8 @@ class StackedNetworks:
         return torch.baddbmm(self.parameters["bias"], self.parameters["head"], features)
 
     def evaluate(self, batches: Sequence[Tensor]) -> Tensor:
-        """Logits on batches of images, by running statistics; shape (G, classes, images)."""
-        # Weights stay as they are meanwhile, so their matrices are made once.
+        """Logits on batches of images, from running statistics; shape (G, classes, images)."""
+        # Weights do not change meanwhile, so their matrices are computed once.
         self._matrices = {}
         try:
             with torch.no_grad():
@@ -203,22 +209,22 @@ class StackedNetworks:
         vertices, rectified = [x], [F.relu(x)]
         for j in range(1, 4):
             total = torch.zeros_like(x)
-            # Always in the order of sources: sums of three depend on it, and the operations of
-            # the other networks must not.
+            # Sources are added in a fixed order, since rounding depends on it and must not depend
+            # on the operations of other networks.
             for edge in self._edges:
                 if edge.j != j:
                     continue
                 convolves = edge.operation in (_CONV1, _CONV3)
                 y = (rectified if convolves else vertices)[edge.i]
-                if edge.who is not None:
-                    y = y.index_select(0, edge.who)
+                if edge.networks is not None:
+                    y = y.index_select(0, edge.networks)
                 if convolves:
                     name = self._name(stack, cell, edge)
                     map_ = self._conv1 if edge.operation == _CONV1 else self._conv3
                     y = self._norm(map_(y, name, grid), name, training)
                 elif edge.operation == _POOL:
                     y = self._pool(y, grid)
-                total = total + y if edge.who is None else total.index_add(0, edge.who, y)
+                total = total + y if edge.networks is None else total.index_add(0, edge.networks, y)
             vertices.append(total)
             rectified.append(F.relu(total))
         return vertices[3]
@@ -258,7 +264,7 @@ class StackedNetworks:
         if self._is_dense(outputs, channels, grid, out):
             y = torch.bmm(self._matrix(name, channels, grid, stride), x.reshape(count, -1, batch))
             return y.view(count, outputs, out.pixels, batch)
-        # One by one: a grouped convolution sums in an order that the number of groups decides.
+        # One by one, since the order of sums in a grouped convolution depends on its groups.
         maps = x.permute(0, 3, 1, 2).reshape(count, batch, channels, *grid)
         kernels = weights.view(count, outputs, channels, 3, 3)
         each = [
@@ -278,8 +284,7 @@ class StackedNetworks:
         key = ("conv", channels, grid, stride)
         if key not in self._constants:
             self._constants[key] = self._taps(channels, grid, stride)
-        # By network: a product over all of them would be summed in an order that their number
-        # decides.
+        # One product per network, since the order of sums in a joint one depends on their number.
         taps = self._constants[key].expand(len(weights), -1, -1)
         matrix = torch.bmm(weights, taps).view(len(weights), -1, channels * grid.pixels)
         if self._matrices is not None:
@@ -287,7 +292,7 @@ class StackedNetworks:
         return matrix
 
     def _taps(self, channels: int, grid: _Grid, stride: int) -> Tensor:
-        """What each of a kernel's 9 C weights adds to the matrix; shape (9 C, Q * C * P)."""
+        """Contribution of each of a kernel's 9 C weights to the matrix; shape (9 C, Q * C * P)."""
         each = torch.eye(grid.pixels).view(grid.pixels, 1, *grid)
         kernels = torch.eye(9).view(9, 1, 3, 3)
         maps = F.conv2d(each, kernels, stride=stride, padding=1).flatten(2)  # P, 9, Q
@@ -295,13 +300,13 @@ class StackedNetworks:
         return both.reshape(9 * channels, -1).to(self.device, self.dtype)
 
     def _pool(self, x: Tensor, grid: _Grid) -> Tensor:
-        """3x3 average pooling of the pixels that there are."""
+        """3x3 average pooling, without the padding."""
         return self._average(
             x, grid, "pool", lambda maps: F.avg_pool2d(maps, 3, 1, 1, count_include_pad=False)
         )
 
     def _halve(self, x: Tensor, grid: _Grid) -> Tensor:
-        """2x2 average pooling; an odd last row or column is averaged alone."""
+        """2x2 average pooling; a last odd row or column is averaged on its own."""
         return self._average(x, grid, "halve", lambda maps: F.avg_pool2d(maps, 2, ceil_mode=True))
 
     def _average(
@@ -318,10 +323,10 @@ class StackedNetworks:
 
 
 def _to_maps(x: Tensor, grid: _Grid) -> Tensor:
-    """From (G, C, P, B) to (B, G * C, H, W)."""
+    """Reshape (G, C, P, B) to (B, G * C, H, W)."""
     return x.permute(3, 0, 1, 2).reshape(x.shape[-1], -1, *grid)
 
 
 def _from_maps(x: Tensor, count: int) -> Tensor:
-    """From (B, G * C, H, W) to (G, C, P, B)."""
+    """Reshape (B, G * C, H, W) to (G, C, P, B)."""
     return x.view(len(x), count, -1, x.shape[2] * x.shape[3]).permute(1, 2, 3, 0)
