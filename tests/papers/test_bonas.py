@@ -12,7 +12,9 @@ import pytest
 from dagnas.errors import DagnasError
 from dagnas.files import write_parquet
 from dagnas.papers.bonas import choices, fig4, fig5, samplers, table2, transfer
-from dagnas.papers.claims import NOT_RUN, PAPERS, Tables, check, read
+from dagnas.papers.claims.check import Tables, check
+from dagnas.papers.claims.model import NOT_RUN
+from dagnas.papers.claims.reader import FOLDER, read
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.make import draw, make, read_table
 from dagnas.papers.result import all_results, load, results
@@ -564,7 +566,7 @@ def test_claims_name_results_that_exist_and_say_why_or_what_they_need():
 
 
 def test_claims_point_to_headings_of_the_deviations():
-    headings = re.findall(r"^#+ (.*)$", (PAPERS / "bonas/deviations.md").read_text(), re.MULTILINE)
+    headings = re.findall(r"^#+ (.*)$", (FOLDER / "bonas/deviations.md").read_text(), re.MULTILINE)
     anchors = {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}
     assert {claim.deviation for claim in mine()} - {""} <= anchors
 

@@ -7,19 +7,10 @@ import pytest
 
 from dagnas.cli import main
 from dagnas.errors import DagnasError
-from dagnas.papers.claims import (
-    FAILED,
-    NOT_RUN,
-    PAPERS,
-    REPRODUCED,
-    Claim,
-    Tables,
-    check,
-    counts,
-    read,
-    to_csv,
-    to_markdown,
-)
+from dagnas.papers.claims.check import Tables, check
+from dagnas.papers.claims.model import FAILED, NOT_RUN, REPRODUCED, Claim
+from dagnas.papers.claims.page import counts, to_csv, to_lines, to_markdown
+from dagnas.papers.claims.reader import FOLDER, read
 from dagnas.papers.make import make
 from dagnas.papers.result import all_results, load
 
@@ -99,11 +90,31 @@ def test_every_kind_of_check(tables, test, holds):
     assert not found.missing
 
 
-def test_what_was_measured_is_said(tables):
-    found = entry(tables, {"kind": "less", "value": at("a"), "other": at("b"), "tolerance": 0.1})
-    assert found.measured == "7, asked below 6 (tolerance 0.1)"
-    found = entry(tables, {"kind": "between", "value": at("a"), "high": 9})
-    assert found.measured == "7, asked at most 9"
+@pytest.mark.parametrize(
+    ("test", "words"),
+    [
+        (
+            {"kind": "less", "value": at("a"), "other": at("b"), "tolerance": 0.1},
+            "7, asked below 6 (tolerance 0.1)",
+        ),
+        ({"kind": "greater", "value": at("a"), "other": 6}, "7, asked above 6"),
+        ({"kind": "equal", "value": at("a"), "other": 6}, "7, asked equal to 6"),
+        ({"kind": "between", "value": at("a"), "high": 9}, "7, asked at most 9"),
+        ({"kind": "between", "value": at("a"), "low": 8}, "7, asked at least 8"),
+        (
+            {"kind": "between", "value": at("a"), "low": 1, "high": 9, "tolerance": 1},
+            "7, asked at least 1 and at most 9 (tolerance 1)",
+        ),
+        (
+            {"kind": "ratio", "value": at("b"), "other": at("a"), "low": 0.8},
+            "6 / 7 = 0.857, asked 0.8 to inf",
+        ),
+        ({"kind": "ratio", "value": at("b"), "other": 0}, "6 / 0 = nan, asked -inf to inf"),
+        ({"kind": "order", "values": [at("oracle"), at("b"), at("a")]}, "rising: 5, 6, 7"),
+    ],
+)
+def test_what_was_measured_is_said(tables, test, words):
+    assert entry(tables, test).measured == words
 
 
 @pytest.mark.parametrize(
@@ -242,6 +253,12 @@ def test_ledger_files(tables):
     assert "| **not reproduced** *emulated* | 7, asked below 6 |" in text
     assert "Means \\| only. [Deviation](../../src/dagnas/papers/p/deviations.md#what)." in text
     assert "| not run | needs a GPU |" in text
+    assert list(to_lines(entries)) == [
+        "reproduced      p/c: 6, asked below 7 [emulated]",
+        "not reproduced  p/c: 7, asked below 6 [emulated]",
+        "not run         p/c: needs a GPU",
+        "1 reproduced, 1 not reproduced, 1 not run",
+    ]
 
 
 # Claims of the papers that ship with the package.
@@ -299,7 +316,7 @@ def test_claims_of_figures_3_and_6_are_those_of_nas_bench_201(
 
 
 def test_goals_claims_point_to_headings_of_its_deviations():
-    text = (PAPERS / "goal/deviations.md").read_text()
+    text = (FOLDER / "goal/deviations.md").read_text()
     headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     anchors = {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}
     assert {claim.deviation for claim in read("goal")} - {""} <= anchors

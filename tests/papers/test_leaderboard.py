@@ -12,7 +12,8 @@ from dagnas import plugins
 from dagnas.cli import main
 from dagnas.errors import DagnasError
 from dagnas.files import write_parquet
-from dagnas.papers import claims
+from dagnas.papers.claims.check import Tables, ledger
+from dagnas.papers.claims.reader import read
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.leaderboard import rank, speed
 from dagnas.papers.make import make
@@ -245,8 +246,8 @@ def test_the_claim_of_the_leaderboard(inputs_of, tmp_path):
     (tmp_path / "leaderboard").mkdir()
     table = rank.tabulate(inputs_of("leaderboard/rank"))
     table.to_csv(tmp_path / "leaderboard/rank.csv", index=False, float_format="%.6g")
-    tables = claims.Tables(tmp_path, ["leaderboard/rank"])
-    statuses = {entry.id: entry.status for entry in claims.ledger(["leaderboard"], tables)}
+    tables = Tables(tmp_path, ["leaderboard/rank"])
+    statuses = {entry.id: entry.status for entry in ledger(["leaderboard"], tables)}
     assert statuses == {"no-regret-below-zero": "reproduced"}
 
 
@@ -260,7 +261,7 @@ def test_no_claim_rests_on_wall_clock_times():
             if isinstance(each, dict | list):
                 look(each)
 
-    look([claim.model_dump() for name in paper_names() for claim in claims.read(name)])
+    look([claim.model_dump() for name in paper_names() for claim in read(name)])
     assert "leaderboard/rank" in selected
     assert "leaderboard/speed" not in selected
 

@@ -45,19 +45,16 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 def run(options: argparse.Namespace) -> None:
     """Write the ledger, or print it."""
     from dagnas.files import write_text
-    from dagnas.papers import claims
+    from dagnas.papers.claims.check import Tables, ledger
+    from dagnas.papers.claims.page import counts, to_csv, to_lines, to_markdown
     from dagnas.papers.result import results
     from dagnas.pipeline import scales
 
     scale = scales.load(options.config)
-    tables = claims.Tables(options.results or scale.results, results(scale))
-    entries = claims.ledger(scale.papers, tables)
+    entries = ledger(scale.papers, Tables(options.results or scale.results, results(scale)))
     if options.out:
-        write_text(claims.to_csv(entries), options.out / "claims.csv")
-        write_text(claims.to_markdown(entries, scale.scale), options.out / "claims.md")
+        write_text(to_csv(entries), options.out / "claims.csv")
+        write_text(to_markdown(entries, scale.scale), options.out / "claims.md")
+        print(counts(entries))
     else:
-        for entry in entries:
-            mark = " [emulated]" if entry.emulated and entry.measured else ""
-            found = entry.measured or f"needs {entry.missing}"
-            print(f"{entry.status:<15} {entry.paper}/{entry.id}: {found}{mark}")
-    print(claims.counts(entries))
+        print(*to_lines(entries), sep="\n")

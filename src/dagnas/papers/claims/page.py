@@ -1,0 +1,74 @@
+"""Ledger as CSV, as Markdown and as lines to print."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, fields
+
+from dagnas.papers.claims.model import FAILED, NOT_RUN, REPRODUCED, Entry
+
+
+def to_csv(entries: Sequence[Entry]) -> str:
+    """Ledger as CSV, one claim per row."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in fields(Entry)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(entry) for entry in entries)
+    return text.getvalue()
+
+
+def to_lines(entries: Sequence[Entry]) -> Iterator[str]:
+    """Ledger as lines to print, one per claim, then how many claims have each status."""
+    for entry in entries:
+        mark = " [emulated]" if entry.emulated and entry.measured else ""
+        yield f"{entry.status:<15} {entry.paper}/{entry.id}: {_found(entry)}{mark}"
+    yield counts(entries)
+
+
+def to_markdown(entries: Sequence[Entry], scale: str) -> str:
+    """Ledger as Markdown for the folder results/SCALE: a table for each place in a paper."""
+    lines = [
+        f"# Claims at the scale {scale}",
+        "",
+        "What the papers state and what was measured. A claim is checked only if the results hold "
+        "all that it needs, its least number of trials included; *emulated* marks what rests on "
+        "emulated data.",
+    ]
+    for paper, of_paper in itertools.groupby(entries, key=lambda entry: entry.paper):
+        mine = list(of_paper)
+        lines += ["", f"## {paper}", "", f"{counts(mine).capitalize()}."]
+        for place, here in itertools.groupby(mine, key=lambda entry: entry.place):
+            lines += [
+                "",
+                f"### {place}",
+                "",
+                "| claim | status | measured | why so checked |",
+                "| --- | --- | --- | --- |",
+                *map(_row, here),
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def counts(entries: Sequence[Entry]) -> str:
+    """Number of claims with each status, in words."""
+    found = Counter(entry.status for entry in entries)
+    return ", ".join(f"{found[status]} {status}" for status in (REPRODUCED, FAILED, NOT_RUN))
+
+
+def _found(entry: Entry) -> str:
+    return entry.measured or f"needs {entry.missing}"
+
+
+def _row(entry: Entry) -> str:
+    status = f"**{entry.status}**" if entry.status == FAILED else entry.status
+    mark = " *emulated*" if entry.emulated and entry.status != NOT_RUN else ""
+    reason = entry.reason
+    if entry.deviation:
+        link = f"../../src/dagnas/papers/{entry.paper}/deviations.md#{entry.deviation}"
+        reason += f" [Deviation]({link})."
+    cells = (f"{entry.statement} (`{entry.id}`)", status + mark, _found(entry), reason.strip())
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
