@@ -110,8 +110,9 @@ def trained_on(inputs: Inputs, name: str, known: Accuracies) -> pd.DataFrame:
     cells = space.prune(labelled.cells[labelled.split.train])
     cells = cells[np.unique(space.canonical(cells), return_index=True)[1]]
     order = np.argsort(-known.of(cells).accuracies, kind="stable")
-    found = Found(cells[order], np.full(len(cells), np.nan))
-    return found.table(known).to_pandas().assign(epoch=None)
+    best = Found(cells[order], np.full(len(cells), np.nan))
+    table: pd.DataFrame = best.table(known).to_pandas()
+    return table.assign(epoch=None)
 
 
 def draw(table: pd.DataFrame) -> Figure:

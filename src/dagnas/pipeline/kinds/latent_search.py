@@ -39,8 +39,7 @@ class Settings(Described):
     """
 
     by: Literal["ascent", "paths", "rounds"]
-    """Cells at the ends of gradient ascents, predictions on the way of ascents along the accuracy
-    alone and along equation 7, or cells of the rounds of Bayesian optimisation."""
+    """ascent: cells at the ends; paths: predictions on the way; rounds: Bayesian optimisation."""
     points: PositiveInt = 1000
     """Points of the prior that climb."""
     steps: PositiveInt = 100
@@ -183,7 +182,8 @@ def read(path: Path) -> pd.DataFrame:
     table = read_parquet(path)
     if b"dagnas.epoch" not in (about := table.schema.metadata or {}):
         raise DagnasError(f"{path} is no search in a latent space")
-    return table.to_pandas().assign(epoch=int(about[b"dagnas.epoch"]))
+    found: pd.DataFrame = table.to_pandas()
+    return found.assign(epoch=int(about[b"dagnas.epoch"]))
 
 
 latent_search = Kind(
