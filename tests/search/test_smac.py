@@ -15,7 +15,8 @@ import pytest
 
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.search import METHODS
-from dagnas.search.methods.smac import _build, _climb, _maximize
+from dagnas.search.models import smac_optimizer
+from dagnas.search.models.smac_optimizer import climb, maximize
 from dagnas.search.runner import Search, run_trial
 from dagnas.spaces import SPACES
 from dagnas.spaces.cell_space import CellSpace
@@ -44,7 +45,7 @@ def test_climbing_ends_at_the_peak_of_a_sum(rng):
         return worth[np.arange(len(SIZES)), points].sum(axis=1)
 
     starts = all_points(SIZES)
-    ends, values = _climb(value, starts, SIZES, rng)
+    ends, values = climb(value, starts, SIZES, rng)
     peak = [row[:size].argmax() for row, size in zip(worth, SIZES, strict=True)]
     assert (ends == peak).all()
     assert values == pytest.approx(value(ends))
@@ -53,7 +54,7 @@ def test_climbing_ends_at_the_peak_of_a_sum(rng):
 
 def test_steps_upwards_are_not_counted(rng):
     sizes = np.full(25, 2)
-    ends, _ = _climb(lambda points: points.sum(axis=1), np.zeros((2, 25), dtype=int), sizes, rng)
+    ends, _ = climb(lambda points: points.sum(axis=1), np.zeros((2, 25), dtype=int), sizes, rng)
     assert (ends == 1).all()
 
 
@@ -64,7 +65,7 @@ def test_climbing_stays_on_a_peak_that_is_only_local(rng):
     def value(points):
         return ((points[:, None] == peaks).all(axis=2) * heights).sum(axis=1)
 
-    ends, values = _climb(value, peaks, SIZES, rng)
+    ends, values = climb(value, peaks, SIZES, rng)
     assert (ends == peaks).all()
     assert values.tolist() == [1, 2]
 
@@ -76,7 +77,7 @@ def test_ten_steps_are_taken_on_a_plateau(rng):
         asked.append(len(points))
         return np.zeros(len(points))
 
-    ends, _ = _climb(value, np.zeros((3, 4), dtype=int), SIZES, rng)
+    ends, _ = climb(value, np.zeros((3, 4), dtype=int), SIZES, rng)
     neighbours = (SIZES - 1).sum()
     assert asked == [3] + 10 * [3 * neighbours]
     assert len(np.unique(ends, axis=0)) > 1
@@ -86,7 +87,7 @@ def test_a_step_changes_one_variable_and_any_better_one_may_be_taken(rng):
     def value(points):  # all neighbours of the start are better, and equal; none of theirs is
         return np.minimum(points.sum(axis=1), 1) - 2.0 * ((points > 0).sum(axis=1) > 1)
 
-    ends = _climb(value, np.zeros((3000, 4), dtype=int), SIZES, rng)[0]
+    ends = climb(value, np.zeros((3000, 4), dtype=int), SIZES, rng)[0]
     assert ((ends > 0).sum(axis=1) == 1).all()
     counts = np.unique(ends, axis=0, return_counts=True)[1]
     # A variable of size n is left with n - 1 of all ten neighbours.
@@ -104,7 +105,7 @@ def test_the_best_new_point_is_found(rng):
         return worth[tuple(points.T)]
 
     def search(known, **given):
-        return _maximize(value, known, -value(known), SIZES, rng=rng, **given)
+        return maximize(value, known, -value(known), SIZES, rng=rng, **given)
 
     # Enough random points to hit all.
     point, best = search(known, challengers=3000, local_searches=3)
@@ -117,18 +118,18 @@ def test_the_best_new_point_is_found(rng):
 def test_local_searches_start_from_the_best_of_both_kinds(rng, monkeypatch):
     starts = []
 
-    def climb(value, points, sizes, rng):
+    def recorded(value, points, sizes, rng):
         starts.append(points)
         return points, value(points)
 
-    monkeypatch.setattr("dagnas.search.methods.smac._climb", climb)
+    monkeypatch.setattr(smac_optimizer, "climb", recorded)
     known = rng.permutation(all_points(SIZES))[:50]
     costs = rng.permutation(50) / 50
 
     def value(points):
         return points @ np.array([1, 10, 100, 1000]).astype(float)
 
-    _maximize(value, known, costs, SIZES, 500, 2, rng)
+    maximize(value, known, costs, SIZES, 500, 2, rng)
     (points,) = starts
     assert points[:2].tolist() == known[np.argsort(costs)[:2]].tolist()
     assert value(points[2:]).tolist() == pytest.approx([value(SIZES[None] - 1)[0]] * 2)
@@ -140,7 +141,7 @@ def test_ties_are_broken_at_random(rng):
     def flat(points):
         return np.zeros(len(points))
 
-    found = [_maximize(flat, known, np.zeros(1), SIZES, 200, 1, rng)[0] for _ in range(50)]
+    found = [maximize(flat, known, np.zeros(1), SIZES, 200, 1, rng)[0] for _ in range(50)]
     assert len(np.unique(found, axis=0)) > 20
 
 
@@ -150,7 +151,7 @@ def test_ties_are_broken_at_random(rng):
 def build(space, seed=0, **given):
     settings = METHODS.get("smac").settings("", {"challengers": 200, "local_searches": 2, **given})
     settings.pop("max_invalid")
-    return _build(space, np.random.default_rng(seed), **settings)
+    return smac_optimizer.build(space, np.random.default_rng(seed), **settings)
 
 
 def begin(space, seed=0, **given):
@@ -251,9 +252,8 @@ def test_configurations_are_the_values_of_all_variables_in_order():
 def test_errors_are_told_and_invalid_cells_have_error_one(monkeypatch):
     space = SPACES.get("nasbench101")
     made = []
-    monkeypatch.setattr(
-        "dagnas.search.methods.smac._build", lambda *of: made.append(_build(*of)) or made[0]
-    )
+    whole = smac_optimizer.build
+    monkeypatch.setattr(smac_optimizer, "build", lambda *of: made.append(whole(*of)) or made[0])
     trial = begin(space, repeats=1)
     cells = run(trial, space, 15)
     assert all(space.is_valid(cell).all() for cell in cells)
@@ -295,11 +295,9 @@ def test_no_cell_is_evaluated_more_often_than_set(space, repeats):
 
 
 @pytest.mark.parametrize("fraction", [0.0, 1.0])
-def test_a_share_of_cells_is_random(space, fraction, monkeypatch):
+def test_a_fraction_of_cells_is_random(space, fraction, monkeypatch):
     searches = []
-    monkeypatch.setattr(
-        "dagnas.search.methods.smac._maximize", lambda *of: searches.append(1) or _maximize(*of)
-    )
+    monkeypatch.setattr(smac_optimizer, "maximize", lambda *of: searches.append(1) or maximize(*of))
     run(begin(space, random_fraction=fraction), space, 12)
     assert len(searches) == (11 if fraction == 0 else 0)
 
@@ -356,7 +354,7 @@ def test_another_hash_seed_changes_nothing():
 
 
 @pytest.mark.slow
-def test_what_it_chooses_is_better_than_what_chance_does():
+def test_what_it_chooses_is_better_than_random_cells():
     bench = BENCHMARKS.get("digits201").open(Path("nowhere"))
 
     def signals(method, trials, **given):
