@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import metadata
 from typing import Generic, TypeVar
 
 from dagnas.errors import DagnasError, unknown
 
 T = TypeVar("T")
+
+
+@cache
+def _installed() -> metadata.EntryPoints:
+    """Entry points of all distributions, found once: that reads a file of each."""
+    return metadata.entry_points()
 
 
 class Registry(Generic[T]):
@@ -34,7 +40,7 @@ class Registry(Generic[T]):
         self._added: dict[str, T] = {}
 
     def _entry_points(self) -> dict[str, metadata.EntryPoint]:
-        return {point.name: point for point in metadata.entry_points(group=self.group)}
+        return {point.name: point for point in _installed().select(group=self.group)}
 
     @cached_property
     def type(self) -> type[T]:

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from dagnas import plugins
+from dagnas import registry as registries
 from dagnas.cli import main
 from dagnas.errors import DagnasError
 from dagnas.registry import Registry
@@ -92,15 +93,15 @@ def test_an_entry_point_is_found_by_its_name(monkeypatch):
     point = metadata.EntryPoint("elsewhere", "dagnas.search.methods.goal:goal", "dagnas.search")
     wrong = metadata.EntryPoint("wrong", "dagnas.errors:unknown", "dagnas.search")
     points = metadata.EntryPoints([point, wrong])
-    monkeypatch.setattr(metadata, "entry_points", lambda **by: points.select(**by))
-    registry: Registry[Method] = Registry(
+    monkeypatch.setattr(registries, "_installed", lambda: points)
+    methods: Registry[Method] = Registry(
         "method", "dagnas.search", "dagnas.search.method:Method", {}
     )
-    assert "elsewhere" in registry.names()
-    assert registry.get("elsewhere") is METHODS.get("goal")
-    assert registry.module("elsewhere") == "dagnas.search.methods.goal"
+    assert "elsewhere" in methods.names()
+    assert methods.get("elsewhere") is METHODS.get("goal")
+    assert methods.module("elsewhere") == "dagnas.search.methods.goal"
     with pytest.raises(DagnasError, match=r"method 'wrong' is .* not a Method"):
-        registry.get("wrong")
+        methods.get("wrong")
 
 
 def test_faults_of_plugins(workplace):

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dagnas.benchmarks.benchmark import TabularBenchmark
-from dagnas.benchmarks.policy import Policy
-
 if TYPE_CHECKING:
     import pandas as pd
+
+    from dagnas.benchmarks.benchmark import TabularBenchmark
+    from dagnas.benchmarks.policy import Policy
 
 #: What is followed over time, and the column of a trace that each is the error of.
 METRICS = {"validation error": "valid", "test error": "test"}

@@ -19,7 +19,6 @@ from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 from matplotlib.transforms import Affine2D, Bbox
 from numpy.typing import NDArray
-from scipy.optimize import isotonic_regression
 
 from dagnas.spaces.cells import Cells
 from dagnas.spaces.paths import prune as prune_edges
@@ -246,6 +245,8 @@ def _straighten(
     Every item is drawn to the weighted mean of its neighbours; the best breadths of one layer
     under minimal distances are an isotonic regression.
     """
+    from scipy.optimize import isotonic_regression
+
     breadth: dict[Item, float] = {}
     distances = []
     for layer in layers:

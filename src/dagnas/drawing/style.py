@@ -15,7 +15,6 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.optimize import isotonic_regression
 
 from dagnas.errors import DagnasError
 
@@ -167,6 +166,8 @@ def label_ends(ax: Axes, ends: Sequence[tuple[float, Look]], gap: float = 0.065)
     gap : float
         Least distance of two labels as a share of the axes' height.
     """
+    from scipy.optimize import isotonic_regression
+
     low, high = ax.get_ylim()
     ordered = sorted(ends, key=lambda end: end[0])
     heights = np.clip([(y - low) / (high - low) for y, _ in ordered], 0.0, 1.0)
