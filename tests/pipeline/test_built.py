@@ -235,22 +235,14 @@ def test_a_predictor_makes_the_searches_stale_that_train_it(project):
 
 
 def test_a_figure_makes_itself_stale(project):
-    edit(
-        project,
-        "src/dagnas/papers/goal/fig3.py",
-        "    import pandas as pd",
-        "    import pandas as pd\n    changed = True",
-    )
+    imports = "    from scipy.stats import spearmanr\n"
+    edit(project, "src/dagnas/papers/goal/fig3.py", imports, f"    changed = True\n{imports}")
     assert pending(project) == {**made("fig3"), **LEDGER}
 
 
 def test_a_drawing_makes_its_picture_stale_and_not_its_table(project):
-    edit(
-        project,
-        "src/dagnas/papers/goal/fig3.py",
-        "figure = Figure(",
-        "changed = True\n    figure = Figure(",
-    )
+    draw = "figure = Figure("
+    edit(project, "src/dagnas/papers/goal/fig3.py", draw, f"changed = True\n    {draw}")
     assert pending(project) == {"draw fig3": 1}
 
 
@@ -366,10 +358,6 @@ def test_dvc_moves_everything_to_a_fresh_clone(project, tmp_path):
     assert "reproduced" in run(clone, "dvc", "metrics", "show")
 
     # What is stale there is told as exactly as where it was made.
-    edit(
-        clone,
-        "src/dagnas/papers/goal/fig3.py",
-        "figure = Figure(",
-        "changed = True\n    figure = Figure(",
-    )
+    draw = "figure = Figure("
+    edit(clone, "src/dagnas/papers/goal/fig3.py", draw, f"changed = True\n    {draw}")
     assert pending(clone) == {"draw fig3": 1}
