@@ -1,31 +1,34 @@
-# make smoke | test | desk | result R=goal/fig4 | lint | bench | verify | report | clean
+# make smoke | test | coverage | desk | result R=goal/fig4 | lint | bench | verify | report | clean
 #
 # Every target first makes the environment .venv, from constraints.txt with pip. pip looks where it
 # is configured to look: to have torch without CUDA, point PIP_EXTRA_INDEX_URL to PyTorch's index
-# of CPU builds. Other knobs: JOBS (cores), SCALE (a file in config/), PYTHON (3.11 or newer).
+# of CPU builds. Other knobs: JOBS (cores), SCALE (a file in config/), PYTHON (3.11 or newer), VENV
+# and CONSTRAINTS, such as CONSTRAINTS=constraints-lowest.txt, which `make lowest` writes.
 
 JOBS ?= 2
 SCALE ?= desk
 PYTHON ?= python3
+VENV ?= .venv
+CONSTRAINTS ?= constraints.txt
 R ?= goal/fig4
 
 SHELL := /bin/bash
-export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PATH := $(abspath $(VENV))/bin:$(PATH)
 export OMP_NUM_THREADS := 1
 export PYTHONHASHSEED := 0
-READY := .venv/ready
+READY := $(VENV)/ready
 SNAKEMAKE := snakemake --cores $(JOBS)
 BENCHES := $(filter-out common,$(basename $(notdir $(wildcard perf/*.py))))
 
-.PHONY: help smoke desk result test test-fast lint bench verify report clean
+.PHONY: help smoke desk result test test-fast coverage lint lowest bench verify report clean
 
 help:
 	@sed -n 1p Makefile
 
 # Without --no-compile pip compiles all modules, of which most are never imported.
-$(READY): constraints.txt pyproject.toml
-	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --no-compile --constraint constraints.txt \
+$(READY): $(CONSTRAINTS) pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --no-compile --constraint $(CONSTRAINTS) \
 	    --editable '.[dev]'
 	touch $@
 
@@ -44,6 +47,15 @@ test: $(READY)
 
 test-fast: $(READY)
 	pytest -n $(JOBS) --dist loadfile -m "not slow"
+
+coverage: $(READY)
+	pytest -n $(JOBS) --dist loadfile --cov --cov-report=term --cov-report=xml
+
+# Lowest versions that pyproject.toml allows on its lowest Python; needs uv, which is not in .venv.
+lowest:
+	uv pip compile --quiet --no-annotate --extra dev --resolution lowest-direct \
+	    --python-version 3.11 --custom-compile-command "make lowest" \
+	    --output-file constraints-lowest.txt pyproject.toml
 
 lint: $(READY)
 	ruff check .
@@ -64,4 +76,5 @@ report: $(READY)
 	snakemake --report results/$(SCALE)/report.html --config scale=$(SCALE)
 
 clean:
-	rm -rf results/smoke logs build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf results/smoke logs build .coverage* coverage.xml \
+	    .pytest_cache .mypy_cache .ruff_cache .hypothesis
