@@ -163,6 +163,10 @@ def _draw_row(place: Any, rows: pd.DataFrame, space: CellSpace) -> tuple[float, 
     for ax, (left, right, low, _) in zip(drawn, frames, strict=True):
         middle = (left + right) / 2
         ax.set(xlim=(middle - width / 2, middle + width / 2), ylim=(low, low + height))
+        # Nothing is outside, and SVG names clips by all bits of a frame; the last ones of what the
+        # layout's solver finds differ from run to run.
+        for artist in ax.get_children():
+            artist.set_clip_on(False)
     inches = np.array([len(SEARCHES) * shape[1] * width, shape[0] * height]) * unit
     return inches[0] + 0.9, inches[1] + 0.55 + 0.85 * shape[0]
 
