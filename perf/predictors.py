@@ -18,7 +18,8 @@ from torch import nn
 from dagnas.predictors import PREDICTORS
 from dagnas.predictors.ecc import ECC
 from dagnas.predictors.fit import as_tensors, fit, gradient, predict
-from dagnas.predictors.gcn import GCN, fit_square
+from dagnas.predictors.gcn.model import GCN
+from dagnas.predictors.gcn.training import fit_square
 from dagnas.predictors.losses import weighted_square
 from dagnas.predictors.pyg import from_pyg
 from dagnas.seeds import stream, torch_generator

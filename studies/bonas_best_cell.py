@@ -35,7 +35,8 @@ from dagnas.benchmarks.benchmark import TabularBenchmark
 from dagnas.errors import unknown
 from dagnas.predictors.bayes import BayesianLinear
 from dagnas.predictors.fit import as_tensors
-from dagnas.predictors.gcn import GCN, fit_square
+from dagnas.predictors.gcn.model import GCN
+from dagnas.predictors.gcn.training import fit_square
 from dagnas.predictors.predictor import drawing_from
 from dagnas.search import METHODS
 from dagnas.search.methods.bonas import SAMPLERS

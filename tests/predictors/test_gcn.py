@@ -13,7 +13,9 @@ from torch import nn
 from dagnas.errors import DagnasError
 from dagnas.predictors import PREDICTORS
 from dagnas.predictors.fit import as_tensors, fit, gradient, predict
-from dagnas.predictors.gcn import GCN, fit_square
+from dagnas.predictors.gcn.compiled import loss_and_gradient
+from dagnas.predictors.gcn.model import EPSILON, GCN, MOMENTUM
+from dagnas.predictors.gcn.training import fit_square
 from dagnas.predictors.losses import WEIGHTS, weighted_square
 from dagnas.predictors.predictor import drawing_from
 from dagnas.spaces import SPACES
@@ -143,6 +145,50 @@ def by_pytorch(model, graphs, errors, loss, epochs, batch_size=128, lr=1e-3):
             weighted_square(loss)(scores, errors[batch]).backward()
             optimizer.step()
     return body
+
+
+def by_hand(body, graphs, errors, importances, weights):
+    """Loss, gradient, means and variances of the compiled step at some weights."""
+    gradient, mean, variance = np.empty_like(weights), body.mean.numpy(), body.variance.numpy()
+    mean, variance = mean.copy(), variance.copy()
+    arrays = [values.numpy() for values in (*graphs, errors, importances)]
+    loss = loss_and_gradient(*arrays, weights, gradient, mean, variance, EPSILON, MOMENTUM)
+    return loss, gradient, mean, variance
+
+
+@pytest.mark.parametrize("layers", [1, 2, 4])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_gradient_by_hand_is_autograds_and_that_of_finite_differences(shape, layers):
+    model = build(shape, hidden=6, layers=layers)
+    graphs = model.encode(cells(shape, 11))
+    errors = torch.rand(11, generator=seeded(4), dtype=torch.float64)
+    importances = torch.rand(11, generator=seeded(5), dtype=torch.float64)
+    weights = model.body.weights.detach().numpy().copy()
+    loss, gradient, mean, variance = by_hand(model.body, graphs, errors, importances, weights)
+
+    reference = Reference(model.body)
+    for norm, old, spread in zip(
+        reference.norms, model.body.mean, model.body.variance, strict=True
+    ):
+        norm.running_mean, norm.running_var = old.clone(), spread.clone()
+    expected = (importances * (reference(graphs) - errors).square()).mean()
+    expected.backward()
+    assert loss == pytest.approx(expected.item(), rel=1e-12)
+    theirs = np.concatenate([part.numpy().ravel() for part in reference.gradient()])
+    assert (abs(theirs) > 1e-6).mean() > 0.3
+    np.testing.assert_allclose(gradient, theirs, rtol=1e-7, atol=1e-12)
+    for found, statistic in ((mean, "running_mean"), (variance, "running_var")):
+        running = np.stack([getattr(norm, statistic).numpy() for norm in reference.norms])
+        np.testing.assert_allclose(found, running, rtol=1e-9)
+
+    rng, step = np.random.default_rng(0), 1e-6
+    for _ in range(5):
+        way = rng.normal(size=len(weights))
+        ahead, behind = (
+            by_hand(model.body, graphs, errors, importances, weights + s * way)[0]
+            for s in (step, -step)
+        )
+        assert (ahead - behind) / (2 * step) == pytest.approx(gradient @ way, rel=1e-4, abs=1e-8)
 
 
 @pytest.mark.parametrize("loss", WEIGHTS)
@@ -331,10 +377,10 @@ def test_gradients_at_relaxed_cells_agree_with_finite_differences():
     graphs = Graphs(*(0.6 * part + rng.uniform(0.05, 0.2, part.shape) for part in graphs))
     upper = np.triu(np.ones((7, 7)), 1)[..., None]
     graphs = Graphs(graphs.nodes, graphs.edges * upper)
-    slope = gradient(model, graphs)
-    assert slope.nodes.shape == graphs.nodes.shape
-    assert (slope.edges[..., 0] == 0).all(), "what is not connected sends nothing"
-    assert ((slope.edges[..., 1] != 0) == (upper[..., 0] > 0)).all()
+    found = gradient(model, graphs)
+    assert found.nodes.shape == graphs.nodes.shape
+    assert (found.edges[..., 0] == 0).all(), "what is not connected sends nothing"
+    assert ((found.edges[..., 1] != 0) == (upper[..., 0] > 0)).all()
     model.double()
     ways = [rng.normal(size=part.shape) for part in graphs]
     ways[1] = ways[1] * upper
@@ -344,7 +390,7 @@ def test_gradients_at_relaxed_cells_agree_with_finite_differences():
             model(as_double(Graphs(*(p + s * w for p, w in zip(graphs, ways, strict=True)))))
             for s in (step, -step)
         )
-    actual = sum((s.numpy() * w).reshape(6, -1).sum(1) for s, w in zip(slope, ways, strict=True))
+    actual = sum((s.numpy() * w).reshape(6, -1).sum(1) for s, w in zip(found, ways, strict=True))
     np.testing.assert_allclose(actual, (ahead - behind) / (2 * step), rtol=2e-3, atol=1e-5)
 
 

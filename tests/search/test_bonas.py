@@ -10,7 +10,7 @@ from scipy.stats import mannwhitneyu
 import dagnas.search.methods.bonas as module
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.predictors.fit import as_tensors
-from dagnas.predictors.gcn import GCN
+from dagnas.predictors.gcn.model import GCN
 from dagnas.search import METHODS
 from dagnas.search.method import Evaluated
 from dagnas.search.runner import Search, run_trial

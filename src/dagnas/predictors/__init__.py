@@ -15,7 +15,7 @@ PREDICTORS: Registry[Predictor] = Registry(
     "dagnas.predictors.predictor:Predictor",
     {
         "ecc": "dagnas.predictors.ecc",
-        "gcn": "dagnas.predictors.gcn",
+        "gcn": "dagnas.predictors.gcn.model",
         "lstm": "dagnas.predictors.lstm",
         "mlp": "dagnas.predictors.mlp",
         "wide_mlp": "dagnas.predictors.wide_mlp",

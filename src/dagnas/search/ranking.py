@@ -17,8 +17,8 @@ from dagnas.benchmarks.benchmark import TabularBenchmark
 from dagnas.errors import DagnasError
 from dagnas.parts import Parts
 from dagnas.predictors import PREDICTORS
+from dagnas.predictors.encoded import EncodedPredictor
 from dagnas.predictors.fit import as_tensors, fit, predict
-from dagnas.predictors.gcn import GCN
 from dagnas.predictors.losses import pairwise_ranking, weighted_square
 from dagnas.search.models.surrogate import Surrogate
 from dagnas.search.runner import Search, run_trial
@@ -231,16 +231,16 @@ class _Model:
         self.space, self.training, self.device = space, training, device
         self._generator = torch_generator(rng)
         self._whole = PREDICTORS.get(predictor).build(space, self._generator).to(device)
-        self.net = self._whole.body if isinstance(self._whole, GCN) else self._whole
+        self.net = self._whole.body if isinstance(self._whole, EncodedPredictor) else self._whole
         self._optimizer: torch.optim.Optimizer | None = None
 
     def inputs(self, cells: Cells) -> Graphs:
-        """What the network is shown of cells; GCN's encoding has no weights and is done once."""
-        parts = []
+        """Inputs of the network; an encoding without weights is done once."""
+        parts, model = [], self._whole
         # In chunks, since arrays on the way there are several times as large.
         for start in range(0, len(cells), _CHUNK):
             graphs = as_tensors(self.space.to_graph(cells[start : start + _CHUNK]), self.device)
-            parts.append(self._whole.encode(graphs) if isinstance(self._whole, GCN) else graphs)
+            parts.append(model.encode(graphs) if isinstance(model, EncodedPredictor) else graphs)
         return Graphs(*map(torch.cat, zip(*parts, strict=True)))
 
     def fit(self, inputs: Graphs, truth: NDArray[np.floating], epochs: int) -> None:

@@ -11,7 +11,8 @@ from pydantic import PositiveInt
 
 from dagnas.predictors.bayes import BayesianLinear
 from dagnas.predictors.fit import as_tensors
-from dagnas.predictors.gcn import GCN, fit_square
+from dagnas.predictors.gcn.model import GCN
+from dagnas.predictors.gcn.training import fit_square
 from dagnas.predictors.predictor import drawing_from
 from dagnas.search.method import Evaluated, Trial, method
 from dagnas.search.models.acquisition import expected_improvement

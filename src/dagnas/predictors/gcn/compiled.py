@@ -1,7 +1,10 @@
-"""Training of a GCN on a CPU, compiled.
+"""Training of a GCN on a CPU, compiled, with the gradient written out.
 
 A step on a batch of cells is some hundred operations on small arrays. In PyTorch most of its time
 is taken by calling them, by going through memory for each, and by vertices that are not there.
+
+`loss_and_gradient` is the one function that has a gradient of its own: it equals PyTorch's for
+`dagnas.predictors.gcn.model.Body` under a weighted squared error, and a test compares the two.
 """
 
 from __future__ import annotations
@@ -35,14 +38,14 @@ def train(
     epsilon: float,
     momentum: float,
 ) -> Array:
-    """Train the network of `dagnas.predictors.gcn.Body` by Adam on a weighted squared error.
+    """Train the network of `dagnas.predictors.gcn.model.Body` by Adam on a weighted squared error.
 
     Parameters
     ----------
     sums, messages : ndarray, shapes (N, V, F) and (N, V, V)
         Encoded cells.
     targets, importances : ndarray, shape (N,)
-        True errors, shares in [0, 1], and the weights of their squared differences.
+        True errors as fractions, and the weights of their squared differences.
     weights : ndarray, shape (P,)
         The body's; changed in place.
     mean, variance : ndarray, shape (L, H)
@@ -62,7 +65,8 @@ def train(
         Sum of the batches' losses in each epoch.
     """
     number = weights.dtype.type
-    slope, first, second = np.empty_like(weights), np.zeros_like(weights), np.zeros_like(weights)
+    gradient = np.empty_like(weights)
+    first, second = np.zeros_like(weights), np.zeros_like(weights)
     losses = np.zeros(len(orders), weights.dtype)
     step = 0
     for epoch in range(len(orders)):
@@ -70,13 +74,13 @@ def train(
             chosen = orders[epoch, start : start + batch_size]
             if len(chosen) < 2:
                 continue
-            losses[epoch] += differentiate(
+            losses[epoch] += loss_and_gradient(
                 sums[chosen],
                 messages[chosen],
                 targets[chosen],
                 importances[chosen],
                 weights,
-                slope,
+                gradient,
                 mean,
                 variance,
                 epsilon,
@@ -86,8 +90,8 @@ def train(
             length = number(lr / (1 - _DECAY**step))
             scale = number(1 / np.sqrt(1 - _SQUARE_DECAY**step))
             for i in range(len(weights)):
-                first[i] += number(1 - _DECAY) * (slope[i] - first[i])
-                square = slope[i] * slope[i]
+                first[i] += number(1 - _DECAY) * (gradient[i] - first[i])
+                square = gradient[i] * gradient[i]
                 second[i] += number(1 - _SQUARE_DECAY) * (square - second[i])
                 root = np.sqrt(second[i]) * scale
                 weights[i] -= length * first[i] / (root + number(_SMALL))
@@ -95,27 +99,93 @@ def train(
 
 
 @_compiled
-def differentiate(
+def loss_and_gradient(
     sums: Array,
     messages: Array,
     targets: Array,
     importances: Array,
     weights: Array,
-    slope: Array,
+    gradient: Array,
     mean: Array,
     variance: Array,
     epsilon: float,
     momentum: float,
 ) -> np.floating:
-    """Loss of a batch; its gradient with respect to the weights goes to ``slope``.
+    """Loss of a batch; its gradient with respect to the weights is written to ``gradient``.
 
-    Parameters are those of `train`; running statistics take in the batch's.
+    Parameters are those of `train`; running statistics move towards the batch's.
     """
     number = weights.dtype.type
-    graphs, vertices, features = sums.shape
     layers, hidden = mean.shape
+    places, sizes = number_rows(messages, layers)
+    inputs, values, states, means, variances = convolve(
+        sums, messages, places, sizes, weights, layers, hidden, epsilon
+    )
+    mean += number(momentum) * (means - mean)
+    variance += number(momentum) * (variances - variance)
 
-    # Rows of the vertices that are there, and of the last layer, which has global ones alone.
+    # The head: a weighted squared error of a sigmoid of a linear layer.
+    graphs, place = len(sums), len(weights) - hidden - 1
+    head, bias = weights[place : place + hidden], weights[place + hidden]
+    output = np.dot(states[-1], head)
+    loss = number(0)
+    for graph in range(graphs):
+        score = 1 / (1 + np.exp(output[graph] + bias))
+        gap = score - targets[graph]
+        loss += importances[graph] * gap * gap
+        output[graph] = 2 * importances[graph] * gap * score * (score - 1) / number(graphs)
+    gradient[place : place + hidden] = np.dot(output, states[-1])
+    gradient[place + hidden] = output.sum()
+
+    # The layers, last to first; ``back`` is the gradient with respect to a layer's states.
+    back = np.outer(output, head)
+    for layer in range(layers - 1, -1, -1):
+        width = inputs[layer].shape[1]
+        place -= 2 * hidden
+        normalise_back(
+            back,
+            states[layer],
+            values[layer],
+            means[layer],
+            variances[layer],
+            weights[place : place + hidden],
+            epsilon,
+            gradient[place : place + hidden],
+            gradient[place + hidden : place + 2 * hidden],
+        )
+        place -= width * hidden
+        gradient[place : place + width * hidden] = np.dot(inputs[layer].T, back).ravel()
+        if layer:
+            # What was received goes back along the messages.
+            kernel = weights[place : place + width * hidden].reshape(width, hidden)
+            back = collect(
+                messages.transpose(0, 2, 1),
+                places[layer + 1],
+                places[layer],
+                np.dot(back, kernel.T),
+                sizes[layer],
+            )
+    return loss / number(graphs)
+
+
+@_compiled
+def number_rows(messages: Array, layers: int) -> tuple[list[Places], list[int]]:
+    """Rows of the vertices that each layer computes, which leaves out those that are not there.
+
+    Parameters
+    ----------
+    messages : ndarray, shape (B, V, V)
+    layers : int
+
+    Returns
+    -------
+    places : list of ndarray of int, shape (B, V), length ``layers + 1``
+        Row of every vertex among the inputs of a layer, or -1; at last among the embeddings, which
+        are the global vertices' alone.
+    sizes : list of int
+        Number of rows of each.
+    """
+    graphs, vertices, _ = messages.shape
     rows = np.full((graphs, vertices), -1)
     last = np.full((graphs, vertices), -1)
     count = 0
@@ -125,9 +195,33 @@ def differentiate(
             if messages[graph, vertex, vertex] > 0:
                 rows[graph, vertex] = count
                 count += 1
-    places = [rows] * layers + [last]
-    sizes = [count] * layers + [graphs]
+    return [rows] * layers + [last], [count] * layers + [graphs]
 
+
+@_compiled
+def convolve(
+    sums: Array,
+    messages: Array,
+    places: list[Places],
+    sizes: list[int],
+    weights: Array,
+    layers: int,
+    hidden: int,
+    epsilon: float,
+) -> tuple[list[Array], list[Array], list[Array], Array, Array]:
+    """Apply all layers in training.
+
+    Parameters are those of `train` and what `number_rows` gives.
+
+    Returns
+    -------
+    inputs, values, states : list of ndarray
+        For each layer what its vertices receive, that times the kernel, and what `normalise`
+        makes of it; a row a vertex.
+    means, variances : ndarray, shape (L, H)
+        Statistics of the values.
+    """
+    graphs, vertices, features = sums.shape
     # What the first layer receives is given.
     received = np.empty((sizes[1], features), weights.dtype)
     for graph in range(graphs):
@@ -136,7 +230,8 @@ def differentiate(
                 received[places[1][graph, vertex]] = sums[graph, vertex]
     inputs = [received]
     values, states = inputs[:0], inputs[:0]  # empty, but of a type that the compiler knows
-    means, variances = np.empty_like(mean), np.empty_like(variance)
+    means = np.empty((layers, hidden), weights.dtype)
+    variances = np.empty_like(means)
     place = 0
     for layer in range(layers):
         if layer:
@@ -152,53 +247,12 @@ def differentiate(
             normalise(values[layer], scale, shift, epsilon, means[layer], variances[layer])
         )
         place += 2 * hidden
-    mean += number(momentum) * (means - mean)
-    variance += number(momentum) * (variances - variance)
-
-    head, bias = weights[place : place + hidden], weights[place + hidden]
-    output = np.dot(states[-1], head)
-    loss = number(0)
-    for graph in range(graphs):
-        score = 1 / (1 + np.exp(output[graph] + bias))
-        gap = score - targets[graph]
-        loss += importances[graph] * gap * gap
-        output[graph] = 2 * importances[graph] * gap * score * (score - 1) / number(graphs)
-    slope[place : place + hidden] = np.dot(output, states[-1])
-    slope[place + hidden] = output.sum()
-
-    back = np.outer(output, head)
-    for layer in range(layers - 1, -1, -1):
-        width = inputs[layer].shape[1]
-        place -= 2 * hidden
-        normalise_back(
-            back,
-            states[layer],
-            values[layer],
-            means[layer],
-            variances[layer],
-            weights[place : place + hidden],
-            epsilon,
-            slope[place : place + hidden],
-            slope[place + hidden : place + 2 * hidden],
-        )
-        place -= width * hidden
-        slope[place : place + width * hidden] = np.dot(inputs[layer].T, back).ravel()
-        if layer:
-            # What was received goes back along the messages.
-            kernel = weights[place : place + width * hidden].reshape(width, hidden)
-            back = collect(
-                messages.transpose(0, 2, 1),
-                places[layer + 1],
-                places[layer],
-                np.dot(back, kernel.T),
-                sizes[layer],
-            )
-    return loss / number(graphs)
+    return inputs, values, states, means, variances
 
 
 @_compiled
 def collect(messages: Array, sources: Places, targets: Places, states: Array, size: int) -> Array:
-    """Sum what vertices send to each other.
+    """Sum what vertices receive from each other.
 
     Parameters
     ----------
@@ -234,7 +288,7 @@ def collect(messages: Array, sources: Places, targets: Places, states: Array, si
 def normalise(
     values: Array, scale: Array, shift: Array, epsilon: float, mean: Array, variance: Array
 ) -> Array:
-    """Batch normalisation in training, and ReLU.
+    """Apply batch normalisation as in training, and ReLU.
 
     Parameters
     ----------
@@ -243,7 +297,7 @@ def normalise(
     epsilon : float
         Is added to variances.
     mean, variance : ndarray, shape (H,)
-        Are given those of the values; the biased variance.
+        Receive those of the values; the biased variance.
 
     Returns
     -------
@@ -274,7 +328,7 @@ def normalise(
 
 @_compiled
 def normalise_back(
-    slope: Array,
+    gradient: Array,
     states: Array,
     values: Array,
     mean: Array,
@@ -284,23 +338,23 @@ def normalise_back(
     of_scale: Array,
     of_shift: Array,
 ) -> None:
-    """Gradient of `normalise`.
+    """Write the gradient of `normalise`.
 
     Parameters
     ----------
-    slope : ndarray, shape (R, H)
+    gradient : ndarray, shape (R, H)
         Gradient with respect to the states; becomes that with respect to the values.
     states, values, mean, variance, scale, epsilon
         As in `normalise`.
     of_scale, of_shift : ndarray, shape (H,)
-        Are given the gradients with respect to scale and shift.
+        Receive the gradients with respect to scale and shift.
     """
     rows, width = values.shape
     number = values.dtype.type
     total, product = np.zeros(width, values.dtype), np.zeros(width, values.dtype)
     for row in range(rows):
         for channel in range(width):
-            change = slope[row, channel] if states[row, channel] > 0 else number(0)
+            change = gradient[row, channel] if states[row, channel] > 0 else number(0)
             total[channel] += change
             product[channel] += change * values[row, channel]
     factor, pull, offset = np.empty_like(total), np.empty_like(total), np.empty_like(total)
@@ -309,13 +363,13 @@ def normalise_back(
         of_shift[channel] = total[channel]
         of_scale[channel] = (product[channel] - mean[channel] * total[channel]) * inverse
         factor[channel] = scale[channel] * inverse
-        # Every row moves mean and variance by its share.
-        share = factor[channel] / number(rows)
-        pull[channel] = -share * inverse * of_scale[channel]
-        offset[channel] = -share * total[channel] - mean[channel] * pull[channel]
+        # Every row moves the mean by one part in `rows`, and the variance with it.
+        part = factor[channel] / number(rows)
+        pull[channel] = -part * inverse * of_scale[channel]
+        offset[channel] = -part * total[channel] - mean[channel] * pull[channel]
     for row in range(rows):
         for channel in range(width):
-            change = slope[row, channel] if states[row, channel] > 0 else number(0)
-            slope[row, channel] = (
+            change = gradient[row, channel] if states[row, channel] > 0 else number(0)
+            gradient[row, channel] = (
                 change * factor[channel] + values[row, channel] * pull[channel] + offset[channel]
             )

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import torch
 from pydantic import PositiveInt
 from torch import nn
 
-from dagnas.errors import DagnasError
-from dagnas.predictors.fit import fit
-from dagnas.predictors.gcn_training import train
-from dagnas.predictors.losses import WEIGHTS, weighted_square
-from dagnas.predictors.predictor import drawing_from, predictor
+from dagnas.predictors.encoded import EncodedPredictor
+from dagnas.predictors.predictor import predictor
 from dagnas.spaces.cell_space import CellSpace
 from dagnas.spaces.cells import Graphs
 
-#: Of an embedding's batch normalisation, as PyTorch's.
-_EPSILON, _MOMENTUM = 1e-5, 0.1
+#: Of batch normalisation, as PyTorch's.
+EPSILON, MOMENTUM = 1e-5, 0.1
 
 
-class GCN(nn.Module):
-    """Cells as graphs with a global vertex, and the network that sees these.
+class GCN(EncodedPredictor):
+    """Cells as graphs with a global vertex, and a network on these that predicts errors.
+
+    Scores are predicted errors as fractions, in [0, 1].
 
     Parameters
     ----------
@@ -40,6 +38,9 @@ class GCN(nn.Module):
     body : Body
         The network, on what `encode` gives.
     """
+
+    body: Body
+    links: torch.Tensor
 
     def __init__(self, space: CellSpace, layers: int, hidden: int, normalized: bool) -> None:
         super().__init__()
@@ -71,8 +72,7 @@ class GCN(nn.Module):
             without edges are zero in both.
         """
         nodes, links = self._line(graphs) if self.on_edges else self._plain(graphs)
-        # Vertices apart from the rest are no part of the cell, and the global one does not see
-        # them.
+        # Vertices apart from the rest are no part of the cell: the global one does not see them.
         there = (links.sum(dim=1) + links.sum(dim=2) > 0).to(nodes.dtype)
         batch, size, width = nodes.shape
         features = nodes.new_zeros(batch, size + 1, width + 1)
@@ -96,13 +96,7 @@ class GCN(nn.Module):
         nodes = operations.new_zeros(batch, size + 2, types + 2)
         nodes[:, 1:-1, :-2] = operations
         nodes[:, 0, -2] = nodes[:, -1, -1] = 1
-        links: Any = self.links
-        return nodes, links.to(nodes.dtype).expand(batch, -1, -1)
-
-    def forward(self, graphs: Graphs) -> torch.Tensor:
-        """Predicted error of relaxed cells, a share in [0, 1], shape (B,); lower is better."""
-        scores: torch.Tensor = self.body(self.encode(graphs))
-        return scores
+        return nodes, self.links.to(nodes.dtype).expand(batch, -1, -1)
 
 
 class Body(nn.Module):
@@ -142,7 +136,7 @@ class Body(nn.Module):
 
     def split(self, weights: torch.Tensor) -> list[torch.Tensor]:
         """Parts of a vector of all weights: kernel, scale and shift a layer, then the head's."""
-        parts = weights.split([math.prod(shape) for shape in self.shapes])
+        parts = torch.split(weights, [math.prod(shape) for shape in self.shapes])
         return [part.view(shape) for part, shape in zip(parts, self.shapes, strict=True)]
 
     def embed(self, graphs: Graphs) -> torch.Tensor:
@@ -151,12 +145,12 @@ class Body(nn.Module):
         return states
 
     def forward(self, graphs: Graphs) -> torch.Tensor:
-        """Predicted error of encoded graphs, a share in [0, 1], shape (B,)."""
+        """Predicted errors of encoded graphs, as fractions, shape (B,)."""
         states, mean, variance = self._convolve(graphs, trained=not self.training)
         *_, head, bias = self.split(self.weights)
         if self.training:
-            self.mean.lerp_(mean, _MOMENTUM)
-            self.variance.lerp_(variance, _MOMENTUM)
+            self.mean.lerp_(mean, MOMENTUM)
+            self.variance.lerp_(variance, MOMENTUM)
         return torch.sigmoid(-(states @ head + bias))
 
     def _convolve(
@@ -176,74 +170,14 @@ class Body(nn.Module):
                 sums = torch.bmm(messages, states)
             values = sums.reshape(-1, sums.shape[2]) @ kernel
             if not trained:
-                share = there / there.sum()
-                means[layer] = (share @ values)[0]
-                spread = (share @ values.square())[0] - means[layer].square()
+                average = there / there.sum()
+                means[layer] = (average @ values)[0]
+                spread = (average @ values.square())[0] - means[layer].square()
                 variances[layer] = spread.clamp(min=0)
-            factor = scale * (variances[layer] + _EPSILON).rsqrt()
+            factor = scale * (variances[layer] + EPSILON).rsqrt()
             states = torch.addcmul(shift - means[layer] * factor, values, factor).relu_()
             states = states.view(*sums.shape[:2], -1)
         return states[:, 0], torch.stack(means).detach(), torch.stack(variances).detach()
-
-
-def fit_square(
-    body: Body,
-    graphs: Graphs,
-    errors: torch.Tensor,
-    *,
-    loss: str,
-    epochs: int,
-    batch_size: int = 128,
-    lr: float = 1e-3,
-    generator: torch.Generator,
-) -> None:
-    """Train a body in place by a new Adam on a weighted squared error (BONAS, section 4.1).
-
-    The same as `dagnas.predictors.fit.fit` but for rounding; on a CPU it takes about a sixth
-    of the time.
-
-    Parameters
-    ----------
-    body : Body
-    graphs : Graphs
-        Encoded cells, on the body's device.
-    errors : tensor, shape (N,)
-        True errors, shares in [0, 1].
-    loss : str
-        A key of `dagnas.predictors.losses.WEIGHTS`.
-    epochs, batch_size : int
-    lr : float
-    generator : torch.Generator
-        Source of the order of cells.
-
-    Raises
-    ------
-    DagnasError
-        Training diverges.
-    """
-    if not body.weights.is_cpu:
-        settings: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "lr": lr}
-        settings |= {"weight_decay": 0.0, "generator": generator, "loss": weighted_square(loss)}
-        fit(body, graphs, errors, **settings)
-        return
-    with drawing_from(generator):
-        orders = torch.stack([torch.randperm(len(errors)) for _ in range(epochs)])
-    losses = train(
-        graphs.nodes.numpy(),
-        graphs.edges.numpy(),
-        errors.numpy(),
-        WEIGHTS[loss](1 - errors).numpy(),
-        body.weights.detach().numpy(),
-        body.mean.numpy(),
-        body.variance.numpy(),
-        orders.numpy(),
-        batch_size,
-        lr,
-        _EPSILON,
-        _MOMENTUM,
-    )
-    if not np.isfinite(losses).all():
-        raise DagnasError("losses in training hold NaN or infinity")
 
 
 def _line_graph(pairs: np.ndarray, vertices: int) -> np.ndarray:

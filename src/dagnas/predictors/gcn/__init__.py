@@ -1,0 +1,1 @@
+"""Graph convolutional network of BONAS, and its training compiled for CPUs."""
