@@ -6,10 +6,12 @@ import sys
 
 import pytest
 
+from dagnas import cli
 from dagnas.cli import main
+from dagnas.cli.jobs import job_commands
 
 SEARCH = ["search", "--benchmark", "nasbench201", "--method", "random_search", "--trials", "0:1"]
-COMMANDS = ["build-table", "claims", "config", "fetch", "list", "rank", "result", "search", "show"]
+COMMANDS = [*cli.COMMANDS, *job_commands()]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -26,12 +28,15 @@ def test_help_holds_examples(command, capsys):
         (["--method", "gaol"], "unknown method 'gaol' (did you mean 'goal'?); valid: alphax,"),
         (["--benchmark", "nasbench301"], "unknown benchmark 'nasbench301'"),
         (["--policy", "exact"], "unknown policy of nasbench201 'exact'; valid: bonas, goal"),
-        (["--trials", "3:3"], "--trials 3:3: expected A:B"),
+        (["--trials", "3:3"], "--trials: 3:3: expected A:B"),
         (["--trials", "-1:3"], "--trials"),
-        (["--trials", "all"], "--trials all: expected A:B"),
-        (["--budget-seconds", "-5"], "budget_seconds is -5.0; it must be positive"),
-        (["--budget-seconds", "nan"], "budget_seconds is nan; it must be positive"),
-        (["--budget-evaluations", "0"], "budget_evaluations is 0; it must be positive"),
+        (["--trials", "all"], "--trials: all: expected A:B"),
+        (["--budget-seconds", "-5"], "--budget-seconds: Input should be greater than 0, not '-5'"),
+        (
+            ["--budget-seconds", "nan"],
+            "--budget-seconds: Input should be a finite number, not 'nan'",
+        ),
+        (["--budget-evaluations", "0"], "--budget-evaluations: Input should be greater than 0"),
         (["--set", "batch"], "--set batch: expected KEY=VALUE"),
         (["--set", "batch=x"], "setting batch='x' of method 'random_search'"),
         (["--set", "bach=3"], "unknown setting of method 'random_search' 'bach'"),

@@ -354,14 +354,20 @@ def _run(body: Iterable[ast.stmt]) -> Iterator[ast.AST]:
 class _Normaliser(ast.NodeTransformer):
     """Removal of what changes no result.
 
-    That is documentation: strings that stand alone; what errors say; names such as ``__version__``
-    and ``__all__``; lazy attributes of packages; what only a type checker reads; and the names
+    That is documentation: strings that stand alone; what errors say; how a
+    method is drawn; names such as ``__version__`` and ``__all__``; lazy attributes of packages; what only a type checker reads; and the names
     in a registry, since a job's own entries are roots of its digest.
     """
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         alone = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         return None if alone else self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if isinstance(node.func, ast.Name) and node.func.id == "method":
+            # How a method is drawn.
+            node.keywords = [word for word in node.keywords if word.arg not in ("label", "colour")]
+        return self.generic_visit(node)
 
     def visit_Raise(self, node: ast.Raise) -> ast.AST:
         return ast.Raise(_kind(node.exc)) if node.exc else node

@@ -66,7 +66,7 @@ class Described(pydantic.BaseModel):
 M = TypeVar("M", bound=pydantic.BaseModel)
 
 
-def parsed(model: type[M], given: Mapping[str, Any], sign: str = "") -> M:
+def parsed(model: type[M], given: Mapping[str, Any], named: Callable[[str], str] = str) -> M:
     """Model of given values.
 
     Parameters
@@ -75,8 +75,8 @@ def parsed(model: type[M], given: Mapping[str, Any], sign: str = "") -> M:
         A pydantic model.
     given : mapping
         Values by name of field.
-    sign : str
-        Written before names in messages, such as "--".
+    named : callable
+        Name of a field in messages.
 
     Raises
     ------
@@ -89,12 +89,14 @@ def parsed(model: type[M], given: Mapping[str, Any], sign: str = "") -> M:
     try:
         return model(**given)
     except pydantic.ValidationError as error:
-        raise DagnasError(
-            "\n".join(f"{sign}{fault_words(fault)}" for fault in error.errors())
-        ) from None
+        faults = [
+            fault | {"loc": tuple(map(named, map(str, fault["loc"][:1]))) + fault["loc"][1:]}
+            for fault in map(dict, error.errors())
+        ]
+        raise DagnasError("\n".join(map(fault_words, faults))) from None
 
 
-def fault_words(fault: Any, hidden: Collection[str] = ()) -> str:
+def fault_words(fault: Mapping[str, Any], hidden: Collection[str] = ()) -> str:
     """One fault that pydantic found: where, what, and the value if the words do not hold it."""
     key = ".".join(str(place) for place in fault["loc"] if place not in hidden)
     words = fault["msg"].removeprefix("Value error, ")

@@ -114,7 +114,8 @@ def test_controllers_learn_what_random_walks_do_not_find_more_often(space, name,
     bench = ObjectiveBenchmark("peaked", space, peaked)
 
     def late(method, **settings):
-        chosen = Search(bench, METHODS.get(method), settings, "reward", budget_evaluations=150)
+        terms = {"policy": "reward", "budget_evaluations": 150}
+        chosen = Search(bench, METHODS.get(method), settings, **terms)
         traces = [run_trial(chosen, trial) for trial in range(4)]
         return np.mean([trace["signal"].to_numpy()[-30:] for trace in traces])
 
@@ -144,7 +145,7 @@ def test_reinforce_makes_the_rewarded_walk_likelier(space):
 @pytest.mark.parametrize("name", ["controller_reinforce", "controller_pqt"])
 def test_a_replica_is_the_trial_that_it_would_be_alone(name, tmp_path):
     bench = BENCHMARKS.get("stack_layers").open(tmp_path)
-    chosen = Search(bench, METHODS.get(name), {}, "reward", budget_evaluations=25)
+    chosen = Search(bench, METHODS.get(name), {}, policy="reward", budget_evaluations=25)
     together = run_side_by_side(chosen, [0, 1, 2])
     alone = run_trial(chosen, 1)
     assert together[1].equals(alone)

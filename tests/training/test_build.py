@@ -231,13 +231,13 @@ def test_the_estimate_counts_what_is_left(build, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--space", "nasbench101"], "unknown space that networks can be built of 'nasbench101'"),
+        (["--space", "nasbench101"], "--space: Input should be 'nasbench201', not 'nasbench101'"),
         (["--images", "absent.npz"], "no such file: absent.npz"),
         (["--set", "epoch=3"], "unknown setting of build-table 'epoch' (did you mean 'epochs'"),
         (["--set", "epochs=0"], "epochs=0 of build-table: Input should be greater than 0"),
         (["--set", "train=100"], "too few images: 120 of 3 classes cannot be split into 100 + 40"),
         (["--set", "batch_size=64"], "too few images: 40 to train on do not fill a batch of 64"),
-        (["--cells", "5:5"], "--cells 5:5: expected A:B"),
+        (["--cells", "5:5"], "--cells: 5:5: expected A:B"),
         (["--cells", "0:7000"], "--cells 0:7000: there are 6,466 cells to train"),
         (["--merge", "absent.parquet"], "no such file: absent.parquet"),
         (["--out", "table.csv"], "--out table.csv: expected a name that ends in .parquet"),

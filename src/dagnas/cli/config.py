@@ -71,7 +71,8 @@ def keys() -> str:
         "A scale file may begin with `extends`, a list of papers and of other scale files: it "
         "holds what their studies and these files hold, but for what it says otherwise itself. "
         "Mappings are merged key by key, lists and other values replaced, and `null` takes a key "
-        "away. With `benchmarks`, a list, it takes over only what is on these benchmarks.\n\n" + "\n".join(_table(part) for part in parts)
+        "away. With `benchmarks`, a list, it takes over only what is on these benchmarks.\n\n"
+        + "\n".join(_table(part) for part in parts)
     )
 
 

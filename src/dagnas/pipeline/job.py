@@ -23,7 +23,7 @@ def _range(value: Any) -> range:
     first, colon, last = str(value).partition(":")
     if colon and first.isdecimal() and last.isdecimal() and int(first) < int(last):
         return range(int(first), int(last))
-    raise ValueError("expected A:B with 0 <= A < B, such as 0:50")
+    raise ValueError(f"{value}: expected A:B with 0 <= A < B, such as 0:50")
 
 
 def range_text(value: range) -> str:
@@ -142,7 +142,7 @@ class Job(Described):
                 value = _mapping(cls.option(name), value, _kinds(field.annotation))
             given[name] = value
         plugins.load(given.get("plugin", ()))
-        return parsed(cls, given, "--")
+        return parsed(cls, given, cls.option)
 
 
 def _kinds(annotation: Any) -> set[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
@@ -239,12 +239,15 @@ def read(path: Path) -> pd.DataFrame:
     from dagnas.files import read_parquet
 
     table = read_parquet(path)
-    about: Mapping[bytes, bytes] = table.schema.metadata or {}
-    return table.to_pandas().assign(
-        benchmark=about.get(b"dagnas.benchmark", b"").decode(),
-        quantity=about.get(b"dagnas.target", b"").decode(),
-        emulated=" ".join(json.loads(about.get(b"dagnas.emulated", b"[]"))),
-    )
+    about = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    try:
+        return table.to_pandas().assign(
+            benchmark=about["dagnas.benchmark"],
+            quantity=about["dagnas.target"],
+            emulated=" ".join(json.loads(about["dagnas.emulated"])),
+        )
+    except KeyError as error:
+        raise DagnasError(f"{path} does not say its {error}: make it anew") from error
 
 
 ranking = Kind(
