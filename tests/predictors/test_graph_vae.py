@@ -9,6 +9,7 @@ import torch
 
 from dagnas.errors import DagnasError
 from dagnas.predictors.graph_vae import measures
+from dagnas.predictors.graph_vae.gradients import propagate, score_pairs
 from dagnas.predictors.graph_vae.model import (
     SIZES,
     GraphVAE,
@@ -16,7 +17,7 @@ from dagnas.predictors.graph_vae.model import (
     Sizes,
     divergence,
 )
-from dagnas.predictors.graph_vae.passing import Pairs, prepare
+from dagnas.predictors.graph_vae.passing import Passing, prepare
 from dagnas.predictors.graph_vae.schedule import Schedule, Weights
 from dagnas.predictors.graph_vae.training import Examples, build, fit_graph_vae
 from dagnas.spaces import SPACES
@@ -99,14 +100,63 @@ def test_losses_and_gradients_are_those_of_the_graphs(space, bidirectional):
         torch.testing.assert_close(found, expected, msg=name)
 
 
+def plain(passing, inputs, weights, start):
+    """The states of `Passing`, a vertex at a time, by its steps of decoding and autograd."""
+    states, messages = [], []
+    for v, (read, into) in enumerate(zip(inputs, weights, strict=True)):
+        sums = torch.zeros_like(read[:, : passing.hidden])
+        if v:
+            sent = torch.cat(messages)
+            sums = (into[: len(sent), :, None] * sent).sum(dim=0)
+        if start is not None:
+            alone = (into.sum(dim=0) == 0)[:, None]
+            sums = torch.where(alone, states[-1] if v else start, sums)
+        states.append(passing.update(read, sums))
+        messages.append(passing.messages(states[-1], v))
+    return torch.stack(states)
+
+
+@pytest.mark.parametrize("start", [False, True])
+@pytest.mark.parametrize("kinds", [1, 3])
+def test_propagation_by_hand_is_plain_pytorch_and_passes_gradcheck(kinds, start):
+    vertices, types, size, batch = 4, 3, 2, 3
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        passing = Passing(vertices, types, kinds, size).double()
+    weights = (torch.rand(vertices, vertices, kinds, batch, generator=seeded(2)) < 0.6).double()
+    below = torch.ones(vertices, vertices).tril(-1).double()
+    weights = (weights * below[:, :, None, None]).flatten(1, 2)
+    weights[2, :, 0] = 0  # a vertex without predecessors
+    inputs = normal(vertices, batch, 3 * size).requires_grad_()
+    begin = normal(batch, size, seed=5).requires_grad_() if start else None
+    leaves = [inputs, *passing.send.parameters(), passing.unit.weight_hh, passing.unit.bias_hh]
+    leaves += [begin] if start else []
+    found, expected = passing(inputs, weights, begin), plain(passing, inputs, weights, begin)
+    torch.testing.assert_close(found, expected)
+    weight = normal(*found.shape, seed=6)
+    for mine, theirs in zip(
+        torch.autograd.grad((found * weight).sum(), leaves),
+        torch.autograd.grad((expected * weight).sum(), leaves),
+        strict=True,
+    ):
+        assert theirs.abs().max() > 0
+        torch.testing.assert_close(mine, theirs)
+
+    carry = weights.sum(dim=1).eq(0).double() if start else None
+    begin = normal(batch, size, seed=5).requires_grad_()
+    unit, parts = passing.unit, passing.send.parts()
+    free = [part.detach().requires_grad_() for part in (unit.weight_hh, unit.bias_hh, *parts)]
+    assert torch.autograd.gradcheck(propagate, (inputs, weights, carry, begin, *free))
+
+
 def test_pairs_are_all_tails_of_each_head_in_turn():
     tails, heads, weight = (
         values.requires_grad_()
         for values in (normal(3, 2, 5), normal(3, 2, 5, seed=4), normal(2, 5))
     )
     expected = [(tails[u] + heads[v - 1]).relu() @ weight.T for v in range(1, 4) for u in range(v)]
-    torch.testing.assert_close(Pairs.apply(tails, heads, weight), torch.stack(expected))
-    assert torch.autograd.gradcheck(Pairs.apply, (tails, heads, weight))
+    torch.testing.assert_close(score_pairs(tails, heads, weight), torch.stack(expected))
+    assert torch.autograd.gradcheck(score_pairs, (tails, heads, weight))
 
 
 def test_what_a_cell_begins_with_reaches_its_end():
@@ -224,8 +274,8 @@ def test_choices_are_drawn_as_often_as_they_are_likely():
     codes = np.concatenate([cells.nodes[:, 1:3], cells.edges[:, *np.triu_indices(4, 1)]], axis=1)
     _, first, counts = np.unique(codes, axis=0, return_index=True, return_counts=True)
     for i, count in zip(first, counts, strict=True):
-        chance = math.exp(float(likelihood[i]))
-        assert abs(count - 20_000 * chance) < 6 * math.sqrt(20_000 * chance) + 3
+        expected = 20_000 * math.exp(float(likelihood[i]))
+        assert abs(count - expected) < 6 * math.sqrt(expected) + 3
     # Not all alike.
     assert len(first) > 100
 

@@ -12,7 +12,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from dagnas.errors import DagnasError
-from dagnas.predictors.graph_vae.passing import Batch, Pairs, Passing, Placed, silent
+from dagnas.predictors.graph_vae.gradients import score_pairs
+from dagnas.predictors.graph_vae.passing import Batch, Passing, Placed, silent
 from dagnas.predictors.graph_vae.schedule import Weights
 from dagnas.spaces.cell_space import CellSpace
 from dagnas.spaces.cells import Cells
@@ -75,7 +76,7 @@ class Losses(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """What points of the latent space decode to.
+    """Cells that points of the latent space decode to.
 
     Attributes
     ----------
@@ -98,7 +99,7 @@ def _perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
 
 
 def _predictor(latent: int, hidden: int) -> nn.Sequential:
-    """Two hidden layers and a sigmoid; smooth, since points climb its gradient."""
+    """Two hidden layers and a sigmoid; smooth, since searches follow its gradient."""
     layers = [nn.Linear(latent, hidden), nn.Tanh(), nn.Linear(hidden, hidden), nn.Tanh()]
     return nn.Sequential(*layers, nn.Linear(hidden, 1), nn.Sigmoid())
 
@@ -106,13 +107,13 @@ def _predictor(latent: int, hidden: int) -> nn.Sequential:
 class GraphVAE(nn.Module):
     """Encoder, decoder and two predictors for the cells of any space whose ends have fixed types.
 
-    What the paper leaves open, and what is done here:
+    The paper leaves open, and here is chosen:
 
     - Vertices' positions are appended to states wherever these are read, as D-VAE does in its
-      messages: otherwise equal vertices with equal predecessors would not be told apart.
+      messages: otherwise equal vertices with equal predecessors would have equal states.
     - Before its incoming edges are known, a new vertex is ``U(T_v, h)`` of the state h of the last
-      generated one. If it then gets no incoming edges it stays so: what follows could not be
-      decoded from a state that knows of T_v alone. (In the encoder its aggregate is zero.)
+      generated one. If it then gets no incoming edges it stays so: later vertices could not
+      be decoded from a state of T_v alone. (In the encoder its aggregate is zero.)
     - All edges into a vertex are decoded at once, from the same state; D-VAE updates the state
       after each.
     - Edges into the output are decoded as all others are, and so are those that a space always
@@ -172,7 +173,7 @@ class GraphVAE(nn.Module):
         read = self.forwards(self.forwards.read(batch.nodes), batch.weights)[-1]
         if self.backwards is not None:
             vertices = len(batch.nodes)
-            by_edge = batch.weights.unflatten(1, (vertices, -1))
+            by_edge = torch.unflatten(batch.weights, 1, (vertices, -1))
             turned = by_edge.transpose(0, 1).flip(0, 1).flatten(1, 2)
             back = self.backwards(self.backwards.read(batch.nodes.flip(0)), turned)[-1]
             read = torch.cat([read, back], dim=1)
@@ -196,7 +197,7 @@ class GraphVAE(nn.Module):
         types = self.type_out(self.type_in(states[:-2]).relu())
         new = self.generate.update(inputs[1:], states[:-1])
         tails, heads = self.edge_tail(states[:-1]), self.edge_head(new, 1)
-        kinds = Pairs.apply(tails, heads, self.edge_out.weight) + self.edge_out.bias
+        kinds = score_pairs(tails, heads, self.edge_out.weight) + self.edge_out.bias
         return _score(types, batch.nodes[1:-1]), _score(kinds, batch.edges)
 
     @torch.no_grad()
@@ -222,15 +223,15 @@ class GraphVAE(nn.Module):
             tails.append(self.edge_tail(state[None], v - 1))
             if v < vertices - 1:
                 logits = self.type_out(self.type_in(state[None], v - 1).relu())
-                chosen, chance = _choose(logits, generator)
-                nodes[v], likelihood = chosen[0], likelihood + chance[0]
+                chosen, score = _choose(logits, generator)
+                nodes[v], likelihood = chosen[0], likelihood + score[0]
             else:
                 nodes[v] = self.output
             inputs = self.generate.read(nodes[v])
             state = self.generate.update(inputs, state)
             hidden = torch.cat(tails) + self.edge_head(state[None], v)
-            chosen, chance = _choose(self.edge_out(hidden.relu()), generator)
-            edges[:v, v], likelihood = chosen, likelihood + chance.sum(dim=0)
+            chosen, score = _choose(self.edge_out(hidden.relu()), generator)
+            edges[:v, v], likelihood = chosen, likelihood + score.sum(dim=0)
             heard = chosen.new_tensor(self._carrying)[:, None] == chosen[:, None]
             sums = (torch.stack(messages) * heard[..., None]).sum(dim=(0, 1))
             alone = ~heard.flatten(0, 1).any(dim=0)[:, None]
@@ -317,11 +318,11 @@ def _choose(
     logits: torch.Tensor, generator: torch.Generator | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Choices along the last axis, and their log-probabilities."""
-    chances = logits.log_softmax(dim=-1)
-    scores = chances
+    log_probabilities = logits.log_softmax(dim=-1)
+    scores = log_probabilities
     if generator is not None:
         # The largest of log-probabilities with Gumbel noise is a draw from them.
-        uniform = torch.rand(chances.shape, generator=generator, device=chances.device)
-        scores = chances - (-uniform.clamp_min(1e-30).log()).log()
+        uniform = torch.rand(scores.shape, generator=generator, device=scores.device)
+        scores = scores - (-uniform.clamp_min(1e-30).log()).log()
     chosen = scores.argmax(dim=-1)
-    return chosen, chances.gather(-1, chosen[..., None])[..., 0]
+    return chosen, log_probabilities.gather(-1, chosen[..., None])[..., 0]

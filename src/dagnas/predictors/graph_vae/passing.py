@@ -6,27 +6,23 @@ together and what belongs to a vertex is one block of memory.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from dagnas.predictors.graph_vae.gradients import propagate
 from dagnas.spaces.cell_space import CellSpace
 from dagnas.spaces.cells import Cells
 
-_sigmoid_backward: Any = torch.ops.aten.sigmoid_backward
-_tanh_backward: Any = torch.ops.aten.tanh_backward
-
-#: What gates begin with: nine tenths open.
+#: First bias of gates, which opens them by nine tenths.
 _OPEN = 2.0
 
 
 class Batch(NamedTuple):
-    """Cells of one space in the form that the graph VAE reads.
+    """Cells of one space as tensors, vertex first.
 
     A *pair* is a possible edge u -> v, u < v; pairs are ordered by v, then u, and there are
     P = V (V - 1) / 2. K is the number of edge types that carry messages: all but "none".
@@ -92,8 +88,8 @@ class Placed(nn.Linear):
         self.split = (hidden, vertices, kinds)
 
     def parts(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Weights on states (outputs, hidden), and what positions and kinds add: (.., outputs)."""
-        state, place, kind = self.weight.split(self.split, dim=1)
+        """Weights of states (outputs, hidden), terms of positions and of kinds (..., outputs)."""
+        state, place, kind = torch.split(self.weight, self.split, dim=1)
         return state, place.T + self.bias, kind.T
 
     def forward(self, states: torch.Tensor, first: int = 0) -> torch.Tensor:
@@ -123,16 +119,16 @@ class Passing(nn.Module):
         self.unit = nn.GRUCell(types, hidden)
         #: Gates, then maps.
         self.send = Placed(hidden, vertices, 2 * hidden, kinds if kinds > 1 else 0)
-        self._let_pass()
+        self.reset_parameters()
 
     @torch.no_grad()
-    def _let_pass(self) -> None:
-        """Begin with messages that are nearly the states, and with types that are seen in them.
+    def reset_parameters(self) -> None:
+        """Initialise weights so that messages are nearly the states, and types show in them.
 
         The paper says nothing of initial weights. With torch's, a type changes a state by
-        hundredths and a message is a fraction of the state it comes from, so that what a cell
-        begins with is lost on its way: after two epochs of 17,118 ENAS cells, types would still be
-        guessed no better than by chance.
+        hundredths and a message is a fraction of the state it comes from. The first vertices are
+        then lost on the way to the last: after two epochs of 17,118 ENAS cells, types would still
+        be predicted no better than at random.
         """
         nn.init.normal_(self.unit.weight_ih)
         for gate in self.unit.weight_hh.chunk(3):
@@ -141,11 +137,11 @@ class Passing(nn.Module):
         self.send.bias[: self.hidden] += _OPEN
 
     def read(self, nodes: torch.Tensor) -> torch.Tensor:
-        """What types contribute to the unit's gates: (..., 3 H) of types of shape (...)."""
+        """Inputs of the unit's gates, shape (..., 3 H), from types of shape (...)."""
         return F.embedding(nodes, self.unit.weight_ih.T) + self.unit.bias_ih
 
     def update(self, inputs: torch.Tensor, sums: torch.Tensor) -> torch.Tensor:
-        """U: states (..., H) from `read` types (..., 3 H) and aggregated messages (..., H)."""
+        """States (..., H), U of equation 2, from `read` types (..., 3 H) and sums (..., H)."""
         hidden = F.linear(sums, self.unit.weight_hh, self.unit.bias_hh)
         width = 2 * self.hidden
         reset, keep = torch.sigmoid(inputs[..., :width] + hidden[..., :width]).chunk(2, dim=-1)
@@ -153,12 +149,12 @@ class Passing(nn.Module):
         return torch.lerp(new, sums, keep)
 
     def messages(self, states: torch.Tensor, vertex: int) -> torch.Tensor:
-        """What a vertex sends, by type of edge: (K, B, H) of its states (B, H)."""
+        """Messages of a vertex by type of edge, shape (K, B, H), from its states (B, H)."""
         sent = self.send(states[None], vertex)
         if self.kinds > 1:
             sent = sent + self.send.parts()[2][:, None]
         gate, value = sent.chunk(2, dim=-1)
-        return torch.sigmoid(gate) * value
+        return gate.sigmoid() * value
 
     def forward(
         self,
@@ -185,171 +181,5 @@ class Passing(nn.Module):
         state, place, kind = self.send.parts()
         carry = None if start is None else weights.sum(dim=1).eq(0).to(inputs.dtype)
         begin = inputs.new_zeros(inputs.shape[1], self.hidden) if start is None else start
-        states: torch.Tensor = _Propagate.apply(
-            inputs,
-            weights,
-            carry,
-            begin,
-            self.unit.weight_hh,
-            self.unit.bias_hh,
-            state,
-            place,
-            kind,
-        )
-        return states
-
-
-class _Propagate(torch.autograd.Function):
-    """`Passing.forward` with its gradient written out: about half the time of automatic ones.
-
-    Gradients of weights are then one product over all vertices, instead of one for each.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        inputs: torch.Tensor,
-        weights: torch.Tensor,
-        carry: torch.Tensor | None,
-        start: torch.Tensor,
-        recurrent: torch.Tensor,
-        bias: torch.Tensor,
-        send: torch.Tensor,
-        place: torch.Tensor,
-        kind: torch.Tensor,
-    ) -> torch.Tensor:
-        vertices, batch, width = inputs.shape
-        size, kinds = width // 3, weights.shape[1] // vertices
-        states, sums, new = (inputs.new_empty(vertices, batch, size) for _ in range(3))
-        hidden, both = torch.empty_like(inputs), inputs.new_empty(vertices, batch, 2 * size)
-        sending = inputs.new_empty(vertices - 1, kinds, batch, 2 * size)
-        sent = inputs.new_empty(vertices - 1, kinds, batch, size)
-        sums[0] = 0
-        carries = [False] * vertices if carry is None else carry.any(dim=1).tolist()
-        # Taking a view costs as much as a small product: all of one kind are taken together.
-        of, out = _views(weights[..., None]), sent.flatten(0, 1)
-        in_both, in_new = _views(inputs[..., : 2 * size]), _views(inputs[..., 2 * size :])
-        hidden_both, hidden_new = _views(hidden[..., : 2 * size]), _views(hidden[..., 2 * size :])
-        reset, keep = _views(both[..., :size]), _views(both[..., size:])
-        gate, value = _views(sending[..., :size]), _views(sending[..., size:])
-        h, a, n, g, b, s, m = map(_views, (states, sums, new, hidden, both, sending, sent))
-        for v in range(vertices):
-            if v:
-                torch.sum(of[v][: v * kinds] * out[: v * kinds], dim=0, out=a[v])
-            if carry is not None and carries[v]:
-                a[v].addcmul_(carry[v, :, None], h[v - 1] if v else start)
-            torch.addmm(bias, a[v], recurrent.T, out=g[v])
-            torch.add(in_both[v], hidden_both[v], out=b[v]).sigmoid_()
-            torch.addcmul(in_new[v], reset[v], hidden_new[v], out=n[v]).tanh_()
-            torch.lerp(n[v], a[v], keep[v], out=h[v])
-            if v < vertices - 1:
-                if len(kind):
-                    torch.add(torch.addmm(place[v], h[v], send.T), kind[:, None], out=s[v])
-                else:
-                    torch.addmm(place[v], h[v], send.T, out=s[v][0])
-                torch.mul(gate[v].sigmoid_(), value[v], out=m[v])
-        ctx.carries = carries
-        ctx.save_for_backward(
-            weights, carry, recurrent, send, kind, states, sums, hidden, both, new, sending
-        )
-        return states
-
-    @staticmethod
-    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        saved: Sequence[Any] = ctx.saved_tensors
-        weights, carry, recurrent, send, kind, states, sums, hidden, both, new, sending = saved
-        (vertices, _, size), kinds = states.shape, sending.shape[1]
-        of_states, of_start = grads[0].clone(), torch.zeros_like(states[0])
-        of_sent = torch.zeros_like(sending[..., :size])
-        of_inputs, of_hidden = torch.empty_like(hidden), torch.empty_like(hidden)
-        of_sending = torch.empty_like(sending)
-        of, out = _views(weights[..., None]), of_sent.flatten(0, 1)
-        hidden_new = _views(hidden[..., 2 * size :])
-        reset, keep = _views(both[..., :size]), _views(both[..., size:])
-        gate, value = _views(sending[..., :size]), _views(sending[..., size:])
-        to_gate, to_value = _views(of_sending[..., :size]), _views(of_sending[..., size:])
-        to_both, to_new = _views(of_inputs[..., : 2 * size]), _views(of_inputs[..., 2 * size :])
-        to_reset, to_keep = _views(of_inputs[..., :size]), _views(of_inputs[..., size : 2 * size])
-        from_both = _views(of_hidden[..., : 2 * size])
-        from_new = _views(of_hidden[..., 2 * size :])
-        a, n, to_h, to_g = map(_views, (sums, new, of_states, of_hidden))
-        to_m, to_s = _views(of_sent), _views(of_sending)
-        for v in reversed(range(vertices)):
-            if v < vertices - 1:
-                torch.mul(to_m[v], gate[v], out=to_value[v])
-                to_gate[v].copy_(_sigmoid_backward(to_m[v] * value[v], gate[v]))
-                to_h[v].addmm_(to_s[v].sum(dim=0) if kinds > 1 else to_s[v][0], send)
-            passed = to_h[v] * keep[v]
-            to_new[v].copy_(_tanh_backward(to_h[v] - passed, n[v]))
-            to_keep[v].copy_(_sigmoid_backward(to_h[v] * (a[v] - n[v]), keep[v]))
-            to_reset[v].copy_(_sigmoid_backward(to_new[v] * hidden_new[v], reset[v]))
-            from_both[v].copy_(to_both[v])
-            torch.mul(to_new[v], reset[v], out=from_new[v])
-            passed.addmm_(to_g[v], recurrent)
-            if ctx.carries[v]:
-                (to_h[v - 1] if v else of_start).addcmul_(carry[v, :, None], passed)
-            if v:
-                out[: v * kinds].addcmul_(of[v][: v * kinds], passed)
-        flat = of_hidden.flatten(0, 1)
-        by_vertex = of_sending.sum(dim=1) if kinds > 1 else of_sending[:, 0]
-        of_place = F.pad(by_vertex.sum(dim=1), (0, 0, 0, 1))
-        return (
-            of_inputs,
-            None,
-            None,
-            of_start,
-            flat.T @ sums.flatten(0, 1),
-            flat.sum(dim=0),
-            by_vertex.flatten(0, 1).T @ states[:-1].flatten(0, 1),
-            of_place,
-            of_sending.sum(dim=(0, 2)) if len(kind) else torch.zeros_like(kind),
-        )
-
-
-def _views(values: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    return values.unbind(0)
-
-
-class Pairs(torch.autograd.Function):
-    """``relu(tails[u] + heads[v]) @ weight`` of all pairs: the edge decoder's last two layers.
-
-    By hand, since taking pairs out of arrays and adding their gradients up again would cost more
-    than the layers.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, tails: torch.Tensor, heads: torch.Tensor, weight: torch.Tensor
-    ) -> torch.Tensor:
-        """Values, shape (P, B, R).
-
-        Parameters
-        ----------
-        ctx : object
-        tails, heads : tensor, shape (V - 1, B, E)
-            Of vertices 0 to V - 2, and 1 to V - 1.
-        weight : tensor, shape (R, E)
-        """
-        last = len(tails)
-        hidden = tails.new_empty(last * (last + 1) // 2, *tails.shape[1:])
-        for v in range(1, last + 1):
-            torch.add(tails[:v], heads[v - 1], out=hidden[v * (v - 1) // 2 : v * (v + 1) // 2])
-        hidden.relu_()
-        ctx.save_for_backward(hidden, weight)
-        return hidden @ weight.T
-
-    @staticmethod
-    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Gradients of all three."""
-        (grad,) = grads
-        hidden, weight = ctx.saved_tensors
-        of_weight = grad.flatten(0, 1).T @ hidden.flatten(0, 1)
-        of_hidden = torch.ops.aten.threshold_backward(grad @ weight, hidden, 0)
-        last = math.isqrt(2 * len(hidden))
-        of_tails = hidden.new_zeros(last, *hidden.shape[1:])
-        of_heads = torch.empty_like(of_tails)
-        for v in range(1, last + 1):
-            block = of_hidden[v * (v - 1) // 2 : v * (v + 1) // 2]
-            of_tails[:v] += block
-            torch.sum(block, dim=0, out=of_heads[v - 1])
-        return of_tails, of_heads, of_weight
+        recurrent, bias = self.unit.weight_hh, self.unit.bias_hh
+        return propagate(inputs, weights, carry, begin, recurrent, bias, state, place, kind)
