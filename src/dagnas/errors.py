@@ -1,4 +1,4 @@
-"""What goes wrong for a user: one message, no traceback."""
+"""Errors that a user can mend: one message, no traceback."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterable
 
 
 class DagnasError(Exception):
-    """A fault that a user can mend: the command line prints it and exits with status 2."""
+    """Error that a user can mend: the command line prints it and exits with status 2."""
 
 
 def unknown(kind: str, name: str, valid: Iterable[str]) -> DagnasError:
-    """Error for a name that is not one of ``valid``; it lists them and guesses what was meant."""
+    """Error for a name that is not one of ``valid``; it lists them and suggests the closest."""
     valid = sorted(valid)
     close = difflib.get_close_matches(name, valid, n=1)
     hint = f" (did you mean {close[0]!r}?)" if close else ""

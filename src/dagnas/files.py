@@ -1,4 +1,4 @@
-"""Whole files or none: atomic writes, Parquet with checksums, digests."""
+"""Files: atomic writes, Parquet with checksums, digests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SCHEMA = "1"
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary path beside ``path``; move it there when the block ends without error.
+    """Temporary path beside ``path``, moved there when the block ends without error.
 
     A reader therefore sees the old file, the new file or none, never half of one.
 
@@ -64,7 +64,7 @@ def write_parquet(
 ) -> None:
     """Write a table atomically, with page checksums; equal tables give equal bytes.
 
-    ``metadata`` becomes the file's key-value metadata and replaces what the table carried.
+    ``metadata`` becomes the file's key-value metadata and replaces that of the table.
     """
     import pyarrow.parquet as pq
 

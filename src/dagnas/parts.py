@@ -1,4 +1,4 @@
-"""Finished parts of long work, kept until all of it is done."""
+"""Checkpoints: finished parts of a long job, kept until all of it is done."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from dagnas.files import atomic_path, read_parquet, write_parquet
 
 
 class Parts:
-    """Parts of a file, in a hidden folder beside it, so that interrupted work goes on.
+    """Parts of a file, in a hidden folder beside it, from which an interrupted job resumes.
 
     Parameters
     ----------
     out : Path
-        The file that they are parts of.
+        File that the job makes.
     identity : mapping of str to str
-        What parts have to say of themselves to be of the same work: settings, data, code. Others
-        count as not done.
+        Metadata of a part of the same job: settings, data, code. Parts with other metadata count
+        as not done.
 
     Raises
     ------
     DagnasError
-        The folder cannot be written; so this is told of before the work, not after it.
+        The folder cannot be written, which is told before the work rather than after it.
     """
 
     def __init__(self, out: Path, identity: Mapping[str, str]) -> None:
@@ -34,7 +34,7 @@ class Parts:
             probe.write_text("")
 
     def has(self, label: str) -> bool:
-        """Whether a part is done."""
+        """Tell whether a part is done."""
         try:
             stored = pq.read_schema(self._path(label)).metadata or {}
         except (OSError, ValueError):
@@ -42,15 +42,15 @@ class Parts:
         return all(stored.get(k.encode(), b"").decode() == v for k, v in self._identity.items())
 
     def read(self, label: str) -> pa.Table:
-        """A part that is done, with what it says of itself as metadata."""
+        """Part that is done, with its metadata."""
         return read_parquet(self._path(label))
 
-    def write(self, label: str, table: pa.Table, about: Mapping[str, str] | None = None) -> None:
-        """Keep a part, and what else it says of itself."""
-        write_parquet(table, self._path(label), {**self._identity, **(about or {})})
+    def write(self, label: str, table: pa.Table, metadata: Mapping[str, str] | None = None) -> None:
+        """Write a part, with further metadata."""
+        write_parquet(table, self._path(label), {**self._identity, **(metadata or {})})
 
     def remove(self) -> None:
-        """Remove all of them, once the file is written."""
+        """Remove all parts, once the file is written."""
         for part in self._folder.iterdir():
             part.unlink()
         self._folder.rmdir()

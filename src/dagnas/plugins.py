@@ -15,14 +15,14 @@ from dagnas.registry import Registry
 from dagnas.search import METHODS
 from dagnas.spaces import SPACES
 
-#: Registries that plug-ins fill; a layer above adds its own.
+#: Registries that plug-ins fill; layers above may add theirs.
 REGISTRIES: list[Registry[Any]] = [SPACES, BENCHMARKS, PREDICTORS, METHODS]
 
 
 def load(modules: Iterable[str]) -> None:
     """Import modules and register each space, benchmark, predictor and method that they define.
 
-    The working folder counts as a place to import from, as it does for ``python -m``.
+    Modules are found in the working folder too, as for ``python -m``.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Random streams that depend on names alone, never on global state or on order of execution."""
+"""Random streams, each fixed by its names: no global state, no order of execution."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def stream(*names: str | int) -> np.random.Generator:
-    """Generator of the stream called ``names``, such as (study, method, trial)."""
+    """Generator of the stream with these names, such as study, method and number of the trial."""
     digest = hashlib.sha256("\x1f".join(map(str, names)).encode()).digest()
     return np.random.default_rng(np.frombuffer(digest, dtype=np.uint32))
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dagnas.analysis.ranks import class_means, mean_of_best, places, settled, spearman
+from dagnas.analysis.ranks import class_means, mean_of_best, percent_ranks, rounded, spearman
 
 #: Equal as numbers of right answers, different as floats.
 LOW, HIGH = 0.3, 0.1 + 0.2
@@ -11,7 +11,7 @@ LOW, HIGH = 0.3, 0.1 + 0.2
 
 def test_means_of_the_same_counts_are_equal():
     assert LOW != HIGH
-    assert len(np.unique(settled(np.array([LOW, HIGH])))) == 1
+    assert len(np.unique(rounded(np.array([LOW, HIGH])))) == 1
 
 
 def test_spearman_gives_ties_equal_ranks():
@@ -25,9 +25,9 @@ def test_spearman_gives_ties_equal_ranks():
     assert spearman(np.arange(4.0), -np.arange(4.0)) == pytest.approx(-1)
 
 
-def test_places_are_shares_from_the_best():
-    assert places(np.array([1.0, 4.0, 3.0, 2.0])).tolist() == [100, 25, 50, 75]
-    assert places(np.array([1.0, LOW, HIGH, 0.0])).tolist() == [25, 62.5, 62.5, 100]
+def test_percent_ranks_count_from_the_best():
+    assert percent_ranks(np.array([1.0, 4.0, 3.0, 2.0])).tolist() == [100, 25, 50, 75]
+    assert percent_ranks(np.array([1.0, LOW, HIGH, 0.0])).tolist() == [25, 62.5, 62.5, 100]
 
 
 def test_a_class_has_the_mean_of_its_cells():

@@ -1,4 +1,7 @@
-"""The best cell so far, trial by trial and second by second: curves of search efficiency."""
+"""Incumbents, the best cells so far: curves of search efficiency, and the oracle.
+
+A trial is one repetition of a search with its own random stream.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +16,18 @@ if TYPE_CHECKING:
     from dagnas.benchmarks.benchmark import TabularBenchmark
     from dagnas.benchmarks.policy import Policy
 
-#: What is followed over time, and the column of a trace that each is the error of.
+#: Errors that are followed over time, and the column of a trace with the accuracy of each.
 METRICS = {"validation error": "valid", "test error": "test"}
 EVALUATIONS = "evaluations"
 
 
 def time_grid(budget: float, intervals: int) -> NDArray[np.float64]:
-    """Round times from one step to the budget: at most ``intervals`` steps of 1, 2 or 5 x 10^k."""
+    """Times up to the budget in at most ``intervals`` round steps, of 1, 2 or 5 x 10^k seconds."""
     least = budget / intervals
     power = 10.0 ** np.floor(np.log10(least))
     step = next(power * unit for unit in (1, 2, 5, 10) if power * unit >= least * (1 - 1e-9))
-    return step * np.arange(1, int(budget / step * (1 + 1e-9)) + 1)
+    times: NDArray[np.float64] = step * np.arange(1, int(budget / step * (1 + 1e-9)) + 1)
+    return times
 
 
 def incumbent(
@@ -43,7 +47,7 @@ def incumbent(
 
 
 def curves(traces: pd.DataFrame, grid: NDArray[np.float64]) -> pd.DataFrame:
-    """Mean and standard deviation over trials of what each method would report at each time.
+    """Mean and standard deviation, over trials, of each method's report at each time.
 
     A method reports the cell with the best signal among the evaluations that have ended; it keeps
     its last report after its last evaluation.
@@ -58,7 +62,7 @@ def curves(traces: pd.DataFrame, grid: NDArray[np.float64]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns metric (the errors, % , and the number of evaluations ended), method, seconds,
+        Columns metric (errors in %, and the number of evaluations ended), method, seconds,
         mean, sd (n - 1 in the denominator), se (standard error of the mean), n (trials that have
         a report) and emulated.
     """
@@ -77,35 +81,31 @@ def curves(traces: pd.DataFrame, grid: NDArray[np.float64]) -> pd.DataFrame:
             reports.setdefault(EVALUATIONS, []).append(ended.astype(float))
         marks = set(" ".join(of_method["emulated"].unique()).split())
         for metric, trials in reports.items():
-            values = np.array(trials)
-            n = (~np.isnan(values)).sum(axis=0)
-            relevant = marks - set(METRICS.values()) | (marks & {METRICS.get(metric, "")})
-            if metric == EVALUATIONS:
-                relevant = marks & {"seconds"}
-            rows += [
-                {
-                    "metric": metric,
-                    "method": method,
-                    "seconds": second,
-                    "mean": column[~np.isnan(column)].mean(),
-                    "sd": column[~np.isnan(column)].std(ddof=1) if count > 1 else np.nan,
-                    "n": count,
-                    "emulated": " ".join(sorted(relevant)),
-                }
-                for second, column, count in zip(grid, values.T, n, strict=True)
-                if count
-            ]
-    table = pd.DataFrame(rows)
+            about = {"metric": metric, "method": method, "emulated": _relevant(marks, metric)}
+            for second, column in zip(grid, np.array(trials).T, strict=True):
+                if len(values := column[~np.isnan(column)]):
+                    sd = values.std(ddof=1) if len(values) > 1 else np.nan
+                    found = {"seconds": second, "mean": values.mean(), "sd": sd, "n": len(values)}
+                    rows.append(about | found)
+    columns = ["metric", "method", "seconds", "mean", "sd", "n", "emulated"]
+    table = pd.DataFrame(rows, columns=columns)
     return table.assign(se=table["sd"] / np.sqrt(table["n"]))
 
 
-def oracle(benchmark: TabularBenchmark, policy: Policy) -> pd.DataFrame:
-    """What the cells with the globally best signal report (GOAL, section 6.3, "Oracle").
+def _relevant(marks: set[str], metric: str) -> str:
+    """Emulated quantities that a metric rests on."""
+    if metric == EVALUATIONS:
+        return " ".join(marks & {"seconds"})
+    return " ".join(sorted(marks - set(METRICS.values()) | marks & {METRICS[metric]}))
 
-    For every training that gives a signal, the cell with the best one is taken; of equals all are,
-    but one of each class of isomorphic cells. The mean and the standard deviation are over all
-    final trainings of these cells. Where the table has only a mean over trainings, the spread is
-    unknown.
+
+def oracle(benchmark: TabularBenchmark, policy: Policy) -> pd.DataFrame:
+    """Report of the cells with the globally best signal (GOAL, section 6.3, "Oracle").
+
+    For every training that gives a signal, the cell with the best one counts; of equal cells all
+    do, but only one of each class of isomorphic cells. The mean and the standard deviation are over
+    all final trainings of these cells; the latter is unknown where the table has only a mean over
+    trainings.
 
     Returns
     -------

@@ -1,4 +1,7 @@
-"""Trials one by one: what each reports, intervals of means, and tests against one method."""
+"""Statistics over trials: reports of each, confidence intervals of means, tests of two methods.
+
+A trial is one repetition of a search with its own random stream.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from dagnas.analysis.incumbents import METRICS, incumbent
-from dagnas.analysis.ranks import Values, settled
+from dagnas.analysis.ranks import Values, rounded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,7 +19,7 @@ RESAMPLES = 9999
 
 
 class Comparison(NamedTuple):
-    """How the errors of a method compare with those of a reference.
+    """Errors of a method compared with those of a reference.
 
     Attributes
     ----------
@@ -25,7 +28,7 @@ class Comparison(NamedTuple):
         the first less that of the second (Hodges and Lehmann, 1963); positive if the reference is
         better.
     lost : float
-        Share of these pairs in which the method's error is the larger, ties counted as half.
+        Fraction of these pairs in which the method's error is the larger, ties counted as half.
     mann_whitney, wilcoxon : float
         Two-sided p-values of the rank-sum test, and of the signed-rank test on trials of equal
         numbers, in which zero differences are ranked and then left out (Pratt, 1959); NaN if
@@ -39,7 +42,7 @@ class Comparison(NamedTuple):
 
 
 def reports(traces: pd.DataFrame, times: Values) -> pd.DataFrame:
-    """What each trial would report at each time; see `incumbents.curves`.
+    """Report of each trial at each time; see `incumbents.curves`.
 
     Before its first evaluation has ended a trial has no cell to report, and an error of 100 %:
     leaving it out would favour methods that are late.
@@ -54,8 +57,8 @@ def reports(traces: pd.DataFrame, times: Values) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns method, trial, metric, seconds, error (%) and emulated (what of the metric a
-        model gave), in the order of the traces.
+        Columns method, trial, metric, seconds, error (%) and emulated (quantities
+        behind the error that a model gave), in the order of the traces.
     """
     import pandas as pd
 
@@ -92,7 +95,7 @@ def interval(values: Values, rng: np.random.Generator) -> tuple[float, float]:
 
     if len(values) < 2:
         return np.nan, np.nan
-    if np.ptp(settled(values)) == 0:
+    if np.ptp(rounded(values)) == 0:
         return float(values[0]), float(values[0])
     found = bootstrap((values,), np.mean, n_resamples=RESAMPLES, method="BCa", rng=rng)
     low, high = found.confidence_interval
@@ -102,19 +105,19 @@ def interval(values: Values, rng: np.random.Generator) -> tuple[float, float]:
 def compare(method: Values, reference: Values, paired: bool = True) -> Comparison:
     """Compare the errors of two methods, shape (trials,) each, in the order of the trials.
 
-    Where they are not ``paired``, numbers of trials may differ, and there is no signed-rank test.
+    Without ``paired``, numbers of trials may differ, and there is no signed-rank test.
     """
     from scipy.stats import mannwhitneyu
 
-    every = settled(np.subtract.outer(method, reference))
+    pairs = rounded(np.subtract.outer(method, reference))
     return Comparison(
-        difference=float(np.median(every)),
-        lost=float((every > 0).mean() + (every == 0).mean() / 2),
+        difference=float(np.median(pairs)),
+        lost=float((pairs > 0).mean() + (pairs == 0).mean() / 2),
         # Where nothing differs, neither statistic is defined.
         mann_whitney=(
-            float(mannwhitneyu(settled(method), settled(reference)).pvalue) if every.any() else 1.0
+            float(mannwhitneyu(rounded(method), rounded(reference)).pvalue) if pairs.any() else 1.0
         ),
-        wilcoxon=_signed_rank(settled(method - reference)) if paired else np.nan,
+        wilcoxon=_signed_rank(rounded(method - reference)) if paired else np.nan,
     )
 
 
@@ -128,7 +131,7 @@ def _signed_rank(differences: Values) -> float:
 
 
 def holm(p: Values) -> Values:
-    """p-values of a family of tests, corrected for their number (Holm, 1979); shape (tests,)."""
+    """Correct the p-values of a family of tests for their number (Holm, 1979); shape (tests,)."""
     order = np.argsort(p, kind="stable")
     corrected = np.empty(len(p))
     corrected[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))

@@ -8,23 +8,24 @@ from numpy.typing import NDArray
 Values = NDArray[np.float64]
 
 
-def settled(values: Values) -> Values:
+def rounded(values: Values) -> Values:
     """Values without the last digits, in which means of the same counts of images may differ."""
     return np.asarray(values, dtype=np.float64).round(9)
 
 
 def spearman(one: Values, other: Values) -> float:
-    """Spearman's rho; equal accuracies have equal ranks."""
+    """Spearman's rank correlation; ties share the mean of their ranks."""
     from scipy.stats import spearmanr
 
-    return float(spearmanr(settled(one), settled(other)).statistic)
+    return float(spearmanr(rounded(one), rounded(other)).statistic)
 
 
-def places(values: Values) -> Values:
-    """Rank of each in % of all, the largest first; equal ones share the mean of their ranks."""
+def percent_ranks(values: Values) -> Values:
+    """Ranks in % of the number of values, largest first; ties share the mean of their ranks."""
     from scipy.stats import rankdata
 
-    return 100 * rankdata(-settled(values)) / len(values)
+    ranks: Values = rankdata(-rounded(values))
+    return 100 * ranks / len(values)
 
 
 def class_means(classes: NDArray[np.int64], values: Values) -> Values:
@@ -36,10 +37,10 @@ def class_means(classes: NDArray[np.int64], values: Values) -> Values:
 def mean_of_best(by: Values, of: Values, k: int) -> float:
     """Mean of ``of`` over the ``k`` best by ``by``.
 
-    Where the k-th shares its value with others, the places left are shared among all of these, so
-    that the order of the rows does not matter.
+    Values tied with the k-th share the ranks that are left, so that the order of the rows does not
+    matter.
     """
-    by = settled(by)
+    by = rounded(by)
     last = np.sort(by)[-k]
-    sure, tied = by > last, by == last
-    return float((of[sure].sum() + (k - sure.sum()) * of[tied].mean()) / k)
+    above, tied = by > last, by == last
+    return float((of[above].sum() + (k - above.sum()) * of[tied].mean()) / k)

@@ -1,9 +1,13 @@
-"""`dagnas claims`: check what the papers state against the results of a scale."""
+"""``dagnas claims``: check what the papers state against the results of a scale."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
 
 EXAMPLES = """examples:
   dagnas claims                                        the ledger of config/desk.yaml, as a table
@@ -15,9 +19,9 @@ to write one.
 """
 
 
-def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Register the command."""
-    parser = subparsers.add_parser(
+def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser(
         "claims",
         help="check what the papers state against results",
         description="Check the claims of a scale's papers against its results.",

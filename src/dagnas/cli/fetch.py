@@ -1,13 +1,17 @@
-"""`dagnas fetch`: make benchmark tables from their sources."""
+"""``dagnas fetch``: make benchmark tables from their sources."""
 
 from __future__ import annotations
 
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
 
 EXAMPLES = """examples:
-  dagnas fetch                                  tables of cells, from DAGNAS_MIRROR or addresses
+  dagnas fetch                                  all tables of cells, from DAGNAS_MIRROR or addresses
   dagnas fetch nasbench201 --mirror /data/nas   a folder that holds one of its source files
   dagnas fetch nasbench101 --mirror https://example.org/nas --mirror /data/nas
   dagnas fetch nasbench101 --source official    only108 from its official address, nothing emulated
@@ -15,20 +19,22 @@ EXAMPLES = """examples:
   dagnas fetch cifar10                          images, 170 MB
 
 Mirrors are searched in order: those given, then those of DAGNAS_MIRROR (folders or addresses,
-separated as in PATH). An interrupted download goes on where it ended.
+separated as in PATH). An interrupted download resumes.
 """
 
 
-def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Register the command."""
-    parser = subparsers.add_parser(
+def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser(
         "fetch",
         help="make benchmark tables from their sources",
         description="Find, verify and import the sources of benchmark tables.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="tables (default: all of cells)")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="tables (default: all tables of cells)"
+    )
     parser.add_argument(
         "--data",
         type=Path,
@@ -50,16 +56,19 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument("--force", action="store_true", help="import even if up to date")
 
 
-def run(args: argparse.Namespace) -> None:
-    """Make the tables and say what was done."""
+def run(options: argparse.Namespace) -> None:
+    """Make the tables, and print a line for each."""
     from dagnas.errors import DagnasError
     from dagnas.tables.fetch import fetch, split_mirrors
     from dagnas.tables.place import data_folder
     from dagnas.tables.sources import IMAGES, SOURCES
 
-    names = args.names or [name for name in SOURCES if name not in IMAGES]
-    if args.source not in (None, "official", "compact") and len(names) != 1:
-        raise DagnasError(f"--source {args.source} needs the name of one table")
-    mirrors = [*args.mirror, *split_mirrors(os.environ.get("DAGNAS_MIRROR", ""))]
+    names = options.names or [name for name in SOURCES if name not in IMAGES]
+    if options.source not in (None, "official", "compact") and len(names) != 1:
+        raise DagnasError(f"--source {options.source} needs the name of one table")
+    mirrors = [*options.mirror, *split_mirrors(os.environ.get("DAGNAS_MIRROR", ""))]
     for name in names:
-        print(fetch(name, data_folder(args.data), mirrors, args.source, args.force), flush=True)
+        print(
+            fetch(name, data_folder(options.data), mirrors, options.source, options.force),
+            flush=True,
+        )

@@ -1,4 +1,4 @@
-"""``dagnas list``: what there is to choose from."""
+"""``dagnas list``: list spaces, benchmarks, methods, predictors or results."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "list",
         help="list " + ", ".join(KINDS),
-        description="List what there is to choose from, a name a line, with its settings.",
+        description="List names, one per line; methods and predictors with their settings.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -31,7 +31,7 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Run the command."""
+    """Print the names of one kind."""
     from dagnas import plugins
 
     plugins.load(options.plugin)

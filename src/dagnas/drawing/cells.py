@@ -58,7 +58,7 @@ PLAIN_FILL = "#eeeeee"
 LETTERS, SMALL_LETTERS = 0.34, 0.2
 ARROW = 0.19
 INCHES_PER_UNIT = 0.55
-#: How far a gap may shrink so that a line gets straight.
+#: Most that a gap may shrink so that a line becomes straight.
 SLACK = 0.12
 
 Array = NDArray[np.float64]
@@ -68,14 +68,14 @@ Item = int | tuple[int, int, int]
 
 
 class Parts(NamedTuple):
-    """What a picture of a cell shows: types of vertices and of edges, by name."""
+    """Parts of a picture of a cell: types of vertices and of edges, by name."""
 
     nodes: dict[int, str]
     edges: dict[Edge, str]
 
 
 class Look(NamedTuple):
-    """How a part is drawn."""
+    """Colours and line of a part."""
 
     ink: str
     fill: str | None
@@ -90,8 +90,7 @@ DELETED = Look("#8c8c8c", "#ffffff", True)
 def parts(space: CellSpace, cell: Cells, prune: bool = True) -> Parts:
     """Vertices of a cell (a batch of one) and its edges other than those of type "none".
 
-    With ``prune`` only those on a path from the first vertex to the last; these two are always
-    there.
+    With ``prune``, only those on a path from the first vertex to the last, and these two.
     """
     present = np.array([name != "none" for name in space.edge_types])
     edges = np.triu(present[cell.edges], 1)
@@ -115,7 +114,7 @@ def draw_cell(
     before: Cells | None = None,
     prune: bool = True,
 ) -> Axes:
-    """Draw one cell, and how it came from an earlier one.
+    """Draw one cell, and its changes from an earlier one.
 
     Vertices whose type is a choice are labelled boxes, others are dots; edges are labelled where
     they choose among several operations, and left out where they are of type "none" (GOAL,
@@ -128,11 +127,11 @@ def draw_cell(
     cell : Cells
         A batch of one.
     ax : Axes, optional
-        Where to draw; by default a new figure that fits.
+        Axes to draw on; by default those of a new figure that fits.
     before : Cells, optional
         The earlier cell, a batch of one.
     prune : bool
-        Leave out what lies on no path from the first vertex to the last.
+        Leave out all that lies on no path from the first vertex to the last.
 
     Returns
     -------
@@ -213,7 +212,7 @@ def _layout(cell: Parts, width: float, gap: float) -> dict[Item, tuple[float, fl
 
 
 def _uncross(layers: list[list[Item]], links: list[tuple[Item, Item]]) -> None:
-    """Order the layers in place: swap two items as long as crossings or lengths shrink."""
+    """Order the layers in place: swap items as long as crossings or lengths become fewer."""
 
     def cost() -> tuple[int, float]:
         rank = {v: k - (len(layer) - 1) / 2 for layer in layers for k, v in enumerate(layer)}
@@ -310,7 +309,7 @@ def _align(
 def _ports(
     routes: dict[Edge, list[Array]], shape: Array, ahead: Array, aside: Array
 ) -> dict[Edge, list[tuple[Array, Array]]]:
-    """Where edges leave and enter boxes, side by side in the order in which they come, and how."""
+    """Points and headings where edges leave and enter boxes, side by side in their order."""
     half, room = np.abs(shape @ ahead) / 2 * ahead, np.abs(shape @ aside) * 0.3
     ends: dict[Edge, list[tuple[Array, Array]]] = {edge: [] for edge in routes}
     for end, inner, border in ((0, 1, half), (-1, -2, -half)):
@@ -324,7 +323,7 @@ def _ports(
 
 
 def _radii(routes: dict[Edge, list[Array]], radius: float) -> dict[Edge, list[tuple[Array, Array]]]:
-    """Where edges leave and enter dots, and their headings there: straight from and to the next."""
+    """Points and headings where edges leave and enter dots, straight from and to the next."""
     ends = {}
     for edge, route in routes.items():
         leave, arrive = (

@@ -33,7 +33,7 @@ def draw_decisions(space: DecisionSpace, ax: Axes | None = None) -> Axes:
     ----------
     space : DecisionSpace
     ax : Axes, optional
-        Where to draw; a new figure by default.
+        Axes to draw on; by default those of a new figure.
 
     Returns
     -------

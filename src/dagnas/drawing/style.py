@@ -1,4 +1,4 @@
-"""One look for all figures: type, colours and names of methods, marks of emulated data.
+"""Style of all figures: type, colours and labels of methods, marks of emulated data.
 
 Colours are those of Okabe and Ito (2008) and of Tol's schemes, which people with the common kinds
 of colour blindness can tell apart; the methods that a paper proposes are warm and drawn thick.
@@ -20,7 +20,7 @@ from dagnas.errors import DagnasError
 
 
 class Look(NamedTuple):
-    """How a method is drawn."""
+    """Label, colour and line of a method."""
 
     label: str
     colour: str
@@ -85,7 +85,7 @@ SETTINGS: Any = {
 
 @contextmanager
 def context(sheet: Path | None = None) -> Iterator[None]:
-    """Draw in this style, whatever the user's own matplotlib settings.
+    """Use this style, whatever the user's own settings of matplotlib.
 
     Parameters
     ----------
@@ -109,27 +109,27 @@ def context(sheet: Path | None = None) -> Iterator[None]:
 
 
 def looks(methods: Sequence[str], known: Mapping[str, Look] = METHODS) -> dict[str, Look]:
-    """Look of every method; those that this module does not know get spare colours in order."""
-    strange = [method for method in methods if method not in known]
+    """Look of every method; those that are not ``known`` take spare colours in their order."""
+    others = [method for method in methods if method not in known]
     spare = {
         method: Look(method, SPARE[i % len(SPARE)], dashes="-" if i < len(SPARE) else "--")
-        for i, method in enumerate(strange)
+        for i, method in enumerate(others)
     }
     return {method: known.get(method) or spare[method] for method in methods}
 
 
 def benchmark_label(name: str) -> str:
-    """Name of a benchmark for people."""
+    """Name of a benchmark in figures and captions."""
     return BENCHMARKS.get(name, name)
 
 
 def headline(figure: Figure, text: str) -> None:
-    """Write what all panels have in common above them, at the left."""
+    """Write the title that all panels share above them, at the left."""
     figure.suptitle(text, x=0.008, ha="left", fontsize=14, fontweight="bold")
 
 
 def stamp(place: Axes | Figure, emulated: str) -> None:
-    """Mark a panel, or a whole figure, whose data are emulated; nothing if none are.
+    """Mark a panel, or a whole figure, if its data are emulated.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def label_ends(ax: Axes, ends: Sequence[tuple[float, Look]], gap: float = 0.065)
     ends : sequence of (float, Look)
         Height of each line's end, and its look.
     gap : float
-        Least distance of two labels as a share of the axes' height.
+        Least distance of two labels as a fraction of the axes' height.
     """
     from scipy.optimize import isotonic_regression
 

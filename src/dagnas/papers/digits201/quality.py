@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dagnas.analysis.ranks import settled, spearman
+from dagnas.analysis.ranks import rounded, spearman
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.result import Result
 
@@ -59,7 +59,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     early, last = (int(quantity.split("/")[2]) for quantity in (policy.signal, policy.valid))
     stem = policy.valid.rpartition("/")[0]
     singles = {e: benchmark.values(f"{stem}/{e}", "random") for e in range(1, last + 1)}
-    means = {e: settled(values.mean(axis=1)) for e, values in singles.items()}
+    means = {e: rounded(values.mean(axis=1)) for e, values in singles.items()}
     final, ends = means[last], singles[last]
     tenth = final >= np.quantile(final, 0.9)
     classes, first = np.unique(benchmark.space.canonical(benchmark.cells), return_index=True)
@@ -73,7 +73,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
 
     add("size", len(benchmark), "cells")
     add("size", len(classes), "classes")
-    pairs, counts = np.unique(settled(ends[first, :2]), axis=0, return_counts=True)
+    pairs, counts = np.unique(rounded(ends[first, :2]), axis=0, return_counts=True)
     for (x, y), count in zip(pairs, counts, strict=True):
         add("pairs", count, "classes", trainings="single", x=x, y=y)
     for e, values in singles.items():

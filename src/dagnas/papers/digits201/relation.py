@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dagnas.analysis.ranks import class_means, mean_of_best, places, spearman
+from dagnas.analysis.ranks import class_means, mean_of_best, percent_ranks, spearman
 from dagnas.benchmarks.benchmark import TabularBenchmark
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.result import Result
@@ -85,7 +85,10 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     found: list[dict[str, Any]] = []
     edges = np.arange(0, 100 + BIN, BIN)
     # Ranks begin above zero and end at 100, so that a bin holds its upper edge.
-    bins = [np.ceil(places(by[name]) / BIN - 1e-9).astype(int) - 1 for name in ("digits201", MAIN)]
+    bins = [
+        np.ceil(percent_ranks(by[name]) / BIN - 1e-9).astype(int) - 1
+        for name in ("digits201", MAIN)
+    ]
     counts = np.zeros((100 // BIN, 100 // BIN), int)
     np.add.at(counts, tuple(bins), 1)
     for x, y in zip(*np.nonzero(counts), strict=True):
@@ -115,7 +118,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
         order, values = of_class[name], of_class[target]
         for quantity, seen in (
             ("best_accuracy", values),
-            ("best_rank", places(values)),
+            ("best_rank", percent_ranks(values)),
         ):
             place = {"by": name, "target": target, "over": "classes", "k": k}
             value = mean_of_best(order, seen, k)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dagnas.analysis.paired import RESAMPLES, reports
-from dagnas.analysis.ranks import Values, settled
+from dagnas.analysis.ranks import Values, rounded
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.result import Result
 from dagnas.seeds import stream
@@ -112,7 +112,7 @@ def ranks(regrets: Mapping[str, Values]) -> dict[str, Values]:
     """Ranks of methods in each resample and at each share; shapes as given."""
     from scipy.stats import rankdata
 
-    found = rankdata(settled(np.stack(list(regrets.values()))), axis=0)
+    found = rankdata(rounded(np.stack(list(regrets.values()))), axis=0)
     return dict(zip(regrets, found, strict=True))
 
 
