@@ -1,10 +1,14 @@
 """The ledger: every kind of check, what is not run and why, and the claims of our papers."""
 
 import re
+import sys
+from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 import pytest
 
+from dagnas import papers
 from dagnas.cli import main
 from dagnas.errors import DagnasError
 from dagnas.papers.claims.check import Tables, check
@@ -376,3 +380,27 @@ def test_command_line(toy, tmp_path, monkeypatch, capsys):
     assert main([*arguments, "--out", str(tmp_path / "o")]) == 0
     assert (tmp_path / "o/claims.md").read_bytes() == first
     assert main(["claims", "--config", "config/none.yaml"]) == 2
+
+
+# The page that describes all this.
+
+PAGE = (Path(__file__).parents[2] / "docs/claims.md").read_text()
+
+
+def block(language):
+    return re.search(rf"^```{language}\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)[1]
+
+
+def test_the_claim_of_the_page_is_valid(tmp_path):
+    names = [claim.id for claim in write(tmp_path, block("yaml"))()]
+    assert names == [f"fig4-201-{m}-goal-below-random-search" for m in ("valid", "test")]
+
+
+def test_the_figure_of_the_page_is_made(inputs_of, tmp_path, monkeypatch):
+    module = ModuleType("dagnas.papers.goal.fig9")
+    exec(block("python"), module.__dict__)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setitem(papers.PAPERS, "goal", (*papers.PAPERS["goal"], "fig9"))
+    csv, *_, caption = make(inputs_of("goal/fig9"), tmp_path)
+    assert list(pd.read_csv(csv)["method"]) == ["random_search", "npnas", "goal_mlp", "goal"]
+    assert "for 4 methods." in caption.read_text()
