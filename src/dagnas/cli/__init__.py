@@ -75,7 +75,7 @@ def _load_plugins(words: Sequence[str]) -> None:
     from dagnas import plugins
 
     early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    early.add_argument("--plugin", action="append", default=[])
+    early.add_argument("--plugin", action="extend", nargs="*", default=[])
     plugins.load(early.parse_known_args(words)[0].plugin)
 
 

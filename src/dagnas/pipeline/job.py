@@ -65,7 +65,10 @@ class Job(Described):
     def roots(self) -> list[str]:
         """Roots of the code that the job runs; see `dagnas.closure`."""
         opened = [BENCHMARKS.module(name) for name in self.benchmarks()]
-        return [f"{type(self).__module__}:{type(self).__name__}.run", *opened, *self.plugin]
+        # Of a plug-in that defines the job, what `run` uses is enough; help changes no result.
+        own = type(self).__module__
+        others = [name for name in self.plugin if name != own]
+        return [f"{own}:{type(self).__name__}.run", *opened, *others]
 
     def sample(self) -> Self:
         """Job that makes one part of the artifact, for a check; by default all of it."""

@@ -30,8 +30,6 @@ from dagnas.pipeline.kinds import KINDS, all_kinds
 from dagnas.pipeline.sections import Name, PaperName, Section, paper_names
 from dagnas.settings import fault_words
 
-plugins.REGISTRIES.append(KINDS)
-
 
 class Scale(Section):
     """Keys of a scale file, but for the sections that the kinds of artifacts declare."""
