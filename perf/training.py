@@ -29,7 +29,7 @@ from perf.common import Work, command_line, least_seconds, run
 from tests.training.reference import Network201
 
 ROUNDS = 3
-STACKS = (1, 8, 32, 64)
+STACKS: tuple[int, ...] = (1, 8, 32, 64)
 EVALUATED_AT_ONCE = 128
 
 RECIPE = Recipe()
@@ -139,7 +139,8 @@ def main() -> None:
     parser.add_argument("--fitted", type=int, default=24, help="cells of the fit (24)")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    count, fitted, sizes, rounds = options.cells, options.fitted, STACKS, ROUNDS
+    count, fitted, rounds = options.cells, options.fitted, ROUNDS
+    sizes: tuple[int, ...] = STACKS
     if options.smallest:
         count, fitted, sizes, rounds = 2, 3, STACKS[:1], 1
     images = digits()

@@ -354,9 +354,9 @@ def _run(body: Iterable[ast.stmt]) -> Iterator[ast.AST]:
 class _Normaliser(ast.NodeTransformer):
     """Removal of what changes no result.
 
-    That is documentation: strings that stand alone; what errors say; how a
-    method is drawn; names such as ``__version__`` and ``__all__``; lazy attributes of packages; what only a type checker reads; and the names
-    in a registry, since a job's own entries are roots of its digest.
+    That is documentation: strings that stand alone; what errors say; how a method is drawn; names
+    such as ``__version__`` and ``__all__``; lazy attributes of packages; what only a type checker
+    reads; and the names in a registry, since a job's own entries are roots of its digest.
     """
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:

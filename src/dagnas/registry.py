@@ -14,9 +14,9 @@ T = TypeVar("T")
 
 
 @cache
-def _installed() -> metadata.EntryPoints:
+def _installed() -> list[metadata.EntryPoint]:
     """Entry points of all distributions, found once: that reads a file of each."""
-    return metadata.entry_points()
+    return [point for found in metadata.distributions() for point in found.entry_points]
 
 
 class Registry(Generic[T]):
@@ -40,13 +40,14 @@ class Registry(Generic[T]):
         self._added: dict[str, T] = {}
 
     def _entry_points(self) -> dict[str, metadata.EntryPoint]:
-        return {point.name: point for point in _installed().select(group=self.group)}
+        return {point.name: point for point in _installed() if point.group == self.group}
 
     @cached_property
     def type(self) -> type[T]:
         """Class that entries are instances of."""
         module, _, name = self._type.partition(":")
-        return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
+        found: type[T] = getattr(importlib.import_module(module), name)
+        return found
 
     def added(self, name: str) -> bool:
         """Whether an object of that name was registered from outside the package."""

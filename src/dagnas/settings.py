@@ -89,11 +89,12 @@ def parsed(model: type[M], given: Mapping[str, Any], named: Callable[[str], str]
     try:
         return model(**given)
     except pydantic.ValidationError as error:
-        faults = [
-            fault | {"loc": tuple(map(named, map(str, fault["loc"][:1]))) + fault["loc"][1:]}
-            for fault in map(dict, error.errors())
-        ]
-        raise DagnasError("\n".join(map(fault_words, faults))) from None
+        words = []
+        for fault in error.errors():
+            first, *rest = fault["loc"] or ("",)
+            place = (named(str(first)), *rest) if first else ()
+            words.append(fault_words({**fault, "loc": place}))
+        raise DagnasError("\n".join(words)) from None
 
 
 def fault_words(fault: Mapping[str, Any], hidden: Collection[str] = ()) -> str:

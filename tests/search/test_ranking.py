@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from dagnas.pipeline.kinds.ranking import UniformRanking
 
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.cli import main
 from dagnas.errors import DagnasError
-from dagnas.pipeline.config import UniformRanking
 from dagnas.search import METHODS, ranking
 from dagnas.search.models.surrogate import Surrogate
 from dagnas.search.ranking import (

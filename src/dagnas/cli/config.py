@@ -65,7 +65,7 @@ def keys() -> str:
     from dagnas.pipeline.scales import Scale
 
     sections = [part for kind in all_kinds() for part in kind.sections.values()]
-    parts = [Scale, *(model for part in sections for model in models(part))]
+    parts: list[type[BaseModel]] = [Scale, *(model for part in sections for model in models(part))]
     return "# Keys of scale files\n\n" + (
         "Written by `dagnas config keys`. Keys that are not required may be left out.\n\n"
         "A scale file may begin with `extends`, a list of papers and of other scale files: it "
