@@ -41,7 +41,7 @@ from dagnas.predictors.predictor import drawing_from
 from dagnas.search import METHODS
 from dagnas.search.methods.bonas import SAMPLERS
 from dagnas.search.models.acquisition import expected_improvement
-from dagnas.search.models.samplers import ByEvolution
+from dagnas.search.models.samplers import EvolutionSampler
 from dagnas.search.runner import Search, run_trial
 from dagnas.seeds import stream, torch_generator
 from dagnas.spaces.cells import Cells, Graphs
@@ -165,12 +165,13 @@ def others(made: Artifacts, bench: TabularBenchmark, size: Size) -> None:
 def mutation(made: Artifacts, bench: TabularBenchmark, size: Size) -> None:
     """Print what BONAS takes with another mutation."""
 
-    class ByVariables(ByEvolution):
+    class VariableSampler(EvolutionSampler):
         def mutate(self, cells: Cells) -> Cells:
             return self.space.mutate(cells, self.rng)
 
     _header("BONAS(EA) mutating")
-    for name, sampler in (("as section 3.3 says", ByEvolution), ("one variable", ByVariables)):
+    samplers = {"as section 3.3 says": EvolutionSampler, "one variable": VariableSampler}
+    for name, sampler in samplers.items():
         search = Search(
             bench,
             METHODS.get("bonas"),

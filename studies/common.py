@@ -59,11 +59,12 @@ class Artifacts:
 
     def traces(self, study: str, methods: Container[str] | None = None) -> pd.DataFrame:
         """Evaluations of some methods of a study, or of all, with a column of the method's name."""
-        return pd.concat(
+        frames: list[pd.DataFrame] = [
             self.read("search", name).assign(method=method)
             for name, method in self._searches(study).items()
             if methods is None or method in methods
-        )
+        ]
+        return pd.concat(frames)
 
     def walls(self, study: str) -> pd.DataFrame:
         """Wall-clock seconds of the trials of a study: columns method, trial and seconds."""

@@ -85,7 +85,8 @@ def fit_madds(features: Floats, seconds: Floats) -> Model:
 
 def fit_linear(features: Floats, seconds: Floats) -> Model:
     """Seconds as linear in all kinds of work."""
-    return LinearRegression().fit(features, seconds).predict
+    line = LinearRegression().fit(features, seconds)
+    return lambda features: line.predict(features)
 
 
 def fit_trees(features: Floats, seconds: Floats) -> Model:
@@ -93,7 +94,7 @@ def fit_trees(features: Floats, seconds: Floats) -> Model:
     trees = GradientBoostingRegressor(
         n_estimators=300, max_depth=4, subsample=0.7, random_state=0
     ).fit(features, seconds)
-    return trees.predict
+    return lambda features: trees.predict(features)
 
 
 def scores(y: Floats, guess: Floats) -> tuple[float, float, float, float]:

@@ -87,6 +87,7 @@ def test_help_says_what_is_measured_and_how_to_run_it(script, ends):
     status, out = ends["help", script]
     assert status == 0
     document = ast.get_docstring(ast.parse((ROOT / f"{script.replace('.', '/')}.py").read_text()))
+    assert document is not None
     assert document in out
     assert f"python -m {script}" in document
     examples = out.partition("examples:")[2]
