@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from dagnas.pipeline.kinds.ranking import UniformRanking
 
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.cli import main
 from dagnas.errors import DagnasError
+from dagnas.pipeline import scales
+from dagnas.pipeline.kinds.ranking import UniformRanking
 from dagnas.search import METHODS, ranking
 from dagnas.search.models.surrogate import Surrogate
 from dagnas.search.ranking import (
@@ -120,7 +121,7 @@ def test_an_interrupted_command_goes_on_and_ends_with_the_same_bytes(tmp_path, m
         return score(self, inputs)
 
     for name in names:
-        asked = ["rank", "--config", str(scale), "--ranking", name, "--out"]
+        asked = ["rank", *scales.load(scale).jobs("ranking")[name].arguments(), "--out"]
         assert main([*asked, str(tmp_path / f"{name}.parquet")]) == 0
         again = tmp_path / f"{name}-again.parquet"
         calls.clear()

@@ -7,10 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dagnas import plugins
 from dagnas.pipeline.job import Job
+from dagnas.pipeline.kinds import KINDS
 
 if TYPE_CHECKING:
     from dagnas.pipeline.scales import Scale
+
+plugins.REGISTRIES.append(KINDS)
 
 
 def _nothing(scale: Scale) -> None:

@@ -66,7 +66,8 @@ class Scale(Section):
 
     def section(self, key: str) -> dict[str, Any]:
         """Entries of a section by name, such as ``studies``."""
-        return getattr(self, key)  # type: ignore[no-any-return]
+        found: dict[str, Any] = getattr(self, key)
+        return found
 
     @property
     def results(self) -> Path:
@@ -117,7 +118,8 @@ def _scale_type(kinds: tuple[Kind, ...]) -> type[Scale]:
     # Fields are checked in order, so what one section registers is known to those below.
     for kind in sorted(kinds, key=lambda kind: kind.register is None):
         for key, schema in kind.sections.items():
-            entries: Any = dict[Name, schema]
+            # Built when it runs, so no type checker can follow.
+            entries: Any = dict.__class_getitem__((Name, schema))
             if kind.register:
                 entries = Annotated[entries, AfterValidator(kind.register)]
             about = f"Entries for `dagnas {kind.jobs[0].COMMAND}` by name."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dagnas import plugins
 from dagnas.registry import Registry
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ KINDS: Registry[Kind] = Registry(
         "latent_search": "dagnas.pipeline.kinds.latent_search",
     },
 )
-plugins.REGISTRIES.append(KINDS)
 
 
 def all_kinds() -> list[Kind]:
