@@ -80,13 +80,13 @@ def fit_madds(features: Floats, seconds: Floats) -> Model:
     # Columns 1 to 3 are the multiply-adds, 9 to 13 count operations and edges.
     chosen = [1, 2, 3, *range(9, 14)]
     line = LinearRegression().fit(features[:, chosen], seconds)
-    return lambda features: line.predict(features[:, chosen])
+    return lambda features: np.asarray(line.predict(features[:, chosen]))
 
 
 def fit_linear(features: Floats, seconds: Floats) -> Model:
     """Seconds as linear in all kinds of work."""
     line = LinearRegression().fit(features, seconds)
-    return lambda features: line.predict(features)
+    return lambda features: np.asarray(line.predict(features))
 
 
 def fit_trees(features: Floats, seconds: Floats) -> Model:

@@ -100,7 +100,8 @@ def declaration(name: str) -> Result:
     if item not in PAPERS.get(paper, ()):
         raise unknown("result", name, [f"{p}/{i}" for p, items in PAPERS.items() for i in items])
     module = f"dagnas.papers.{paper}.{item}"
-    return replace(importlib.import_module(module).RESULT, name=name, module=module)
+    declared: Result = importlib.import_module(module).RESULT
+    return replace(declared, name=name, module=module)
 
 
 def results(scale: Scale) -> dict[str, Result]:

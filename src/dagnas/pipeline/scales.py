@@ -190,7 +190,8 @@ def _inherited(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
         if not isinstance(benchmarks, list) or not benchmarks:
             raise DagnasError(f"{path}: benchmarks: a list of benchmarks is expected")
         base = _on(benchmarks, base)
-    return merged(base, raw)
+    whole: dict[str, Any] = merged(base, raw)
+    return whole
 
 
 def _on(benchmarks: list[Any], base: dict[str, Any]) -> dict[str, Any]:

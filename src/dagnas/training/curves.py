@@ -194,7 +194,7 @@ def _step(
     chosen = F.one_hot(y, logits.shape[1]).T.to(logits.dtype)
     loss = -(F.log_softmax(logits, dim=1) * chosen).sum() / len(y)
     optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     optimizer.step()
     return logits
 

@@ -175,7 +175,7 @@ def train_layers(
             moved = normalised(shift(images.images[rows], recipe.shift, rng))
             loss = nn.functional.cross_entropy(network(moved), labels[rows])
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
             schedule.step()
     network.eval()

@@ -240,8 +240,9 @@ def read(path: Path) -> pd.DataFrame:
 
     table = read_parquet(path)
     about = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    scores: pd.DataFrame = table.to_pandas()
     try:
-        return table.to_pandas().assign(
+        return scores.assign(
             benchmark=about["dagnas.benchmark"],
             quantity=about["dagnas.target"],
             emulated=" ".join(json.loads(about["dagnas.emulated"])),

@@ -241,7 +241,8 @@ def read(path: Path) -> pd.DataFrame:
     """Trace of a chunk of trials."""
     from dagnas.files import read_parquet
 
-    return read_parquet(path).to_pandas()
+    trace: pd.DataFrame = read_parquet(path).to_pandas()
+    return trace
 
 
 search = Kind(
