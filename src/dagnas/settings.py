@@ -18,11 +18,11 @@ class Settings:
     Parameters
     ----------
     owner : str
-        Whose settings these are, for messages, such as "method 'goal'".
+        Owner of the settings in messages, such as "method 'goal'".
     function : callable
         Its annotations give the types (pydantic's constrained types and ``Literal`` included).
     hidden : tuple of str
-        Arguments that somebody else supplies.
+        Arguments that the caller supplies.
     """
 
     def __init__(
