@@ -168,9 +168,9 @@ def test_a_step_against_the_gradient_lowers_the_score():
     graphs, targets = task(64)
     model = build()
     fit(model, graphs, targets, epochs=5, generator=seeded())
-    slope = gradient(model, graphs)
+    found = gradient(model, graphs)
     moved = Graphs(
-        graphs.nodes - 1e-4 * slope.nodes.numpy(), graphs.edges - 1e-4 * slope.edges.numpy()
+        graphs.nodes - 1e-4 * found.nodes.numpy(), graphs.edges - 1e-4 * found.edges.numpy()
     )
     assert (predict(model, moved) < predict(model, graphs)).all()
 
@@ -221,7 +221,7 @@ def test_gpu_stays_on_its_device_and_agrees_with_the_cpu(name):
         result = fit(model, as_tensors(graphs, device), targets, epochs=2, generator=seeded())
         assert torch.equal(torch.cuda.get_rng_state(), state)
         assert result.losses.device.type == device
-        scores, slope = predict(model, graphs), gradient(model, graphs)
-        assert scores.device.type == slope.edges.device.type == device
+        scores, found = predict(model, graphs), gradient(model, graphs)
+        assert scores.device.type == found.edges.device.type == device
         results.append(scores.cpu())
     assert torch.allclose(*results, atol=0.05)

@@ -65,11 +65,11 @@ FORMULAS = {
     "linear": lambda n, e, pairs: sum(true * (guess - true) ** 2 for guess, true in pairs) / n,
     "mse": lambda n, e, pairs: sum((guess - true) ** 2 for guess, true in pairs) / n,
 }
-shares = st.floats(0, 1)
+fractions = st.floats(0, 1)
 
 
 @pytest.mark.parametrize("name", FORMULAS)
-@given(st.lists(st.tuples(shares, shares), min_size=1, max_size=8))
+@given(st.lists(st.tuples(fractions, fractions), min_size=1, max_size=8))
 def test_weighted_squares_are_the_formulas_of_accuracies(name, accuracies):
     guesses, truths = torch.tensor(accuracies, dtype=torch.float64).T
     loss = weighted_square(name)(1 - guesses, 1 - truths)

@@ -1,4 +1,4 @@
-"""What a predictor is, and the two of the package."""
+"""Predictors: names, settings, weights, and the two of GOAL."""
 
 import subprocess
 import sys

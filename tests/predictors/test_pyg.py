@@ -78,19 +78,19 @@ def test_adapter_gives_nnconv_what_ecc_computes():
 
 def test_edge_attributes_have_gradients():
     graphs = one_hots(6, *SHAPE)
-    slope = gradient(from_pyg(gat()), graphs)
+    found = gradient(from_pyg(gat()), graphs)
     upper = torch.ones(4, 4).triu(1).bool()
-    assert (slope.nodes.abs().sum((1, 2)) > 0).all()
-    assert (slope.edges[:, upper].abs().sum(0) > 0).all()
-    assert not slope.edges[:, ~upper].any()
+    assert (found.nodes.abs().sum((1, 2)) > 0).all()
+    assert (found.edges[:, upper].abs().sum(0) > 0).all()
+    assert not found.edges[:, ~upper].any()
 
 
 def test_edge_weight_is_what_is_not_the_first_type():
     model = from_pyg(gcn(), "x, edge_index, edge_weight, batch")
     graphs = one_hots(6, *SHAPE)
-    slope = gradient(model, graphs).edges
-    assert slope[..., 1:].abs().sum() > 0
-    assert not slope[..., 0].any()
+    found = gradient(model, graphs).edges
+    assert found[..., 1:].abs().sum() > 0
+    assert not found[..., 0].any()
     # Only presence counts: another operation on the same connections gives the same score.
     other = Graphs(graphs.nodes, graphs.edges[..., [0, 2, 3, 4, 1]])
     assert torch.equal(model(as_tensors(other)), model(as_tensors(graphs)))
@@ -107,10 +107,10 @@ def test_models_blind_to_edges_have_zero_gradient_there():
         def forward(self, x, batch):
             return global_mean_pool(self.score(x), batch)
 
-    slope = gradient(from_pyg(Nodes(), "x, batch"), one_hots(2, *SHAPE))
-    assert slope.nodes.any()
-    assert slope.edges.shape == (2, 4, 4, 5)
-    assert not slope.edges.any()
+    found = gradient(from_pyg(Nodes(), "x, batch"), one_hots(2, *SHAPE))
+    assert found.nodes.any()
+    assert found.edges.shape == (2, 4, 4, 5)
+    assert not found.edges.any()
 
 
 def test_scores_must_be_one_a_graph():

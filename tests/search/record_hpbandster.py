@@ -75,16 +75,16 @@ def model_of(generator):
 def record_models(sizes, favour, budgets, checks, seed):
     """Models after some of a series of results, their densities, and choices by them.
 
-    ``favour`` is the chance that a variable has its last value instead of any: where it is large,
-    all good or bad cells may agree in a variable.
+    ``favour`` is the probability that a variable has its last value instead of any: where it is
+    large, all good or bad cells may agree in a variable.
     """
     random = np.random.RandomState(seed)
     np.random.seed(seed)  # noqa: NPY002 - what hpbandster draws from
     generator = optimizer(sizes, min(budgets), max(budgets), 3).config_generator
     sizes = np.array(sizes)
 
-    def draw(chance):
-        return np.where(random.rand(len(sizes)) < chance, sizes - 1, random.randint(sizes))
+    def draw(probability):
+        return np.where(random.rand(len(sizes)) < probability, sizes - 1, random.randint(sizes))
 
     results, found = [], []
     for number in range(max(checks)):

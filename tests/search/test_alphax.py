@@ -229,7 +229,7 @@ def test_predictions_count_as_much_as_the_evaluation(space, steps, monkeypatch):
         assert step.value == pytest.approx(truth)
     assert set(asked) == {4}
     assert list(known) == classes[: len(known)]
-    # Trained on all cells evaluated so far, going on with the same optimizer.
+    # Trained on all cells evaluated so far, continuing with the same optimizer.
     assert [len(targets) for _, targets, _ in trained] == [20, 40]
     assert [given["optimizer"] for *_, given in trained] == [None, "optimizer"]
     edges, targets, given = trained[-1]
@@ -310,5 +310,5 @@ def test_tree_search_beats_random_search():
         chosen = Search(bench, METHODS.get(method), given=given, budget_evaluations=150)
         return [run_trial(chosen, trial)["signal"].to_numpy().max() for trial in range(20)]
 
-    tree, chance = ends("alphax", exploration=0.05, interval=1000), ends("random_search")
-    assert np.mean(tree) > np.mean(chance) + 1
+    tree, random = ends("alphax", exploration=0.05, interval=1000), ends("random_search")
+    assert np.mean(tree) > np.mean(random) + 1

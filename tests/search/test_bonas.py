@@ -65,7 +65,7 @@ def test_the_papers_parameters_are_the_defaults():
 
 
 class Diary:
-    """What the parts of algorithm 1 are called with, in order."""
+    """Calls of the parts of algorithm 1, in order."""
 
     def __init__(self, monkeypatch, space):
         self.space, self.notes, self.fits, self.encoder = space, [], [], GCN(space, 4, 64, True)
@@ -125,8 +125,8 @@ def test_algorithm_1(monkeypatch, name, sampler):
         assert 0 < len(pool) <= 20
         size = 6 + number
         body = diary.fits[number // 3][0]
-        shares = worth(space, cells[:size]) / 100
-        np.testing.assert_allclose(logits, np.log(shares / (1 - shares)))
+        fractions = worth(space, cells[:size]) / 100
+        np.testing.assert_allclose(logits, np.log(fractions / (1 - fractions)))
         np.testing.assert_allclose(design, diary.embed(body, cells[:size]), rtol=1e-4, atol=1e-5)
         _, (mean, sd, best), _, scores = scored
         expected = regression.predict(diary.embed(body, pool))
@@ -210,8 +210,8 @@ def test_it_beats_random_search_with_every_sampler():
         traces = [run_trial(chosen, trial) for trial in range(trials)]
         return np.array([best - max(trace["signal"].to_pylist()) for trace in traces])
 
-    chance = regret("random_search", 200)
+    random = regret("random_search", 200)
     small = {"epochs": 30, "pool": 300}
     for names in (["bonas"], ["bonas_random", "bonas_rl"]):
         found = np.concatenate([regret(name, 4, **small) for name in names])
-        assert mannwhitneyu(found, chance, alternative="less").pvalue < 0.02, names
+        assert mannwhitneyu(found, random, alternative="less").pvalue < 0.02, names

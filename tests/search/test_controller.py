@@ -67,8 +67,8 @@ def test_scores_are_those_of_one_walk_at_a_time(space):
             rows = reference(model, replica, walk)
             expected = sum(row[action] for row, action in zip(rows, walk, strict=True))
             torch.testing.assert_close(log_probability[replica, number], expected)
-            openness = [torch.distributions.Categorical(logits=row).entropy() for row in rows]
-            torch.testing.assert_close(entropy[replica, number], torch.stack(openness).mean())
+            entropies = [torch.distributions.Categorical(logits=row).entropy() for row in rows]
+            torch.testing.assert_close(entropy[replica, number], torch.stack(entropies).mean())
 
 
 def test_chances_of_all_walks_add_up_to_one(space):
@@ -85,9 +85,9 @@ def test_walks_are_drawn_as_often_as_they_are_likely(space):
     drawn = [walk for _ in range(20) for walk in model.sample()]
     kinds = sorted(set(drawn), key=drawn.count)[-3:]
     log_probability, _ = model.score([kinds] * 200)
-    for walk, chance in zip(kinds, log_probability[0].exp().tolist(), strict=True):
-        deviation = (chance * (1 - chance) / len(drawn)) ** 0.5
-        assert abs(drawn.count(walk) / len(drawn) - chance) < 4 * deviation
+    for walk, probability in zip(kinds, log_probability[0].exp().tolist(), strict=True):
+        deviation = (probability * (1 - probability) / len(drawn)) ** 0.5
+        assert abs(drawn.count(walk) / len(drawn) - probability) < 4 * deviation
 
 
 def test_gradients_do_not_cross_replicas(space):

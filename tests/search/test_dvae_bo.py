@@ -67,9 +67,9 @@ def by_brute_force(codes, targets, points, best, count):
 def test_choices_are_those_of_brute_force(seed):
     rng = np.random.default_rng(seed)
     codes, points, targets = rng.normal(size=(15, 2)), rng.normal(size=(40, 2)), rng.normal(size=15)
-    beliefs = LatentProcess(KNOWN, codes, codes, targets).at(points)
-    at_once = np.argsort(-expected_improvement(beliefs.mean, beliefs.sd, targets.max()))[:10]
-    found = choose(beliefs, targets.max(), 10).tolist()
+    posterior = LatentProcess(KNOWN, codes, codes, targets).at(points)
+    at_once = np.argsort(-expected_improvement(posterior.mean, posterior.sd, targets.max()))[:10]
+    found = choose(posterior, targets.max(), 10).tolist()
     assert found == by_brute_force(codes, targets, points, targets.max(), 10)
     # What was chosen matters for the next choice.
     assert found != at_once.tolist()
@@ -86,8 +86,8 @@ def test_a_believed_value_may_be_the_best_so_far():
 
 def test_each_point_is_chosen_once_and_there_may_be_few():
     codes, targets = np.zeros((1, 2)), np.zeros(1)
-    beliefs = LatentProcess(KNOWN, codes, codes, targets).at(np.zeros((4, 2)))
-    assert sorted(choose(beliefs, 0.0, 9)) == [0, 1, 2, 3]
+    posterior = LatentProcess(KNOWN, codes, codes, targets).at(np.zeros((4, 2)))
+    assert sorted(choose(posterior, 0.0, 9)) == [0, 1, 2, 3]
     assert len(choose(LatentProcess(KNOWN, codes, codes, targets).at(codes[:0]), 0.0, 9)) == 0
 
 
@@ -152,8 +152,8 @@ def test_a_round_proposes_the_cells_that_promise_most(trained, evaluated, monkey
         with torch.no_grad():
             places = trained.encode(module.prepare(SPACE, found))[0].double().numpy()
     # Of each new cell, the point that promises most; of these the best one, and so on.
-    beliefs = process.at(places)
-    gains = expected_improvement(beliefs.mean, beliefs.sd, targets.max())
+    posterior = process.at(places)
+    gains = expected_improvement(posterior.mean, posterior.sd, targets.max())
     known = np.isin(SPACE.canonical(found), SPACE.canonical(evaluated))
     gains[known] = -np.inf
     assert SPACE.canonical(new)[0] == SPACE.canonical(found)[gains.argmax()]
@@ -228,7 +228,7 @@ def test_rounds_climb_what_is_smooth_in_the_latent_space(trained):
     )
     batches = [next(trial)]
     batches.append(trial.send(height(batches[0])))
-    # Beyond three standard errors of what chance would find.
+    # Beyond three standard errors of what random points would find.
     assert height(concatenate(batches)).mean() > low.mean() + 3 * low.std() / np.sqrt(20)
 
 

@@ -59,7 +59,7 @@ def test_ascent_climbs_and_leaves_model_and_start_alone():
     assert torch.equal(start, before)
     assert not start.requires_grad
     assert all(weights.grad is None for weights in model.parameters())
-    # One more batch of steps goes on where the first ended.
+    # One more batch of steps continues where the first ended.
     half = ascend(model, start, steps=15, rate=1.0, complexity=False)
     again = ascend(model, half.points, steps=15, rate=1.0, complexity=False)
     assert torch.equal(again.points, climb.points)

@@ -45,51 +45,51 @@ def dense(inducing, codes, targets, points):
 
 def test_posterior_is_that_of_the_formulas():
     inducing, codes, targets, points = problem()
-    beliefs = LatentProcess(KNOWN, inducing, codes, targets).at(points)
+    posterior = LatentProcess(KNOWN, inducing, codes, targets).at(points)
     mean, covariance = dense(inducing, codes, targets, points)
-    assert beliefs.mean == pytest.approx(mean, abs=1e-6)
-    assert beliefs.variance == pytest.approx(covariance.diagonal(), abs=1e-6)
-    assert beliefs.sd == pytest.approx(np.sqrt(covariance.diagonal()), abs=1e-6)
-    rows = [beliefs.covariance(row) for row in range(9)]
+    assert posterior.mean == pytest.approx(mean, abs=1e-6)
+    assert posterior.variance == pytest.approx(covariance.diagonal(), abs=1e-6)
+    assert posterior.sd == pytest.approx(np.sqrt(covariance.diagonal()), abs=1e-6)
+    rows = [posterior.covariance(row) for row in range(9)]
     assert np.array(rows) == pytest.approx(covariance, abs=1e-6)
 
 
 def test_with_all_data_inducing_it_is_the_exact_process():
     _, codes, targets, points = problem()
-    beliefs = LatentProcess(KNOWN, codes, codes, targets).at(points)
+    posterior = LatentProcess(KNOWN, codes, codes, targets).at(points)
     exact = GaussianProcess(KNOWN, squares(codes, codes), targets)
     for row, value in ((4, 1.3), (7, -2.0), (4, 0.2)):
         mean, sd = exact.predict(squares(codes, points))
-        assert beliefs.mean == pytest.approx(mean, abs=1e-5)
-        assert beliefs.sd == pytest.approx(sd, abs=1e-5)
-        beliefs.add(row, value)
+        assert posterior.mean == pytest.approx(mean, abs=1e-5)
+        assert posterior.sd == pytest.approx(sd, abs=1e-5)
+        posterior.add(row, value)
         exact.add(squares(codes, points[[row]])[..., 0], value)
         codes = np.concatenate([codes, points[[row]]])
 
 
 def test_more_values_condition_the_posterior():
     inducing, codes, targets, points = problem(seed=5)
-    beliefs = LatentProcess(KNOWN, inducing, codes, targets).at(points)
+    posterior = LatentProcess(KNOWN, inducing, codes, targets).at(points)
     mean, covariance = dense(inducing, codes, targets, points)
     rows, values = [3, 0, 8], np.array([0.5, -1.0, 2.0])
     for row, value in zip(rows, values, strict=True):
-        beliefs.add(row, value)
+        posterior.add(row, value)
     gain = covariance[:, rows] @ np.linalg.inv(covariance[np.ix_(rows, rows)] + 0.03 * np.eye(3))
-    assert beliefs.mean == pytest.approx(mean + gain @ (values - mean[rows]), abs=1e-6)
+    assert posterior.mean == pytest.approx(mean + gain @ (values - mean[rows]), abs=1e-6)
     left = covariance - gain @ covariance[rows]
-    assert beliefs.variance == pytest.approx(left.diagonal(), abs=1e-6)
-    assert beliefs.covariance(5) == pytest.approx(left[5], abs=1e-6)
+    assert posterior.variance == pytest.approx(left.diagonal(), abs=1e-6)
+    assert posterior.covariance(5) == pytest.approx(left[5], abs=1e-6)
 
 
 def test_a_predicted_value_leaves_means_and_narrows_what_is_near():
     inducing, codes, targets, _ = problem()
     points = np.array([[5.0, 5, 5], [5.1, 5, 5], [-9, 0, 0]])
-    beliefs = LatentProcess(KNOWN, inducing, codes, targets).at(points)
-    mean, sd = beliefs.mean.copy(), beliefs.sd
-    beliefs.add(0, beliefs.mean[0])
-    assert beliefs.mean == pytest.approx(mean)
-    assert (beliefs.sd[:2] < 0.2 * sd[:2]).all()
-    assert beliefs.sd[2] == pytest.approx(sd[2])
+    posterior = LatentProcess(KNOWN, inducing, codes, targets).at(points)
+    mean, sd = posterior.mean.copy(), posterior.sd
+    posterior.add(0, posterior.mean[0])
+    assert posterior.mean == pytest.approx(mean)
+    assert (posterior.sd[:2] < 0.2 * sd[:2]).all()
+    assert posterior.sd[2] == pytest.approx(sd[2])
 
 
 def test_data_that_are_not_inducing_count():
@@ -110,8 +110,8 @@ def test_fitted_hyperparameters_have_the_largest_likelihood_of_the_inducing_data
     process = LatentProcess.fitted(codes, targets, 60, np.random.default_rng(0))
     found = process.hyperparameters
     gaps = squares(codes, codes)
-    best, slope = log_marginal_likelihood(found, gaps, targets)
-    assert abs(slope).max() < 0.05
+    best, gradient = log_marginal_likelihood(found, gaps, targets)
+    assert abs(gradient).max() < 0.05
     for factor in (0.5, 2.0):
         for change in (
             {"noise": found.noise * factor},
@@ -150,9 +150,9 @@ def test_equal_codes_and_equal_targets_are_no_harm():
     codes = np.repeat(normal(5, 3), 4, axis=0)
     for data, targets in ((codes, np.repeat(normal(5, seed=1), 4)), (0 * codes, np.zeros(20))):
         process = LatentProcess.fitted(data, targets, 20, np.random.default_rng(0))
-        beliefs = process.at(data)
-        assert np.isfinite(beliefs.mean).all()
-        assert (beliefs.sd > 0).all()
-        assert abs(beliefs.mean - targets).max() < 0.5
+        posterior = process.at(data)
+        assert np.isfinite(posterior.mean).all()
+        assert (posterior.sd > 0).all()
+        assert abs(posterior.mean - targets).max() < 0.5
         low, high = (bound.noise for bound in BOUNDS)
         assert low * 0.999 <= process.hyperparameters.noise <= high * 1.001

@@ -154,13 +154,13 @@ def test_generation_takes_the_likeliest_value_at_every_place():
 def test_slope_is_the_gradient_of_the_predicted_accuracy():
     network = build().double()
     codes = codes_of(5).double()
-    slope = network.slope(codes)
+    gradient = network.gradient(codes)
     direction = torch.randn(codes.shape, generator=seeded(1)).double()
     step = 1e-6
     rise = network.predict(codes + step * direction) - network.predict(codes - step * direction)
-    expected = (slope * direction).sum(dim=(1, 2))
+    expected = (gradient * direction).sum(dim=(1, 2))
     assert (rise / (2 * step)).tolist() == pytest.approx(expected.tolist(), rel=1e-6)
-    assert (slope.abs().sum(dim=(1, 2)) > 0).all()
+    assert (gradient.abs().sum(dim=(1, 2)) > 0).all()
 
 
 @pytest.mark.parametrize("trade_off", [0.0, 0.3, 1.0])
@@ -377,7 +377,7 @@ def test_the_network_is_shown_pruned_cells_and_scaled_accuracies(monkeypatch):
     assert more[30:].tolist() == space.to_values(space.prune(second)).tolist()
     expected = (signals - signals.mean()) / signals.std()
     assert accuracies.numpy() == pytest.approx(expected, abs=1e-5)
-    # The second round goes on with the weights of the first one.
+    # The second round continues with the weights of the first one.
     assert not torch.equal(network.token.weight, shown[0][0].token.weight)
 
 
@@ -423,7 +423,7 @@ def test_beats_random_search_on_digits():
         return np.array([run_trial(chosen, trial)["signal"].to_numpy() for trial in range(3)])
 
     climbing = signals("nao", initial=50, proposals=40, seeds=50)
-    chance = signals("random_search")
+    random = signals("random_search")
     # Ten best cells of a trial, since the best one alone says little in three trials.
-    assert np.sort(climbing)[:, -10:].mean() > np.sort(chance)[:, -10:].mean() + 0.5
-    assert (climbing[:, 50:].mean(axis=1) > chance.mean(axis=1) + 3).all()
+    assert np.sort(climbing)[:, -10:].mean() > np.sort(random)[:, -10:].mean() + 0.5
+    assert (climbing[:, 50:].mean(axis=1) > random.mean(axis=1) + 3).all()

@@ -340,13 +340,13 @@ def test_marginal_likelihood_and_its_slope():
     covariance += 1.5 * np.exp(-0.3 * gaps[0, 0] - 0.1 * gaps[0, 1])
     covariance += 0.6 * np.exp(-2.0 * gaps[1, 0] - 0.7 * gaps[1, 1])
     targets = np.random.default_rng(5).normal(size=25)
-    value, slope = log_marginal_likelihood(known, gaps, targets)
+    value, gradient = log_marginal_likelihood(known, gaps, targets)
     assert value == pytest.approx(multivariate_normal(cov=covariance).logpdf(targets))
 
     def at(vector):
         return log_marginal_likelihood(Hyperparameters.from_vector(vector, 2), gaps, targets)[0]
 
-    assert slope == pytest.approx(approx_fprime(known.to_vector(), at, 1e-6), abs=1e-4)
+    assert gradient == pytest.approx(approx_fprime(known.to_vector(), at, 1e-6), abs=1e-4)
 
 
 def test_fit_finds_the_maximum_that_scikit_learn_finds():
@@ -354,11 +354,11 @@ def test_fit_finds_the_maximum_that_scikit_learn_finds():
     bounds = [Hyperparameters(v, np.array([v]), np.array([[v]])) for v in (1e-3, 1e3)]
     start = Hyperparameters(1.0, np.array([1.0]), np.array([[1.0]]))
     best = fit(gaps_1d(x, x), y, [start], (bounds[0], bounds[1]))
-    value, slope = log_marginal_likelihood(best, gaps_1d(x, x), y)
+    value, gradient = log_marginal_likelihood(best, gaps_1d(x, x), y)
     kernel = ConstantKernel(1.0, (1e-3, 1e3)) * Matern(1.0, (1e-3, 1e3), nu=0.5)
     reference = GaussianProcessRegressor(kernel, alpha=best.noise).fit(x[:, None], y)
     assert value == pytest.approx(reference.log_marginal_likelihood_value_, abs=1e-4)
-    assert slope == pytest.approx(np.zeros(3), abs=0.01)
+    assert gradient == pytest.approx(np.zeros(3), abs=0.01)
     # Of several starts the better end counts, and bounds hold.
     far = Hyperparameters(1e3, np.array([1e3]), np.array([[1e3]]))
     two = fit(gaps_1d(x, x), y, [far, start], (bounds[0], bounds[1]))

@@ -206,7 +206,7 @@ def test_performance_alone_beats_random_search_on_digits():
         return np.array([run_trial(chosen, trial)["signal"].to_numpy() for trial in range(3)])
 
     climbing = signals("ngae_performance", initial=50, unlabelled=500, epochs=30)
-    chance = signals("random_search")
+    random = signals("random_search")
     # Ten best cells of a trial, since the best one alone says little in three trials.
-    assert np.sort(climbing)[:, -10:].mean() > np.sort(chance)[:, -10:].mean() + 0.5
-    assert (climbing[:, 50:].mean(axis=1) > chance.mean(axis=1) + 5).all()
+    assert np.sort(climbing)[:, -10:].mean() > np.sort(random)[:, -10:].mean() + 0.5
+    assert (climbing[:, 50:].mean(axis=1) > random.mean(axis=1) + 5).all()

@@ -44,16 +44,16 @@ def test_settings_are_those_of_the_public_script():
         method.settings("nasbench201", {"momentum": 1})
 
 
-def test_slope_is_the_gradient_of_the_log_probability():
+def test_gradient_is_that_of_the_log_probability():
     made, values, h = unequal(policy()), np.array([1, 3, 0]), 1e-6
-    slope = made.slope(values)
+    gradient = made.gradient(values)
     for place in zip(*np.nonzero(np.isfinite(made.logits)), strict=True):
         above, below = made.logits.copy(), made.logits.copy()
         above[place] += h
         below[place] -= h
         change = log_probability(above, values) - log_probability(below, values)
-        assert slope[place] == pytest.approx(change / (2 * h), abs=1e-8)
-    assert (slope[np.isinf(made.logits)] == 0).all()
+        assert gradient[place] == pytest.approx(change / (2 * h), abs=1e-8)
+    assert (gradient[np.isinf(made.logits)] == 0).all()
 
 
 def test_draws_follow_the_softmax():
@@ -62,9 +62,9 @@ def test_draws_follow_the_softmax():
     odds = np.exp(made.logits)
     expected = odds / odds.sum(axis=1, keepdims=True)
     for column, row in zip(drawn.T, expected, strict=True):
-        share = np.bincount(column, minlength=len(row)) / len(column)
-        assert share == pytest.approx(row, abs=0.01)
-        assert (share[row == 0] == 0).all()
+        fraction = np.bincount(column, minlength=len(row)) / len(column)
+        assert fraction == pytest.approx(row, abs=0.01)
+        assert (fraction[row == 0] == 0).all()
 
 
 def test_first_two_steps_by_hand():

@@ -8,13 +8,13 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from dagnas.search.models.samplers import ByChance, ByController, ByEvolution
+from dagnas.search.models.samplers import ControllerSampler, EvolutionSampler, RandomSampler
 from dagnas.search.pool import Seen
 from dagnas.spaces import SPACES
 from dagnas.spaces.cell_space import CellSpace
 from dagnas.spaces.cells import Cells, concatenate
 
-SAMPLERS = [ByChance, ByEvolution, ByController]
+SAMPLERS = [RandomSampler, EvolutionSampler, ControllerSampler]
 
 
 class Tiny(CellSpace):
@@ -53,12 +53,12 @@ def begin(kind, space, seed=0, sameness="cell", known=20, **options):
     return sampler, cells
 
 
-def same_chances(counts, chances):
-    """Whether counts, by name, may come of these chances."""
-    assert set(counts) <= set(chances)
-    assert sum(chances.values()) == pytest.approx(1, abs=1e-5)
-    observed = np.array([counts[name] for name in chances])
-    expected = np.array(list(chances.values()))
+def same_distribution(counts, probabilities):
+    """Test that counts, by name, may come from these probabilities."""
+    assert set(counts) <= set(probabilities)
+    assert sum(probabilities.values()) == pytest.approx(1, abs=1e-5)
+    observed = np.array([counts[name] for name in probabilities])
+    expected = np.array(list(probabilities.values()))
     expected *= observed.sum() / expected.sum()
     assert expected.min() > 5
     assert chisquare(observed, expected).pvalue > 1e-3
@@ -114,7 +114,7 @@ def test_where_all_that_is_drawn_is_known_chance_gives_the_rest(kind, monkeypatc
 
 def test_parents_win_tournaments_among_the_last_cells_evaluated(monkeypatch):
     space = SPACES.get("nasbench201")
-    sampler = ByEvolution(space, np.random.default_rng(0), Seen(space, "cell"), 6, 2)
+    sampler = EvolutionSampler(space, np.random.default_rng(0), Seen(space, "cell"), 6, 2)
     monkeypatch.setattr(sampler, "mutate", lambda cells: cells)
     cells = space.unpack(np.arange(10))
     # The four oldest, the best of all among them, are dead; one cell comes by itself.
@@ -123,12 +123,12 @@ def test_parents_win_tournaments_among_the_last_cells_evaluated(monkeypatch):
     sampler.add(cells[9], signals[9:])
     counts = Counter(signals[space.pack(sampler.draw(6000))])
     # The r-th worst of six wins the r - 1 of 15 pairs in which it is the better one.
-    same_chances(counts, {float(rank): (rank - 1) / 15 for rank in range(2, 7)})
+    same_distribution(counts, {float(rank): (rank - 1) / 15 for rank in range(2, 7)})
 
 
 def test_tournaments_of_all_alive_have_one_winner(monkeypatch):
     space = SPACES.get("nasbench201")
-    sampler, cells = begin(ByEvolution, space, known=7)
+    sampler, cells = begin(EvolutionSampler, space, known=7)
     assert (sampler.alive.maxlen, sampler.tournament) == (30, 10)
     monkeypatch.setattr(sampler, "mutate", lambda cells: cells)
     best = space.to_values(cells).sum(axis=1).argmax()
@@ -137,37 +137,37 @@ def test_tournaments_of_all_alive_have_one_winner(monkeypatch):
 
 def test_mutations_of_nasbench201_change_one_operation_to_any():
     space = SPACES.get("nasbench201")
-    sampler, cells = begin(ByEvolution, space)
+    sampler, cells = begin(EvolutionSampler, space)
     (value,) = space.to_values(cells[0])
-    chances = Counter()
+    probabilities = Counter()
     for place, operation in itertools.product(range(6), range(5)):
         mutant = value.copy()
         mutant[place] = operation
-        chances[tuple(mutant)] += 1 / 30
+        probabilities[tuple(mutant)] += 1 / 30
     mutants = sampler.mutate(repeat(cells[0], 4000))
-    same_chances(Counter(map(tuple, space.to_values(mutants))), chances)
+    same_distribution(Counter(map(tuple, space.to_values(mutants))), probabilities)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_mutations_of_nasbench101_move_one_source_or_change_one_operation(seed):
     space = SPACES.get("nasbench101")
-    sampler, cells = begin(ByEvolution, space, seed)
+    sampler, cells = begin(EvolutionSampler, space, seed)
     cell = cells[0]
     pairs = list(zip(*np.nonzero(cell.edges[0]), strict=True))
-    chances = Counter()
+    probabilities = Counter()
     for tail, head in pairs:
         free = [source for source in range(head) if not cell.edges[0, source, head]] or [tail]
         for source in free:
             edges = cell.edges.copy()
             edges[0, tail, head] = 0
             edges[0, source, head] = 1
-            chances[name(Cells(cell.nodes, edges))] += 1 / (2 * len(pairs) * len(free))
+            probabilities[name(Cells(cell.nodes, edges))] += 1 / (2 * len(pairs) * len(free))
     for vertex, operation in itertools.product(range(1, 6), range(1, 4)):
         nodes = cell.nodes.copy()
         nodes[0, vertex] = operation
-        chances[name(Cells(nodes, cell.edges))] += 1 / (2 * 15)
+        probabilities[name(Cells(nodes, cell.edges))] += 1 / (2 * 15)
     mutants = sampler.mutate(repeat(cell, 4000))
-    same_chances(Counter(map(name, mutants)), chances)
+    same_distribution(Counter(map(name, mutants)), probabilities)
 
 
 def repeat(cell, times):
@@ -180,7 +180,7 @@ def name(cell):
 
 def test_mutations_of_nasbench101_keep_the_number_of_edges():
     space = SPACES.get("nasbench101")
-    sampler, _ = begin(ByEvolution, space)
+    sampler, _ = begin(EvolutionSampler, space)
     cells = space.sample(500, np.random.default_rng(1))
     mutants = sampler.mutate(cells)
     assert (mutants.edges.sum(axis=(1, 2)) == cells.edges.sum(axis=(1, 2))).all()
@@ -189,7 +189,7 @@ def test_mutations_of_nasbench101_keep_the_number_of_edges():
 
 def test_mutants_leave_their_parents_as_they_were():
     space = SPACES.get("nasbench101")
-    sampler, cells = begin(ByEvolution, space)
+    sampler, cells = begin(EvolutionSampler, space)
     before = Cells(cells.nodes.copy(), cells.edges.copy())
     sampler.mutate(cells)
     sampler.pool(100)
@@ -201,42 +201,42 @@ def test_mutants_leave_their_parents_as_they_were():
 
 def trained(space, seed=0):
     """A controller whose policy is far from even."""
-    sampler, _ = begin(ByController, space, seed)
+    sampler, _ = begin(ControllerSampler, space, seed)
     for _ in range(10):
         cells = space.sample(60, sampler.rng)
         sampler.learn(cells, space.to_values(cells) @ np.arange(1.0, 1 + len(space.sizes)))
     return sampler
 
 
-def chances_of(sampler, cells):
+def probabilities_of(sampler, cells):
     with torch.no_grad():
         return sampler.log_probability(cells).double().exp().numpy()
 
 
 @pytest.mark.parametrize("space", [Tiny(), SPACES.get("nasbench201")], ids=repr)
 def test_the_controllers_probabilities_sum_to_one(space):
-    chances = chances_of(trained(space), space.enumerate())
-    assert chances.sum() == pytest.approx(1, abs=1e-5)
-    assert chances.max() > 2 * chances.min() > 0
+    probabilities = probabilities_of(trained(space), space.enumerate())
+    assert probabilities.sum() == pytest.approx(1, abs=1e-5)
+    assert probabilities.max() > 2 * probabilities.min() > 0
 
 
 def test_the_controller_draws_as_often_as_it_says():
     space = Tiny()
     sampler = trained(space)
-    chances = dict(enumerate(chances_of(sampler, space.enumerate())))
-    same_chances(Counter(space.pack(sampler.draw(8000)).tolist()), chances)
+    probabilities = dict(enumerate(probabilities_of(sampler, space.enumerate())))
+    same_distribution(Counter(space.pack(sampler.draw(8000)).tolist()), probabilities)
 
 
 def test_the_controller_learns_to_draw_what_scores_high():
     space = SPACES.get("nasbench201")
-    sampler, _ = begin(ByController, space)
+    sampler, _ = begin(ControllerSampler, space)
     good = space.to_values(space.enumerate())[:, :2].tolist()
     good = np.array([value == [3, 1] for value in good])
-    before = chances_of(sampler, space.enumerate())[good].sum()
+    before = probabilities_of(sampler, space.enumerate())[good].sum()
     for _ in range(40):
         cells = sampler.pool(200)
         sampler.learn(cells, (space.to_values(cells)[:, :2] == [3, 1]).all(axis=1).astype(float))
-    after = chances_of(sampler, space.enumerate())[good].sum()
+    after = probabilities_of(sampler, space.enumerate())[good].sum()
     assert before == pytest.approx(1 / 25, abs=0.02)
     assert after > 5 * before
 
@@ -245,23 +245,23 @@ def test_rewards_count_relative_to_their_pool():
     space = Tiny()
     cells = space.enumerate()
     one, two = np.random.default_rng(0).random((2, 24))
-    chances = []
+    probabilities = []
     # Adam remembers the scale of steps, so that a second pool of another scale would show.
     for second in (two, 1000 * two + 7):
-        sampler, _ = begin(ByController, space)
-        before = chances_of(sampler, cells)
+        sampler, _ = begin(ControllerSampler, space)
+        before = probabilities_of(sampler, cells)
         sampler.learn(cells, one)
-        first = chances_of(sampler, cells)
+        first = probabilities_of(sampler, cells)
         sampler.learn(cells, second)
-        chances.append(chances_of(sampler, cells))
-    np.testing.assert_allclose(*chances, rtol=1e-4)
+        probabilities.append(probabilities_of(sampler, cells))
+    np.testing.assert_allclose(*probabilities, rtol=1e-4)
     assert (one - one.mean()) @ np.log(first) > (one - one.mean()) @ np.log(before)
 
 
 def test_equal_rewards_and_a_pool_of_one_teach_nothing():
     space = Tiny()
-    sampler, cells = begin(ByController, space)
-    before = chances_of(sampler, space.enumerate())
+    sampler, cells = begin(ControllerSampler, space)
+    before = probabilities_of(sampler, space.enumerate())
     sampler.learn(cells, np.zeros(len(cells)))
     sampler.learn(cells[0], np.array([0.3]))
-    np.testing.assert_allclose(chances_of(sampler, space.enumerate()), before)
+    np.testing.assert_allclose(probabilities_of(sampler, space.enumerate()), before)

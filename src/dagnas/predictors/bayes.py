@@ -48,7 +48,7 @@ class BayesianLinear:
             weights = self.beta * moment / (self.alpha + self.beta * values)
             known = float((self.beta * values / (self.alpha + self.beta * values)).sum())
             error = total - 2 * weights @ moment + weights**2 @ values
-            # Neither noise nor weights shall vanish where the design explains all or nothing.
+            # Neither noise nor weights vanish where the design explains everything or nothing.
             self.alpha = max(known, 1e-10) / max(float(weights @ weights), 1e-10)
             self.beta = max(size - known, 1e-3) / max(float(error), 1e-10)
             if np.allclose((self.alpha, self.beta), before, rtol=1e-4, atol=0):

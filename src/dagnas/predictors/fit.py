@@ -1,4 +1,4 @@
-"""Training a predictor, and asking it for scores and for gradients at cells."""
+"""Training of predictors, and their scores and gradients at cells."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 class Fit(NamedTuple):
-    """What training leaves beside the weights.
+    """Training state: optimizer and losses.
 
     Attributes
     ----------
     optimizer : torch.optim.Optimizer
-        With its state; given to the next `fit`, it goes on where this one stopped.
+        With its state, to be given to the next `fit` of the same model.
     losses : tensor, shape (epochs,)
         Sum of the batches' losses in each epoch, on the model's device.
     """
@@ -32,7 +32,7 @@ class Fit(NamedTuple):
 
 
 def as_tensors(graphs: Graphs, device: torch.device | str = "cpu") -> Graphs:
-    """Graphs as float32 tensors on ``device``; what is so already is not copied."""
+    """Graphs as float32 tensors on ``device``; no copy of what already is."""
     return Graphs(*(torch.as_tensor(a, dtype=torch.float32, device=device) for a in graphs))
 
 
@@ -100,7 +100,7 @@ def fit(
                 if len(truth) > 1:
                     optimizer.zero_grad()
                     value = loss(model(Graphs(*inputs)), truth)
-                    value.backward()
+                    torch.autograd.backward(value)
                     optimizer.step()
                     losses[epoch] += value.detach()
     _check_finite(losses, "losses in training")

@@ -42,7 +42,7 @@ def weighted_square(weight: str) -> Callable[[torch.Tensor, torch.Tensor], torch
     Returns
     -------
     callable
-        Maps predicted and true errors of a batch, shares in [0, 1], both (B,), to the mean of
+        Maps predicted and true errors of a batch, fractions in [0, 1], both (B,), to the mean of
         weight times squared difference.
     """
 

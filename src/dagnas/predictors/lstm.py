@@ -52,7 +52,7 @@ class LSTM(nn.Module):
         return torch.cat([nodes, edges], dim=1)[:, self.places]
 
     def forward(self, graphs: Graphs) -> torch.Tensor:
-        """Predicted error of relaxed cells, a share in [0, 1], shape (B,); lower is better."""
+        """Predicted errors of relaxed cells, as fractions, shape (B,); lower is better."""
         _, (last, _) = self.lstm(self.embed(graphs))
         scores: torch.Tensor = self.head(last[0])[:, 0]
         return torch.sigmoid(scores)

@@ -18,7 +18,7 @@ class NAO(nn.Module):
     """Auto-encoder of cells as sequences, with a predictor of accuracy on its codes.
 
     A cell is a sequence of L tokens, one for each variable. Every variable has its own range of
-    the vocabulary, so that a token tells the variable as well as its value. The code of a cell is
+    the vocabulary, so that a token says the variable as well as its value. The code of a cell is
     one unit vector of ``hidden`` numbers for every token; their mean, scaled to length one again,
     is its embedding. Residual sums of two terms are scaled by sqrt(1/2).
 
@@ -85,15 +85,15 @@ class NAO(nn.Module):
         accuracy: torch.Tensor = self.accuracy((embedding + self.inner(embedding)) * _HALF)
         return accuracy[:, 0]
 
-    def slope(self, codes: torch.Tensor) -> torch.Tensor:
+    def gradient(self, codes: torch.Tensor) -> torch.Tensor:
         """Gradient of every cell's predicted accuracy with respect to its code, (B, L, H)."""
         codes = codes.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(self.predict(codes).sum(), codes)
-        return slope
+        (gradient,) = torch.autograd.grad(self.predict(codes).sum(), codes)
+        return gradient
 
     def move(self, codes: torch.Tensor, step_size: float) -> torch.Tensor:
         """Codes one step towards higher predicted accuracy, scaled to length one again."""
-        return F.normalize(codes + step_size * self.slope(codes), dim=2)
+        return F.normalize(codes + step_size * self.gradient(codes), dim=2)
 
     def decode(self, values: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
         """Log-probabilities of all tokens at every place, given the true ones before it.
@@ -214,11 +214,11 @@ def fit_nao(
     with drawing_from(generator):
         for step in range(steps):
             if not waiting:
-                waiting = list(torch.randperm(len(values)).split(batch_size))
+                waiting = list(torch.split(torch.randperm(len(values)), batch_size))
             batch = waiting.pop()
             optimizer.zero_grad()
             value = loss(network, values[batch], accuracies[batch], trade_off)
-            value.backward()
+            torch.autograd.backward(value)
             nn.utils.clip_grad_norm_(network.parameters(), max_norm)
             optimizer.step()
             losses[step] = value.detach()

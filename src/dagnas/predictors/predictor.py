@@ -1,4 +1,4 @@
-"""What a predictor is: a named builder of torch modules with typed settings."""
+"""Predictors: named builders of torch modules with typed settings."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Predictor:
-    """A kind of model that scores cells: what `predictor` makes of a builder function.
+    """Kind of model that scores cells, made by `predictor` from a builder function.
 
     Attributes
     ----------
     builder : callable
         ``builder(space, *, setting: type = default, ...)`` returns an ``nn.Module`` whose
         ``forward(graphs)`` maps relaxed cells of ``space`` (``Graphs`` of torch tensors: nodes
-        (B, V, T), edges (B, V, V, R)) to scores (B,), lower for better cells.
+        (B, V, T), edges (B, V, V, R)) to scores (B,), lower for better cells. A module whose first
+        part has no weights may be an `dagnas.predictors.encoded.EncodedPredictor`.
     """
 
     builder: Callable[..., nn.Module]
@@ -52,8 +53,8 @@ class Predictor:
     def build(self, space: CellSpace, generator: torch.Generator, **settings: Any) -> nn.Module:
         """Build a module for ``space`` on the CPU, with weights drawn from ``generator``.
 
-        Builders use torch's ordinary initialisers: torch's global CPU generator is put aside while
-        they run, so that weights do not depend on it, nor does it advance.
+        Builders use torch's ordinary initialisers. Torch's global CPU generator is put aside while
+        they run: weights do not depend on it, and it does not advance.
 
         Parameters
         ----------
@@ -82,7 +83,7 @@ def predictor(builder: Callable[..., nn.Module]) -> Predictor:
 def drawing_from(generator: torch.Generator, device: torch.device | None = None) -> Iterator[None]:
     """Seed torch's global generators from ``generator``, and put them back afterwards.
 
-    Whatever draws from global state in the context (initialisers, dropout) so depends on
+    What draws from global state in the context (initialisers, dropout) then depends on
     ``generator`` alone. ``device`` is a GPU that may draw beside the CPU.
     """
     import torch

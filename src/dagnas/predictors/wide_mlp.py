@@ -40,7 +40,7 @@ class WideMLP(nn.Module):
         self.layers = nn.Sequential(*sum(hidden, ()), nn.Linear(widths[-1], 1))
 
     def forward(self, graphs: Graphs) -> torch.Tensor:
-        """Predicted error of relaxed cells as a share, shape (B,); lower is better."""
+        """Predicted errors of relaxed cells, as fractions, shape (B,); lower is better."""
         flat = torch.cat([graphs.nodes.flatten(1), graphs.edges.flatten(1)], dim=1)
         # No sigmoid: the first steps of Adam at 0.001 take a net this wide so far out that a
         # sigmoid is 0 to the last bit for all cells, and so is its gradient from then on.

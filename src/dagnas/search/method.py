@@ -1,4 +1,4 @@
-"""What a search method is: a generator over one trial, or over several at once."""
+"""Search methods: generators over one trial, or over several at once."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Proposal(NamedTuple):
 
 
 class Evaluated(NamedTuple):
-    """Cells and what their evaluations gave.
+    """Cells with the signals of their evaluations.
 
     Attributes
     ----------
@@ -61,17 +61,17 @@ Replicas = Generator[list[Walk], NDArray[np.float64], None]
 
 @dataclass(frozen=True)
 class Method:
-    """A named search method: what `method` makes of a generator function.
+    """Named search method, made by `method` from a generator function.
 
     Attributes
     ----------
     function : callable
         ``function(space, rng, *, setting=default, ...)``; with a list of generators, one for each
-        trial, if ``batched``. Some keywords are no settings, if it
-        has them: ``device``, the torch device to compute on; ``fidelities``, the epochs, ascending
-        and the policy's last, that an evaluation can train; ``prior``, cells of another search
-        space that were evaluated before (`Evaluated`); ``observe``, a function that is told the
-        method's surrogate.
+        trial, if ``batched``. A trial is one repetition of a search. Some keywords are no settings:
+        ``device``, the torch device to compute on; ``fidelities``, the epochs, ascending and the
+        policy's last, that an evaluation can train; ``prior``, cells of another search space that
+        were evaluated before (`Evaluated`); ``observe``, a function that is given the method's
+        surrogate.
     name, module : str
     space : type
         Kind of space that it searches: `CellSpace`, `DecisionSpace`, or `Space` for any.

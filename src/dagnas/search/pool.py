@@ -1,4 +1,4 @@
-"""Which cells of a trial are new."""
+"""Record of the cells that a trial has proposed, and random cells that are new."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from dagnas.spaces.cell_space import CellSpace
 from dagnas.spaces.cells import Cells, concatenate
 
-#: What counts as the same: the very cell, or any cell isomorphic to it.
+#: Equality of cells: the very cell, or any cell isomorphic to it.
 Sameness = Literal["cell", "class"]
 
 
 class Seen:
-    """The cells that a trial has proposed.
+    """Cells that a trial has proposed.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class Seen:
         self._codes = np.empty(0, dtype=np.int64)
 
     def copy(self) -> Seen:
-        """The same cells, to be added to without effect here."""
+        """Independent copy."""
         other = Seen(self._space, self.sameness)
         other._codes = self._codes
         return other

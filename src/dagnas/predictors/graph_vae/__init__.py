@@ -1,1 +1,1 @@
-"""Graph VAE of NGAE: cells to points of a latent space and back, with predictors on the points."""
+"""Graph variational autoencoder of NGAE, with predictors on its latent space."""

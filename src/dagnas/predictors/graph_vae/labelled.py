@@ -1,10 +1,10 @@
-"""Cells with what the predictors of a graph VAE learn of them (NGAE, section 5)."""
+"""Cells with their labels: what a graph VAE's predictors are trained on (NGAE, section 5)."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -34,7 +34,7 @@ def dvae_split(rows: int, *, seed: int = 0, shares: Sequence[float] = (0.9, 0.1)
     seed : int
         Of the shuffle, by Python's own generator as in that code.
     shares : sequence of two floats
-        To train on and to test on; rows beyond both are left out.
+        Fractions of the rows to train on and to test on; the rest is left out.
     """
     order = list(range(rows))
     random.Random(seed).shuffle(order)
@@ -47,7 +47,7 @@ def dvae_split(rows: int, *, seed: int = 0, shares: Sequence[float] = (0.9, 0.1)
 class Scale(NamedTuple):
     """Multiply-adds that stand for the complexities 0 and 1.
 
-    The paper brings complexities to [0, 1] (NGAE, section 3.2) and does not say how: here the
+    The paper scales complexities to [0, 1] (NGAE, section 3.2) and does not say how: here the
     least of a set becomes 0 and the greatest 1.
     """
 
@@ -55,11 +55,11 @@ class Scale(NamedTuple):
     high: float
 
     @staticmethod
-    def of(madds: NDArray) -> Scale:
+    def of(madds: NDArray[Any]) -> Scale:
         """Scale of a set of multiply-adds, shape (N,)."""
         return Scale(float(madds.min()), float(madds.max()))
 
-    def apply(self, madds: NDArray) -> NDArray[np.float64]:
+    def apply(self, madds: NDArray[Any]) -> NDArray[np.float64]:
         """Complexities; beyond [0, 1] for multiply-adds beyond those of the set."""
         return (np.asarray(madds, dtype=np.float64) - self.low) / ((self.high - self.low) or 1.0)
 

@@ -1,4 +1,4 @@
-"""How good a graph VAE is as an autoencoder: the measures of NGAE, table 1."""
+"""Measures of a graph VAE as an autoencoder (NGAE, table 1)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CHUNK = 2048
 
 
 class Prior(NamedTuple):
-    """What points drawn from the prior decode to, as shares in [0, 1].
+    """Measures of what points drawn from the prior decode to, as fractions in [0, 1].
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ def reconstruction(
     encodings: int = 10,
     decodings: int = 10,
 ) -> float:
-    """Share of decodings that are the encoded cell, vertex by vertex, once both are pruned.
+    """Fraction of decodings that are the encoded cell, vertex by vertex, once both are pruned.
 
     Parameters
     ----------

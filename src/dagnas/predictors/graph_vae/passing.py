@@ -89,7 +89,7 @@ class Placed(nn.Linear):
 
     def parts(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Weights of states (outputs, hidden), terms of positions and of kinds (..., outputs)."""
-        state, place, kind = torch.split(self.weight, self.split, dim=1)
+        state, place, kind = torch.split(self.weight, list(self.split), dim=1)
         return state, place.T + self.bias, kind.T
 
     def forward(self, states: torch.Tensor, first: int = 0) -> torch.Tensor:
@@ -150,11 +150,11 @@ class Passing(nn.Module):
 
     def messages(self, states: torch.Tensor, vertex: int) -> torch.Tensor:
         """Messages of a vertex by type of edge, shape (K, B, H), from its states (B, H)."""
-        sent = self.send(states[None], vertex)
+        sent: torch.Tensor = self.send(states[None], vertex)
         if self.kinds > 1:
             sent = sent + self.send.parts()[2][:, None]
         gate, value = sent.chunk(2, dim=-1)
-        return gate.sigmoid() * value
+        return torch.sigmoid(gate) * value
 
     def forward(
         self,

@@ -1,4 +1,4 @@
-"""How a graph VAE is trained: numbers alone, so that scale files are read without torch."""
+"""Schedule of a graph VAE's training: numbers alone, so that scale files are read without torch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How a graph VAE is trained; the defaults are D-VAE's (released code).
+    """Schedule of a graph VAE's training; the defaults are D-VAE's (released code).
 
     Attributes
     ----------

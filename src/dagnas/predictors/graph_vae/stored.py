@@ -29,7 +29,7 @@ _UNREADABLE = (
 
 @dataclass(frozen=True)
 class Stored:
-    """What the file holds.
+    """Contents of the file.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class Stored:
 
     @staticmethod
     def of(model: GraphVAE, training: Training) -> Stored:
-        """What is stored of a model that was just trained."""
+        """Contents for a model that was just trained."""
         last = {name: weights.cpu() for name, weights in model.state_dict().items()}
         whole = training._replace(states={**training.states, len(training.records): last})
         return Stored(model.space.name, model.sizes, model.bidirectional, whole)

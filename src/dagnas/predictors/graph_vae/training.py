@@ -22,7 +22,7 @@ from dagnas.spaces.cell_space import CellSpace
 
 
 class Examples(NamedTuple):
-    """N cells with what predictors learn of them.
+    """N cells with what predictors are to learn of them.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Examples(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What an epoch of training gave: means over the cells, as they were met.
+    """Losses of an epoch of training: means over the cells, each when it was visited.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class Record(NamedTuple):
 
 
 class Training(NamedTuple):
-    """A training, finished.
+    """Result of a finished training.
 
     Attributes
     ----------
@@ -103,9 +103,9 @@ def fit_graph_vae(
 ) -> Training:
     """Train ``model`` in place on NGAE's objective (equation 6).
 
-    An epoch visits all cells once in a new order. With a checkpoint, an interrupted training goes
-    on where the last one was written and ends with the same bits as one without interruption; a
-    finished one goes on if more epochs are asked for.
+    An epoch visits all cells once in a new order. With a checkpoint, an interrupted training
+    resumes where the last one was written and ends with the same bits as one without interruption;
+    a finished one continues if more epochs are asked for.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ def fit_graph_vae(
 
 @contextmanager
 def _without_subnormals() -> Iterator[None]:
-    """Numbers below 1e-38 count as zero.
+    """Treat numbers below 1e-38 as zero.
 
     Gradients of losses near zero are full of them, and a processor takes many times as long for
     each: a step on ENAS's cells late in a training takes 1.4 times as long with them.
@@ -208,7 +208,7 @@ def _epoch(
         rows = slice(start, start + schedule.batch_size)
         optimizer.zero_grad()
         losses = model.losses(*shuffled.take(rows), noise[rows])
-        losses.objective(schedule.weights).backward()
+        torch.autograd.backward(losses.objective(schedule.weights))
         optimizer.step()
         totals += torch.stack(losses).detach().sum(dim=1)
     return totals.cpu() / count

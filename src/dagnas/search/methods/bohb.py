@@ -13,7 +13,7 @@ from pydantic import Field, PositiveInt
 from dagnas.search.method import Proposal, Trial, method
 from dagnas.spaces.cell_space import CellSpace
 
-#: What no density counts as less than.
+#: Lower bound on a density.
 _FLOOR = 1e-32
 
 
@@ -46,7 +46,7 @@ def bohb(
         Cells drawn from the density of good ones, of which the most promising is evaluated: 64,
         and 4 on NAS-Bench-201.
     random_fraction : float
-        Share of cells drawn uniformly all the same: 0.33, and none on NAS-Bench-201.
+        Fraction of cells drawn uniformly all the same: 0.33, and none on NAS-Bench-201.
     top_percent : int
         Percentage of cells that count as good.
     min_bandwidth : float
@@ -111,13 +111,13 @@ class _Seen:
 
     @property
     def suffice(self) -> bool:
-        """Whether both the good and the bad ones are more than the variables."""
+        """Whether good ones and bad ones each are more than the variables."""
         return len(self.signals) >= 2 * self._fewest
 
     def split(self, top_percent: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Values of the good cells and of the bad ones, best first (Falkner et al., equation 3).
 
-        As both shares are rounded down, the very worst cell may be in neither.
+        As both numbers are rounded down, the very worst cell may be in neither.
         """
         best_first = self.values[np.argsort(-self.signals, kind="stable")]
         good = max(self._fewest, top_percent * len(best_first) // 100)
@@ -206,14 +206,14 @@ class _Density:
         with np.errstate(invalid="ignore"):
             for kernel, value in zip(kernels, values.T, strict=True):
                 product *= kernel[value]
-            return product.sum(axis=1) / len(self.data)
+            return np.asarray(product.sum(axis=1) / len(self.data))
 
     def sample(
         self, m: int, sizes: NDArray[np.int64], rng: np.random.Generator
     ) -> NDArray[np.int64]:
         """Values of ``m`` cells, shape (m, d), each made from one of the data, drawn uniformly.
 
-        A value gives way, with the bandwidth as probability, to one of all drawn uniformly.
+        With the bandwidth as probability, a value is replaced by one of all drawn uniformly.
         """
         values = self.data[rng.integers(len(self.data), size=m)]
         keep = rng.random(values.shape) < self._same
@@ -228,7 +228,7 @@ def _choose(good: NDArray[np.float64], bad: NDArray[np.float64]) -> NDArray[np.i
     """
     with np.errstate(invalid="ignore"):
         ratio = np.fmax(bad, _FLOOR) / np.maximum(good, _FLOOR)
-    unheard = np.flatnonzero(np.isinf(ratio) & np.isfinite(good))
+    unseen = np.flatnonzero(np.isinf(ratio) & np.isfinite(good))
     finite = np.flatnonzero(np.isfinite(ratio))
     best_first = finite[np.argsort(ratio[finite], kind="stable")]
-    return np.concatenate([unheard, best_first])[:1]
+    return np.concatenate([unseen, best_first])[:1]

@@ -16,13 +16,13 @@ from dagnas.predictors.gcn.training import fit_square
 from dagnas.predictors.predictor import drawing_from
 from dagnas.search.method import Evaluated, Trial, method
 from dagnas.search.models.acquisition import expected_improvement
-from dagnas.search.models.samplers import ByChance, ByController, ByEvolution
+from dagnas.search.models.samplers import ControllerSampler, EvolutionSampler, RandomSampler
 from dagnas.search.pool import Sameness, Seen, sample_new
 from dagnas.seeds import torch_generator
 from dagnas.spaces.cell_space import CellSpace
 from dagnas.spaces.cells import Cells, Graphs, concatenate
 
-SAMPLERS = {"random": ByChance, "rl": ByController, "ea": ByEvolution}
+SAMPLERS = {"random": RandomSampler, "rl": ControllerSampler, "ea": EvolutionSampler}
 
 
 @method()
@@ -104,16 +104,16 @@ def bonas(
 
 
 def _scaled(signals: NDArray[np.float64], target: str) -> NDArray[np.float64]:
-    """Accuracies in % as the regression sees them."""
-    shares = signals / 100
+    """Targets of the regression, from accuracies in %."""
+    fractions = signals / 100
     if target == "accuracy":
-        return shares
-    shares = shares.clip(1e-4, 1 - 1e-4)
-    return np.asarray(np.log(shares / (1 - shares)))
+        return fractions
+    fractions = fractions.clip(1e-4, 1 - 1e-4)
+    return np.asarray(np.log(fractions / (1 - fractions)))
 
 
 class _Embedding:
-    """The network, and its last states but one as embeddings of cells."""
+    """The network, and its global vertex's last states as embeddings of cells."""
 
     def __init__(
         self, space: CellSpace, rng: np.random.Generator, device: str, loss: str, normalized: bool
@@ -158,7 +158,7 @@ class _Embedding:
             return np.asarray(self._model.body.embed(self._encode(cells)).cpu().numpy())
 
 
-#: BONAS with candidates by chance (BONAS, table 2).
+#: BONAS with random candidates (BONAS, table 2).
 bonas_random = bonas.variant("bonas_random", __name__, sampler="random")
 
 #: BONAS with candidates of a learned controller (BONAS, table 2).

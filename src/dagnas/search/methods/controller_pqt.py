@@ -24,7 +24,7 @@ def controller_pqt(
     queue: PositiveInt = 10,
     hidden: PositiveInt = 32,
 ) -> Replicas:
-    """Make the best walks so far likelier, whatever the last one gave (Abolafia et al. 2018).
+    """Make the best walks so far likelier, whatever the last reward (Abolafia et al. 2018).
 
     The step size and the weight of the entropy are the paper's for CIFAR-10 (section 4.3), and the
     length of the queue is that of Abolafia et al.
@@ -51,7 +51,7 @@ def controller_pqt(
             if len(best) > queue:
                 del best[min(best, key=best.__getitem__)]
         longest = max(map(len, queues))
-        # A queue that is shorter, since it got a walk twice, is filled up with walks of no weight.
+        # A queue is shorter if it got a walk twice; it is padded with walks of weight 0.
         filled = [
             [*best, *[walk] * (longest - len(best))]
             for best, walk in zip(queues, walks, strict=True)
@@ -60,10 +60,10 @@ def controller_pqt(
             [[1 / len(best)] * len(best) + [0] * (longest - len(best)) for best in queues],
             device=device,
         )
-        log_probability, openness = controller.score(
+        log_probability, entropies = controller.score(
             [[walk, *best] for walk, best in zip(walks, filled, strict=True)]
         )
         likely = (weights * log_probability[:, 1:]).sum(dim=1)
         optimizer.zero_grad()
-        (-likely - entropy * openness[:, 0]).sum().backward()
+        torch.autograd.backward((-likely - entropy * entropies[:, 0]).sum())
         optimizer.step()

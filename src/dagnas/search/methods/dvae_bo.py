@@ -1,6 +1,6 @@
-"""D-VAE with Bayesian optimisation, the rival of NGAE.
+"""D-VAE with Bayesian optimisation, which NGAE compares with.
 
-A graph VAE is trained without accuracies, and a Gaussian process on its latent space says which
+A graph VAE is trained without accuracies, and a Gaussian process on its latent space chooses the
 points to decode and evaluate (Zhang et al., NeurIPS 2019, section 4.3).
 """
 
@@ -22,7 +22,7 @@ from dagnas.predictors.graph_vae.training import Examples, build, fit_graph_vae
 from dagnas.search.method import Trial, method
 from dagnas.search.models.acquisition import expected_improvement
 from dagnas.search.models.latent import Region, decode_valid
-from dagnas.search.models.latent_process import Beliefs, LatentProcess
+from dagnas.search.models.latent_process import LatentProcess, Posterior
 from dagnas.search.pool import Sameness, Seen, sample_new
 from dagnas.seeds import torch_generator
 from dagnas.spaces.cell_space import CellSpace
@@ -50,8 +50,8 @@ def dvae_bo(
 ) -> Trial:
     """Bayesian optimisation in the latent space of a graph VAE that knows no accuracies.
 
-    The VAE is NGAE's, trained once on the cells evaluated first and on others that nobody
-    evaluates: a space needs no accuracies to be embedded. D-VAE trains on 17,118 cells of ENAS.
+    The VAE is NGAE's, trained once on the cells evaluated first and on others that are not
+    evaluated: embedding a space takes no accuracies. D-VAE trains on 17,118 cells of ENAS.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def dvae_bo(
     model = build(space, SIZES["desk"], generator).to(device)
     cells = sample_new(space, initial, rng, seen)
     signals = yield cells
-    # A copy: to be shown to the VAE is not to be proposed.
+    # A copy: cells that the VAE is trained on are not proposed.
     shown = concatenate([cells, sample_new(space, unlabelled, rng, seen.copy())])
     unknown = torch.full((len(shown),), torch.nan)
     fit_graph_vae(
@@ -128,7 +128,7 @@ def bayesian_rounds(
     Parameters
     ----------
     model : GraphVAE
-        Trained; it is left alone.
+        Trained; it is not changed.
     cells : Cells
         At least two, evaluated.
     signals : ndarray, shape (B,)
@@ -154,9 +154,9 @@ def bayesian_rounds(
         points = region.draw(candidates, generator)
         found, rows = decode_valid(model, points)
         places = _as_array(points[rows] if at == "points" else _encode(model, found))
-        # Of points with the same cell, the one that promises most now stands for it.
-        beliefs, best = process.at(places), targets.max()
-        order = np.argsort(-expected_improvement(beliefs.mean, beliefs.sd, best), kind="stable")
+        # Of points with the same cell, the one of the largest improvement now stands for it.
+        found_at, best = process.at(places), targets.max()
+        order = np.argsort(-expected_improvement(found_at.mean, found_at.sd, best), kind="stable")
         order = order[seen.new(found[order])]
         new = found[order[choose(process.at(places[order]), best, batch)]]
         seen.add(new)
@@ -168,7 +168,7 @@ def bayesian_rounds(
         signals = np.concatenate([signals, gained])
 
 
-def choose(beliefs: Beliefs, best: float, count: int) -> NDArray[np.int64]:
+def choose(candidates: Posterior, best: float, count: int) -> NDArray[np.int64]:
     """Choose points one after another, each of the largest expected improvement.
 
     Every chosen point is then taken to have the value that is predicted there, before the next
@@ -176,8 +176,8 @@ def choose(beliefs: Beliefs, best: float, count: int) -> NDArray[np.int64]:
 
     Parameters
     ----------
-    beliefs : Beliefs
-        Of the candidates; they change.
+    candidates : Posterior
+        At the points to choose from; it takes in the values predicted at the chosen ones.
     best : float
         Largest value so far.
     count : int
@@ -189,12 +189,12 @@ def choose(beliefs: Beliefs, best: float, count: int) -> NDArray[np.int64]:
         Their numbers, the first chosen first.
     """
     chosen: list[int] = []
-    for _ in range(min(count, len(beliefs.mean))):
-        gains = expected_improvement(beliefs.mean, beliefs.sd, best)
+    for _ in range(min(count, len(candidates.mean))):
+        gains = expected_improvement(candidates.mean, candidates.sd, best)
         gains[chosen] = -np.inf
         row = int(gains.argmax())
-        best = max(best, beliefs.mean[row])
-        beliefs.add(row, beliefs.mean[row])
+        best = max(best, candidates.mean[row])
+        candidates.add(row, candidates.mean[row])
         chosen.append(row)
     return np.array(chosen, dtype=np.int64)
 

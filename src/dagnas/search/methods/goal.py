@@ -45,7 +45,7 @@ def goal(
     predictor : str
         Name of the surrogate's model.
     restart : bool
-        Whether each round trains a new model instead of going on with the last one.
+        Whether each round trains a new model instead of continuing with the last one.
     sameness : {"cell", "class"}
         Whether a candidate is skipped if this very cell was evaluated, or also if a cell
         isomorphic to it was.
@@ -69,7 +69,7 @@ def goal(
         best = np.argsort(surrogate.score(candidates), kind="stable")[:proposals]
         new, relaxed, parents = candidates[best], _take(relaxed, best), parents[best]
         seen.add(new)
-        # Where gradients lead to nothing new, chance does.
+        # Where gradients lead to too few new cells, random ones are added.
         fill = sample_new(space, proposals - len(new), rng, seen)
         new = concatenate([new, fill])
         if not len(new):
@@ -95,7 +95,7 @@ def _descend(
 
     The gradient is taken at the projected cell and moves the relaxed point. One step is taken
     from every point; while fewer than ``wanted`` new cells are reached, the points that only
-    reached known ones go on.
+    reached known ones take further steps.
 
     Returns
     -------
@@ -110,9 +110,9 @@ def _descend(
     origin = np.arange(len(cells))
     known = Seen(space, seen.sameness)
     for _ in range(max_steps):
-        slope = surrogate.gradient(cells)
+        gradient = surrogate.gradient(cells)
         points = Graphs(
-            points.nodes - step_size * slope.nodes, points.edges - step_size * slope.edges
+            points.nodes - step_size * gradient.nodes, points.edges - step_size * gradient.edges
         )
         cells = space.project(points)
         new = np.intersect1d(seen.new(cells), known.new(cells))

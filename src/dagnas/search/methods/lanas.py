@@ -33,8 +33,8 @@ def lanas(
 
     Each round learns the tree from all evaluated cells: a linear regression of accuracy on the
     one-hot cell splits every region at its mean accuracy (a latent action). Then cells are
-    evaluated one by one: along upper confidence bounds from the root to a leaf, which takes any
-    new cell of its region and tells the accuracy to all regions passed.
+    evaluated one by one: along upper confidence bounds from the root to a leaf, where any new
+    cell of its region is evaluated; its accuracy counts for all regions passed.
 
     Settings are those of the released code for NAS-Bench-101. It lists the whole space instead of
     drawing a pool, fits by gradient steps, and sends evaluated cells left or right by their own
@@ -110,7 +110,7 @@ def _encode(space: CellSpace, cells: Cells) -> NDArray[np.float64]:
     values = space.to_values(space.prune(cells))
     variable = np.repeat(np.arange(len(space.sizes)), space.sizes)
     value = np.concatenate([np.arange(size) for size in space.sizes])
-    return (values[:, variable] == value).astype(np.float64)
+    return np.asarray((values[:, variable] == value).astype(np.float64))
 
 
 def _learn(codes: NDArray[np.float64], accuracies: NDArray[np.float64], height: int) -> _Region:

@@ -52,8 +52,8 @@ def nao(
     seeds : int
         Best cells of the pool, whose embeddings are moved.
     steps : int
-        Training steps of the auto-encoder in each round, each of up to 100 cells; its weights go
-        on from those of the last round.
+        Training steps of the auto-encoder in each round, each of up to 100 cells; it continues
+        from the weights of the last round.
     lr : float
         Learning rate.
     trade_off : float
@@ -73,7 +73,7 @@ def nao(
     cells = sample_new(space, initial, rng, seen)
     signals = yield cells
     while True:
-        # Parts of a cell without effect would hide from the network what it is.
+        # Pruned: parts of a cell without effect would only mislead the network.
         values = torch.from_numpy(space.to_values(space.prune(cells)))
         scaled = (signals - signals.mean()) / (signals.std() or 1.0)
         fit_nao(
@@ -125,7 +125,7 @@ def _ascend(
         codes = network.encode(values)
     found, origins = [space.from_values(values[:0].numpy())], [np.arange(0)]
     missing = wanted
-    for multiples in torch.arange(1, max_steps + 1).split(_TOGETHER):
+    for multiples in torch.split(torch.arange(1, max_steps + 1), _TOGETHER):
         moved = [network.move(codes, multiple * step_size) for multiple in multiples.tolist()]
         decoded = space.from_values(network.generate(torch.cat(moved)).numpy())
         valid = np.flatnonzero(space.is_valid(decoded))

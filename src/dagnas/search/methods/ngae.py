@@ -23,7 +23,7 @@ from dagnas.seeds import torch_generator
 from dagnas.spaces.cell_space import CellSpace
 from dagnas.spaces.cells import Cells, concatenate
 
-#: What performance is predicted as: a share of 1, or a quantile of the normal distribution.
+#: Form in which performance is predicted: a fraction, or a quantile of the normal distribution.
 Target = Literal["share", "standardised"]
 
 
@@ -77,7 +77,7 @@ def ngae(
         Whether the objective is predicted performance less predicted complexity (equation 7), or
         performance alone. The predictor of complexity is then not trained.
     target : {"share", "standardised"}
-        What predicted performance is: the accuracy as a share of 1 (section 3.2), or the normal
+        Form of predicted performance: the accuracy as a fraction (section 3.2), or the normal
         distribution function of the standardised accuracy. Good cells differ by hundredths of the
         first, so that complexity, which spreads over [0, 1], nearly decides alone.
     sameness : {"cell", "class"}
@@ -94,7 +94,7 @@ def ngae(
     model = build(space, SIZES["desk"], generator).to(device)
     cells = sample_new(space, initial, rng, seen)
     signals = yield cells
-    # A copy: to be shown is not to be proposed.
+    # A copy: cells that the VAE is trained on are not proposed.
     others = sample_new(space, unlabelled, rng, seen.copy())
     scale = Scale.of(space.madds(concatenate([cells, others]))) if complexity else None
     schedule, now = Schedule(lr=lr), epochs
@@ -118,7 +118,7 @@ def ngae(
 
 
 def _targets(signals: NDArray[np.float64], target: Target) -> NDArray[np.float64]:
-    """What predicted performance is to be, in [0, 1], of accuracies in %."""
+    """Targets of predicted performance, in [0, 1], from accuracies in %."""
     if target == "share":
         return signals / 100
     return np.asarray(ndtr((signals - signals.mean()) / (signals.std() or 1.0)))

@@ -28,7 +28,7 @@ def reinforce(
     The policy is one softmax for each variable of the space, independent of the others, and not a
     recurrent controller. This and the settings are those of the public script of NAS-Bench-101,
     which GOAL runs on both benchmarks (appendix B). The reward is the accuracy as a fraction.
-    Invalid cells are drawn again: they cost nothing and teach nothing.
+    Invalid cells are drawn again: they cost nothing, and the policy does not learn from them.
 
     Parameters
     ----------
@@ -75,40 +75,45 @@ class Policy:
     ) -> None:
         self.logits = np.where(np.arange(sizes.max()) < sizes[:, None], 0.0, -np.inf)
         self._rate, self._momentum = learning_rate, momentum
-        self._direction = _Adam(self.logits.shape) if optimizer == "adam" else lambda slope: slope
+        self._direction = _Adam(self.logits.shape) if optimizer == "adam" else np.asarray
         self._total = self._weight = 0.0
 
     def draw(self, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
         """Values of ``n`` cells, shape (n, D); the largest logit plus Gumbel noise is a draw."""
-        return (self.logits + rng.gumbel(size=(n, *self.logits.shape))).argmax(axis=2)
+        noisy = self.logits + rng.gumbel(size=(n, *self.logits.shape))
+        return np.asarray(noisy.argmax(axis=2))
 
-    def slope(self, values: NDArray[np.integer]) -> NDArray[np.float64]:
+    def gradient(self, values: NDArray[np.integer]) -> NDArray[np.float64]:
         """Gradient of the log-probability of a cell with respect to the logits."""
         odds = np.exp(self.logits - self.logits.max(axis=1, keepdims=True))
-        slope = -odds / odds.sum(axis=1, keepdims=True)
-        slope[np.arange(len(values)), values] += 1
-        return slope
+        gradient: NDArray[np.float64] = -odds / odds.sum(axis=1, keepdims=True)
+        gradient[np.arange(len(values)), values] += 1
+        return gradient
 
     def learn(self, values: NDArray[np.integer], reward: float) -> None:
         """Ascend by the gradient times the advantage: the reward less its average so far."""
         self._total = self._momentum * self._total + (1 - self._momentum) * reward
         self._weight = self._momentum * self._weight + 1 - self._momentum
-        # The average holds this reward already, so that the first one teaches nothing.
+        # The average holds this reward already, so that the first advantage is zero.
         advantage = reward - self._total / self._weight
-        self.logits += self._rate * self._direction(advantage * self.slope(values))
+        self.logits += self._rate * self._direction(advantage * self.gradient(values))
 
 
 class _Adam:
-    """Adam's direction of a gradient, with its usual parameters (Kingma and Ba 2015)."""
+    """Adam's direction of a gradient, with its usual parameters (Kingma and Ba 2015).
+
+    It takes microseconds a step. ``torch.optim`` would make every trial wait for seconds, until
+    torch is imported and its optimizer set up, and no other part of REINFORCE needs torch.
+    """
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self._first, self._second = np.zeros(shape), np.zeros(shape)
         self._steps = 0
 
-    def __call__(self, slope: NDArray[np.float64]) -> NDArray[np.float64]:
+    def __call__(self, gradient: NDArray[np.float64]) -> NDArray[np.float64]:
         self._steps += 1
-        self._first = 0.9 * self._first + 0.1 * slope
-        self._second = 0.999 * self._second + 0.001 * slope**2
+        self._first = 0.9 * self._first + 0.1 * gradient
+        self._second = 0.999 * self._second + 0.001 * gradient**2
         mean = self._first / (1 - 0.9**self._steps)
         spread = np.sqrt(self._second / (1 - 0.999**self._steps))
         return mean / (spread + 1e-8)

@@ -1,1 +1,1 @@
-"""Models and samplers that search methods share."""
+"""Parts of search methods: Gaussian processes, samplers, trees, controllers, surrogates."""

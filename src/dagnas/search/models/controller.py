@@ -1,8 +1,9 @@
-"""The dynamic controller: a recurrent policy that walks any space of decisions."""
+"""Dynamic controller: a recurrent policy on any space of decisions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,12 +15,12 @@ from dagnas.spaces.decisions import DecisionSpace, Walk
 
 
 class Controller(nn.Module):
-    """Controllers of R replicas that share nothing, side by side (section 3, figure 1).
+    """Controllers of R independent replicas, side by side (section 3, figure 1).
 
     At each step the state's and the previous action's embeddings go through a fully connected
-    layer into an LSTM cell, and from its output the head of this state gives the chances of the
-    state's actions. All weights have a leading axis of replicas, so that one step of all takes as
-    many operations as one step of one.
+    layer into an LSTM cell, and from its output the head of this state gives the probabilities of
+    the state's actions. All weights have a leading axis of replicas, so that one step of all takes
+    as many operations as one step of one.
 
     The paper gives no sizes and no initial weights: the embeddings are normal with deviation 0.1,
     and other weights uniform in +-1 / sqrt(inputs), with biases of 0.
@@ -75,7 +76,7 @@ class Controller(nn.Module):
         self._replica = torch.arange(len(rngs), device=device)[:, None]
 
     def _joint(self, states: torch.Tensor, previous: torch.Tensor) -> torch.Tensor:
-        """What enters the LSTM cell, shape (R, M, H).
+        """Input of the LSTM cell, shape (R, M, H).
 
         Parameters
         ----------
@@ -101,10 +102,10 @@ class Controller(nn.Module):
         cell = forget.sigmoid() * cell + enter.sigmoid() * candidate.tanh()
         return leave.sigmoid() * cell.tanh(), cell
 
-    def _log_chances(
+    def _log_probabilities(
         self, output: torch.Tensor, states: torch.Tensor, is_open: torch.Tensor
     ) -> torch.Tensor:
-        """Logarithms of the chances of all actions, shape (R, M, A).
+        """Log-probabilities of all actions, shape (R, M, A).
 
         Parameters
         ----------
@@ -136,12 +137,12 @@ class Controller(nn.Module):
                     break
                 here = np.where(states < end, states, 0)
                 is_open = space.open_actions(left)[here]
-                # What an ended walk would do is not asked.
+                # Walks that have ended still need an action, which is not used.
                 is_open[states == end] = True
                 at = self._tensor(here[:, None])
                 memory = self._recur(self._joint(at, self._tensor(previous[:, None])), memory)
-                log_chances = self._log_chances(memory[0], at, self._tensor(is_open[:, None]))
-                sums = log_chances[:, 0].double().exp().cumsum(dim=1).cpu().numpy()
+                scores = self._log_probabilities(memory[0], at, self._tensor(is_open[:, None]))
+                sums = scores[:, 0].double().exp().cumsum(dim=1).cpu().numpy()
                 for replica in going.tolist():
                     # The draw is below the whole sum even where rounding keeps that from one.
                     drawn = rngs[replica].random() * sums[replica, -1]
@@ -152,7 +153,7 @@ class Controller(nn.Module):
         return [tuple(walk) for walk in walks]
 
     def score(self, walks: Sequence[Sequence[Walk]]) -> tuple[torch.Tensor, torch.Tensor]:
-        """How likely the policy takes walks, and how open it is along them.
+        """Log-probabilities of walks under the policy, and its entropies along them.
 
         Parameters
         ----------
@@ -177,7 +178,7 @@ class Controller(nn.Module):
         width = self._width
         previous = np.full_like(actions, len(self.space.states) * width)
         previous[:, 1:] = (states * width + actions)[:, :-1]
-        # Where a walk has ended nothing is asked, and so nothing is closed.
+        # After a walk's end all actions are open: they are not counted, but must be finite.
         is_open = ~going[..., None] | np.stack(
             [
                 self.space.open_actions(self.space.cap - step)[states[:, step]]
@@ -186,18 +187,18 @@ class Controller(nn.Module):
             axis=1,
         )
 
-        def flat(array: NDArray) -> torch.Tensor:
+        def flat(array: NDArray[Any]) -> torch.Tensor:
             return self._tensor(array.reshape(replicas, longest * number, *array.shape[3:]))
 
         joint = self._joint(flat(states), flat(previous))
         memory, outputs = self._begin(number), []
-        for step in joint.split(number, dim=1):
+        for step in torch.split(joint, number, dim=1):
             memory = self._recur(step, memory)
             outputs.append(memory[0])
-        log_chances = self._log_chances(torch.cat(outputs, dim=1), flat(states), flat(is_open))
-        chosen = log_chances.gather(2, flat(actions)[:, :, None])[:, :, 0]
+        scores = self._log_probabilities(torch.cat(outputs, dim=1), flat(states), flat(is_open))
+        chosen = scores.gather(2, flat(actions)[:, :, None])[:, :, 0]
         # 0 log 0 = 0, for closed actions.
-        entropy = -(log_chances.exp() * log_chances.clamp(min=-1e4)).sum(dim=2)
+        entropy = -(scores.exp() * scores.clamp(min=-1e4)).sum(dim=2)
         counted = self._tensor(going)
         lengths = counted.sum(dim=1)
         return (
@@ -205,5 +206,5 @@ class Controller(nn.Module):
             (entropy.view(shape) * counted).sum(dim=1) / lengths,
         )
 
-    def _tensor(self, array: NDArray) -> torch.Tensor:
+    def _tensor(self, array: NDArray[Any]) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)

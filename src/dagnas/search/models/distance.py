@@ -1,4 +1,4 @@
-"""Distances between cells: what it costs to turn the layers of one into those of another.
+"""Distances between cells: the cost of turning the layers of one into those of another.
 
 They follow OTMANN (Kandasamy et al. 2018, section 3), an optimal transport between the layers of
 two networks. Moving a layer onto another costs their label mismatch and, times a weight nu, the
@@ -9,9 +9,9 @@ longest and the mean over random walks. The gap is the mean over the six.
 Here the two costs are transported apart, each on a tree, where optimal transport is the L1
 distance of two vectors:
 
-- Labels. Every operation is a leaf, leaves of one family (convolutions, poolings) share a branch,
-  and "no layer" is the root. A layer has mass 1: to leave it out costs 1, to exchange it within
-  its family costs `MISMATCH`, as in OTMANN.
+- Labels. Every operation is a leaf, leaves of one family (convolutions, poolings) are on one
+  branch, and "no layer" is the root. A layer has mass 1: to leave it out costs 1, to exchange it
+  within its family costs `MISMATCH`, as in OTMANN.
 - Places. Every family has a line for each of the six lengths, with "no layer" at 0; on a line,
   layers are matched in the order of their lengths.
 
@@ -101,7 +101,7 @@ def features(space: CellSpace, cells: Cells) -> Features:
 
 
 def _family(operation: str) -> str:
-    """What `MISMATCH` calls an operation's family; its own name if it is in none."""
+    """Family of an operation in `MISMATCH`; the operation's own name if it is in none."""
     return next((family for family in MISMATCH if family in operation), operation)
 
 

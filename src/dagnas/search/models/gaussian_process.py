@@ -32,7 +32,7 @@ class Hyperparameters(NamedTuple):
 
     def to_vector(self) -> Array:
         """Logarithms of all of them, shape (1 + T + T P,)."""
-        return np.log(np.concatenate([[self.noise], self.scales, self.rates.ravel()]))
+        return np.asarray(np.log(np.concatenate([[self.noise], self.scales, self.rates.ravel()])))
 
     @staticmethod
     def from_vector(vector: Array, terms: int) -> Hyperparameters:
@@ -43,11 +43,11 @@ class Hyperparameters(NamedTuple):
     def terms(self, distances: Array) -> Array:
         """Terms of the kernel, shape (T, A, B), from distances of shape (T, P, A, B)."""
         weighted = np.einsum("tp,tpab->tab", self.rates, distances)
-        return self.scales[:, None, None] * np.exp(-weighted)
+        return np.asarray(self.scales[:, None, None] * np.exp(-weighted))
 
     def kernel(self, distances: Array) -> Array:
         """Covariances, shape (A, B), from distances of shape (T, P, A, B)."""
-        return self.terms(distances).sum(axis=0)
+        return np.asarray(self.terms(distances).sum(axis=0))
 
     @property
     def variance(self) -> float:
@@ -58,9 +58,9 @@ class Hyperparameters(NamedTuple):
 def log_marginal_likelihood(
     hyperparameters: Hyperparameters, distances: Array, targets: Array
 ) -> tuple[float, Array]:
-    """Logarithm of the density of targets under the prior, and its slope.
+    """Logarithm of the density of targets under the prior, and its gradient.
 
-    With K the covariance of the targets and a = K^-1 y, the slope in a parameter of K is
+    With K the covariance of the targets and a = K^-1 y, the derivative in a parameter of K is
     ``sum((a a' - K^-1) * dK) / 2`` (Rasmussen and Williams 2006, equations 2.30 and 5.9).
 
     Parameters
@@ -75,7 +75,7 @@ def log_marginal_likelihood(
     -------
     float
     ndarray, shape (1 + T + T P,)
-        Slope in the logarithms of the hyperparameters, as `Hyperparameters.to_vector` puts them.
+        Gradient with respect to `Hyperparameters.to_vector`, the logarithms.
     """
     n = len(targets)
     terms = hyperparameters.terms(distances)
@@ -83,12 +83,12 @@ def log_marginal_likelihood(
     solved = cho_solve((factor, True), targets)
     # Of the inverse, the routine leaves the upper triangle empty.
     half, _ = dpotri(factor, lower=True)
-    slope = (np.outer(solved, solved) - half - np.tril(half, -1).T) / 2
-    by_term = slope * terms
+    gradient = (np.outer(solved, solved) - half - np.tril(half, -1).T) / 2
+    by_term = gradient * terms
     value = -targets @ solved / 2 - np.log(factor.diagonal()).sum() - n * np.log(2 * np.pi) / 2
     rates = -hyperparameters.rates * np.einsum("tab,tpab->tp", by_term, distances)
     return float(value), np.concatenate(
-        [[hyperparameters.noise * slope.trace()], by_term.sum(axis=(1, 2)), rates.ravel()]
+        [[hyperparameters.noise * gradient.trace()], by_term.sum(axis=(1, 2)), rates.ravel()]
     )
 
 
@@ -113,10 +113,10 @@ def fit(
     terms = len(distances)
 
     def loss(vector: Array) -> tuple[float, Array]:
-        value, slope = log_marginal_likelihood(
+        value, gradient = log_marginal_likelihood(
             Hyperparameters.from_vector(vector, terms), distances, targets
         )
-        return -value, -slope
+        return -value, -gradient
 
     limits = list(zip(*(bound.to_vector() for bound in bounds), strict=True))
     ends = [
@@ -173,6 +173,7 @@ class GaussianProcess:
         -------
         mean, sd : ndarray, shape (B,)
         """
-        shares = solve_triangular(self._factor, self.hyperparameters.kernel(distances), lower=True)
-        variance = self.hyperparameters.variance - (shares**2).sum(axis=0)
-        return shares.T @ self._whitened, np.sqrt(np.maximum(variance, 1e-12))
+        kernel = self.hyperparameters.kernel(distances)
+        explained = solve_triangular(self._factor, kernel, lower=True)
+        variance = self.hyperparameters.variance - (explained**2).sum(axis=0)
+        return explained.T @ self._whitened, np.sqrt(np.maximum(variance, 1e-12))

@@ -1,4 +1,4 @@
-"""Moves in the latent space of a graph VAE: points of the prior, gradient ascent, decoding."""
+"""Search in the latent space of a graph VAE: points of the prior, gradient ascent, decoding."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dagnas.spaces.cells import Cells
 
 
 class Region(NamedTuple):
-    """Where the cells that a graph VAE was trained on lie: mean and deviation of their codes.
+    """Region of the cells that a graph VAE was trained on: mean and deviation of their codes.
 
     With a small weight on its divergence, the codes do not fill the standard normal prior, so
     points are drawn from the prior scaled to this region, as in D-VAE's released code.
@@ -54,7 +54,7 @@ class Climb(NamedTuple):
 
 def objective(model: GraphVAE, points: torch.Tensor, complexity: bool) -> torch.Tensor:
     """Predicted performance, less predicted complexity if asked for (NGAE, equation 7); (B,)."""
-    value = model.performance(points)[:, 0]
+    value: torch.Tensor = model.performance(points)[:, 0]
     return value - model.complexity(points)[:, 0] if complexity else value
 
 
@@ -76,9 +76,9 @@ def ascend(
     for _ in range(steps):
         points.requires_grad_()
         height = objective(model, points, complexity)
-        (slope,) = torch.autograd.grad(height.sum(), points)
+        (gradient,) = torch.autograd.grad(height.sum(), points)
         heights.append(height.detach())
-        points = (points + rate * slope).detach()
+        points = (points + rate * gradient).detach()
     with torch.no_grad():
         heights.append(objective(model, points, complexity))
     return Climb(points, torch.stack(heights))

@@ -17,7 +17,7 @@ from dagnas.search.models.gaussian_process import Hyperparameters, fit
 
 Array = NDArray[np.float64]
 
-#: Added to the variance of inducing points, as a share of it: equal points would be singular.
+#: Added to the variance of inducing points, relative to it: equal points would be singular.
 _JITTER = 1e-8
 
 
@@ -30,10 +30,10 @@ BOUNDS = _hyperparameters(0.001, 0.01, 0.01), _hyperparameters(1.0, 100.0, 100.0
 START = _hyperparameters(0.1, 1.0, 1.0)
 
 
-class Beliefs:
-    """What a process says of some points, and how more values at these points change it.
+class Posterior:
+    """Posterior of the function at some points, which takes in further values there.
 
-    A value is taken in as one at a point that is neither inducing nor a datum, with its exact
+    A further value counts as one at a point that is neither inducing nor a datum, with its exact
     distribution under the posterior. Each costs O(M C).
 
     Parameters
@@ -44,7 +44,7 @@ class Beliefs:
         Of the function at the points.
     explained, uncertain : ndarray, shape (M, C)
         The covariance of points a and b is ``k(a, b) - explained_a' explained_b + uncertain_a'
-        uncertain_b``: what the inducing points leave open, and what is open of them.
+        uncertain_b``: the variance that the inducing points leave, and that of their own values.
 
     Attributes
     ----------
@@ -66,33 +66,33 @@ class Beliefs:
         )
         self._points, self._hyperparameters = points, hyperparameters
         self._explained, self._uncertain = explained, uncertain
-        self._taken: list[Array] = []
+        self._gains: list[Array] = []
 
     @property
     def sd(self) -> Array:
         """Standard deviation of the function, shape (C,)."""
-        return np.sqrt(np.maximum(self.variance, 1e-12))
+        return np.asarray(np.sqrt(np.maximum(self.variance, 1e-12)))
 
     def covariance(self, row: int) -> Array:
         """Of the function at all points with that at one of them, shape (C,)."""
         prior = _kernel(self._hyperparameters, self._points[row : row + 1], self._points)[0]
-        covariance = (
+        covariance: Array = (
             prior
             - self._explained[:, row] @ self._explained
             + self._uncertain[:, row] @ self._uncertain
         )
-        for taken in self._taken:
-            covariance -= taken[row] * taken
+        for gain in self._gains:
+            covariance -= gain[row] * gain
         return covariance
 
     def add(self, row: int, target: float) -> None:
         """Take in a noisy value at the point number ``row``: a change of rank one."""
         covariance = self.covariance(row)
         spread = np.sqrt(max(covariance[row], 0.0) + self._hyperparameters.noise)
-        share = covariance / spread
-        self.mean = self.mean + share * ((target - self.mean[row]) / spread)
-        self.variance = self.variance - share**2
-        self._taken.append(share)
+        gain = covariance / spread
+        self.mean = self.mean + gain * ((target - self.mean[row]) / spread)
+        self.variance = self.variance - gain**2
+        self._gains.append(gain)
 
 
 class LatentProcess:
@@ -149,12 +149,12 @@ class LatentProcess:
         found = fit(squares[None, None] / unit, targets[rows], [START], BOUNDS)
         return cls(found._replace(rates=found.rates / unit), codes[rows], codes, targets)
 
-    def at(self, points: Array) -> Beliefs:
-        """Beliefs about the function at points, shape (C, J)."""
+    def at(self, points: Array) -> Posterior:
+        """Posterior at points, shape (C, J)."""
         explained = self._explain(points)
         uncertain = solve_triangular(self._inner, explained, lower=True)
         mean = uncertain.T @ self._weights
-        return Beliefs(points, self.hyperparameters, mean, explained, uncertain)
+        return Posterior(points, self.hyperparameters, mean, explained, uncertain)
 
     def _explain(self, points: Array) -> Array:
         """Covariances with the inducing points, whitened by theirs; shape (M, C)."""

@@ -1,4 +1,4 @@
-"""Samplers of candidates: by chance, by evolution, by a learned controller."""
+"""Samplers of BONAS's candidates: random, evolutionary, or by a learned controller."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from dagnas.spaces.cell_space import CellSpace
 from dagnas.spaces.cells import Cells, concatenate
 
 
-class ByChance:
-    """Pools of candidates, drawn independently from the space.
+class RandomSampler:
+    """Sampler of pools of candidates, drawn independently from the space.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class ByChance:
         return self.space.sample(n, self.rng)
 
     def pool(self, n: int) -> Cells:
-        """Draw ``n`` cells and keep the valid and new ones, each once; if none is, by chance."""
+        """Draw ``n`` cells and keep the valid, new ones, each once; if none is, draw new ones."""
         cells = self.draw(n)
         cells = cells[self.space.is_valid(cells)]
         cells = cells[self.seen.new(cells)]
@@ -48,13 +48,13 @@ class ByChance:
         """Learn from evaluations."""
 
 
-class ByEvolution(ByChance):
-    """Mutations of tournament winners among the last cells evaluated (BONAS, section 3.3).
+class EvolutionSampler(RandomSampler):
+    """Sampler of mutations of tournament winners among the last cells (BONAS, section 3.3).
 
     Where edges only connect, an edge is chosen and its source becomes one of the vertices before
     its head (in the paper's words before its source, from where no edge would ever come back) that
     have no edge to it, since edges that merge would never part again; or a vertex is chosen and
-    takes any operation, with equal chances. Where operations are on edges (NAS-Bench-201),
+    takes any operation, with equal probability. Where operations are on edges (NAS-Bench-201),
     connections are fixed and an edge takes any operation.
 
     Parameters
@@ -95,12 +95,12 @@ class ByEvolution(ByChance):
             values[rows, variable] = rng.integers(space.sizes[variable])
             return space.from_values(values)
         nodes, edges = cells.nodes.copy(), cells.edges.copy()
-        # The first of an order by chance, among the edges that there are.
+        # The first in a random order of the edges that there are.
         rank = rng.random(edges.shape) * (edges > 0)
         first = rank.reshape(len(cells), -1).argmax(axis=1)
         tail, head = first // edges.shape[2], first % edges.shape[2]
         free = (np.arange(edges.shape[1]) < head[:, None]) & (edges[rows, :, head] == 0)
-        free[rows, tail] = ~free.any(axis=1)  # it stays where there is no other place
+        free[rows, tail] = ~free.any(axis=1)  # the source stays where there is no other
         source = (rng.random(free.shape) * free).argmax(axis=1)
         moved = rng.random(len(cells)) < 0.5
         edges[rows[moved], tail[moved], head[moved]] = 0
@@ -112,8 +112,8 @@ class ByEvolution(ByChance):
         return Cells(nodes, edges)
 
 
-class ByController(ByChance):
-    """A recurrent controller that chooses value after value, trained by REINFORCE.
+class ControllerSampler(RandomSampler):
+    """Sampler by a recurrent controller that chooses value after value, trained by REINFORCE.
 
     The reward is the acquisition of the cells that it drew, standardised over the pool, which
     serves as baseline (BONAS, section 3.3; the controller is that of Zoph et al. 2018, an LSTM).
@@ -144,14 +144,13 @@ class ByController(ByChance):
             for place in range(len(self._sizes)):
                 output, state = self._cell(self._token(token), state)
                 logits = self._head(output[:, 0]).masked_fill(self._closed[place], -torch.inf)
-                chances = logits.softmax(dim=1)
-                drawn = torch.multinomial(chances, 1, generator=self._generator)
+                drawn = torch.multinomial(logits.softmax(dim=1), 1, generator=self._generator)
                 values[:, place] = drawn[:, 0]
                 token = drawn + self._offset[place]
         return self.space.from_values(values.numpy())
 
     def log_probability(self, cells: Cells) -> torch.Tensor:
-        """Logarithm of the chance that the policy draws each cell, shape (B,)."""
+        """Logarithm of the probability that the policy draws each cell, shape (B,)."""
         values = torch.from_numpy(self.space.to_values(cells))
         start = torch.zeros(len(values), 1, dtype=torch.int64)
         tokens = torch.cat([start, (values + self._offset)[:, :-1]], dim=1)
@@ -159,11 +158,11 @@ class ByController(ByChance):
             self._closed, -torch.inf
         )
         chosen = logits.log_softmax(dim=2).gather(2, values[:, :, None])
-        return chosen.sum(dim=(1, 2))
+        return torch.sum(chosen, dim=(1, 2))
 
     def learn(self, candidates: Cells, scores: NDArray[np.float64]) -> None:
         """Make candidates of more than average acquisition likelier."""
         advantage = torch.from_numpy((scores - scores.mean()) / (scores.std() + 1e-12)).float()
         self._optimizer.zero_grad()
-        (-(advantage * self.log_probability(candidates)).mean()).backward()
+        torch.autograd.backward(-(advantage * self.log_probability(candidates)).mean())
         self._optimizer.step()

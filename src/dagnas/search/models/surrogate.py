@@ -1,4 +1,4 @@
-"""A predictor in the service of a search: weights and optimizer kept on one device."""
+"""Surrogate of a search: a predictor with its weights and optimizer on one device."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class Surrogate:
     device : str
         Torch device of weights and training.
     restart : bool
-        Whether every call of `fit` starts from new weights, instead of going on.
+        Whether every call of `fit` starts from new weights, instead of continuing.
 
     Attributes
     ----------
     size : int
         Cells that it was last trained on.
     visits : int
-        Cells that it was shown since its weights were new, counted as often as shown.
+        Cells that it was trained on since its weights were new, counted once an epoch.
     """
 
     def __init__(

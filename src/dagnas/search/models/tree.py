@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """How often a node was visited, and what its visits gave.
+    """Statistics of a node: number of visits, and their mean accuracy.
 
     Attributes
     ----------
