@@ -21,7 +21,7 @@ from pathlib import Path
 from dagnas.closure import digest, remember
 from dagnas.papers.inputs import inputs_text, note
 from dagnas.papers.result import results
-from dagnas.papers.roots import picture_roots, table_roots
+from dagnas.papers.roots import LEDGER, picture_roots, table_roots
 from dagnas.pipeline.kinds import all_kinds
 from dagnas.pipeline.scales import load
 
@@ -34,7 +34,7 @@ for kind in all_kinds():
 for name, result in results(scale).items():
     said[f"table {name}"] = [inputs_text(scale, result), digest(table_roots(result, []))]
     said[f"picture {name}"] = [note(scale, result), digest(picture_roots(result, []))]
-said["ledger"] = digest(["dagnas.papers.claims", "dagnas.cli.claims:run"])
+said["ledger"] = digest(LEDGER)
 said["tables"] = digest(["dagnas.tables.importers", "dagnas.tables.table"])
 print(json.dumps(said))
 """
@@ -54,7 +54,7 @@ def jobs(folder):
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": "src", "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**os.environ, "PYTHONPATH": "src", "PYTHONPYCACHEPREFIX": str(folder / "cache")},
         check=True,
         text=True,
         stdout=subprocess.PIPE,

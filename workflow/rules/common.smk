@@ -11,6 +11,7 @@ from dagnas.closure import digest, remember
 from dagnas.errors import DagnasError
 from dagnas.papers.inputs import inputs_text, note
 from dagnas.papers.result import results
+from dagnas.papers.roots import LEDGER as LEDGER_CODE
 from dagnas.papers.roots import picture_roots, table_roots
 from dagnas.pipeline import provenance
 from dagnas.pipeline.kinds import all_kinds

@@ -62,7 +62,7 @@ rule claims:
         "../envs/dagnas.yml"
     params:
         config=scale_file,
-        code=lambda wildcards: digest(["dagnas.papers.claims", "dagnas.cli.claims:run"]),
+        code=lambda wildcards: digest(LEDGER_CODE),
     shell:
         "dagnas claims --config {params.config} --out results/{wildcards.scale} > {log} 2>&1"
 
@@ -77,7 +77,7 @@ rule metrics:
     conda:
         "../envs/dagnas.yml"
     params:
-        code=lambda wildcards: digest(["dagnas.cli.metrics:run"]),
+        code=lambda wildcards: digest(["dagnas.papers.claims.page:count_statuses"]),
     shell:
         "dagnas metrics {input} --out {output} > {log} 2>&1"
 

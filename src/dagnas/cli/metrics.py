@@ -33,23 +33,10 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> argparse.Argume
 
 def run(options: argparse.Namespace) -> None:
     """Print or write the counts."""
-    import csv
-    import json
-    from collections import Counter
-
-    from dagnas.errors import DagnasError
     from dagnas.files import write_text
+    from dagnas.papers.claims.page import count_statuses
 
-    try:
-        with options.ledger.open(encoding="utf-8", newline="") as file:
-            counts: dict[str, Counter[str]] = {}
-            for claim in csv.DictReader(file):
-                counts.setdefault(claim["paper"], Counter())[claim["status"]] += 1
-    except OSError as error:
-        raise DagnasError(f"{options.ledger}: {error.strerror}") from error
-    except (KeyError, ValueError) as error:
-        raise DagnasError(f"{options.ledger} is no ledger of claims") from error
-    text = json.dumps(counts, indent=2, sort_keys=True) + "\n"
+    text = count_statuses(options.ledger)
     if options.out:
         write_text(text, options.out)
     else:

@@ -8,6 +8,9 @@ from dagnas.benchmarks import BENCHMARKS
 from dagnas.papers.result import Result
 from dagnas.pipeline.kinds import all_kinds
 
+#: Code that checks claims and writes the ledger.
+LEDGER = [f"dagnas.papers.claims.{name}" for name in ("reader", "check", "page")]
+
 
 def table_roots(result: Result, plugins: Sequence[str]) -> list[str]:
     """Code that tabulates a result: its own, the readers of its artifacts, its benchmarks."""

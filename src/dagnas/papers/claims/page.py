@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
+from pathlib import Path
 
+from dagnas.errors import DagnasError
 from dagnas.papers.claims.model import FAILED, NOT_RUN, REPRODUCED, Entry
 
 
@@ -72,3 +75,28 @@ def _row(entry: Entry) -> str:
         reason += f" [Deviation]({link})."
     cells = (f"{entry.statement} (`{entry.id}`)", status + mark, _found(entry), reason.strip())
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+
+def count_statuses(ledger: Path) -> str:
+    """Claims of each paper by status, as JSON that ``dvc metrics`` reads.
+
+    Parameters
+    ----------
+    ledger : Path
+        A ledger as CSV.
+
+    Raises
+    ------
+    DagnasError
+        The file is missing, or is no ledger.
+    """
+    counts: dict[str, Counter[str]] = {}
+    try:
+        with ledger.open(encoding="utf-8", newline="") as file:
+            for claim in csv.DictReader(file):
+                counts.setdefault(claim["paper"], Counter())[claim["status"]] += 1
+    except OSError as error:
+        raise DagnasError(f"{ledger}: {error.strerror}") from error
+    except (KeyError, ValueError) as error:
+        raise DagnasError(f"{ledger} is no ledger of claims") from error
+    return json.dumps(counts, indent=2, sort_keys=True) + "\n"
