@@ -15,6 +15,7 @@ from dagnas.search.methods import ngae as module
 from dagnas.search.models.latent import ascend, objective
 from dagnas.search.runner import Search, run_trial
 from dagnas.spaces import SPACES
+from tests.search.test_dvae_bo import run
 from tests.search.test_nao import Tiny, worth
 
 SMALL = {"initial": 20, "unlabelled": 30, "proposals": 6, "epochs": 2, "points": 60}
@@ -32,14 +33,6 @@ def begin(name="ngae", space=SPACE, seed=0, **given):
     chosen = METHODS.get(name)
     settings = chosen.settings(space.name, SMALL | given)
     return chosen.start(space, np.random.default_rng(seed), settings, device="cpu")
-
-
-def run(trial, space, rounds):
-    """Cells of the first and of some more rounds."""
-    batches = [next(trial)]
-    for _ in range(rounds):
-        batches.append(trial.send(worth(space, batches[-1])))
-    return batches
 
 
 def spy(monkeypatch, name, original):
