@@ -34,7 +34,8 @@ for kind in all_kinds():
             input:
                 job_inputs(kind),
             output:
-                [pattern(kind), *(pattern(kind, suffix) for suffix in kind.beside)],
+                artifact=pattern(kind),
+                beside=[pattern(kind, suffix) for suffix in kind.beside],
             log:
                 f"logs/{SCALE.scale}/{kind.name}/{{name}}.log",
             wildcard_constraints:
@@ -48,4 +49,4 @@ for kind in all_kinds():
                 command=job_command(kind),
                 code=job_code(kind),
             shell:
-                "{params.command} --data {params.data} --out {output[0]} > {log} 2>&1"
+                "{params.command} --data {params.data} --out {output.artifact} > {log} 2>&1"

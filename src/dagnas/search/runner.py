@@ -272,9 +272,7 @@ class _Evaluator:
                 f"{benchmark.name} has {', '.join(map(str, self.fidelities))}"
             )
         full = epochs == rules.epochs
-        result = benchmark.evaluate(
-            proposal.cells, rules if full else rules.at(epochs), self._rng
-        )
+        result = benchmark.evaluate(proposal.cells, rules if full else rules.at(epochs), self._rng)
         if not (result.seconds > 0).all():
             raise DagnasError(
                 f"{benchmark.name}: {rules.seconds!r} is not positive for one of the "
