@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import nn
 
 from dagnas.spaces.cells import Graphs
 
 
-class EncodedPredictor(nn.Module):
+class EncodedPredictor(nn.Module, ABC):
     """Predictor of two parts: `encode`, which has no weights, and ``body``, which is trained.
 
     Callers that show it the same cells many times encode these once, and train ``body`` on that.
@@ -21,9 +23,9 @@ class EncodedPredictor(nn.Module):
 
     body: nn.Module
 
+    @abstractmethod
     def encode(self, graphs: Graphs) -> Graphs:
         """Encodings of relaxed cells: nodes (B, V, T), edges (B, V, V, R), as tensors."""
-        raise NotImplementedError
 
     def forward(self, graphs: Graphs) -> torch.Tensor:
         """Score relaxed cells, shape (B,); lower is better."""
