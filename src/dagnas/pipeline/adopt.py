@@ -89,7 +89,7 @@ def groups(stale: Iterable[Stale]) -> dict[str, list[Stale]]:
     """Artifacts whose jobs differ in their trials alone, of which one stands for the others."""
     found: dict[str, list[Stale]] = {}
     for item in stale:
-        said = item.job.model_dump(exclude={"trials"})
+        said = item.job.model_dump(mode="json", exclude={"trials"})
         found.setdefault(json.dumps([item.job.COMMAND, said], sort_keys=True), []).append(item)
     return found
 

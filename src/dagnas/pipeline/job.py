@@ -84,7 +84,7 @@ class Job(Described):
         Values that are defaults are given as well, so that a new default is a new command.
         """
         words: list[str] = []
-        for name, value in self.model_dump().items():
+        for name, value in self.model_dump(mode="json").items():
             option, default = self.option(name), type(self).model_fields[name].default
             match value:
                 case None | False:
