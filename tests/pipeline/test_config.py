@@ -174,7 +174,8 @@ def test_a_description_goes_through_the_command_line_and_back(tmp_path):
     text = GOOD.replace("budget_seconds: 1e3", "budget_evaluations: 7, until_best: true")
     text = text.replace("benchmark: nasbench201, methods", "benchmark: digits201, methods")
     text = text.replace("{study: s, method: half}", "{study: s, method: half, trials: 2}")
-    scale = scales.load(written(tmp_path, text.replace("trials_per_job: 2", "plugins: []")))
+    text += "tables: {again201: {images: digits, settings: {epochs: 3}, cells_per_job: 3000}}\n"
+    scale = scales.load(written(tmp_path, text))
     for kind in KINDS.names():
         for job in scale.jobs(kind).values():
             parser = argparse.ArgumentParser()
