@@ -64,7 +64,7 @@ class Job(Described):
 
     def roots(self) -> list[str]:
         """Roots of the code that the job runs; see `dagnas.closure`."""
-        opened = [BENCHMARKS.module(name) for name in self.benchmarks()]
+        opened = [_opener(name) for name in self.benchmarks()]
         # Of a plug-in that defines the job, what `run` uses is enough; help changes no result.
         own = type(self).__module__
         others = [name for name in self.plugin if name != own]
@@ -146,6 +146,12 @@ class Job(Described):
             given[name] = value
         plugins.load(given.get("plugin", ()))
         return parsed(cls, given, cls.option)
+
+
+def _opener(benchmark: str) -> str:
+    """Module that opens a benchmark; a table that was built need not be registered."""
+    known = benchmark in BENCHMARKS.names()
+    return BENCHMARKS.module(benchmark) if known else "dagnas.benchmarks.built"
 
 
 def _kinds(annotation: Any) -> set[Any]:
