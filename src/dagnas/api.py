@@ -98,6 +98,7 @@ def run(
     budget_seconds: float | None = None,
     policy: str | None = None,
     until_best: bool = False,
+    draw: str | None = None,
     prior: str | TabularBenchmark | None = None,
     device: str = "auto",
     study: str = "",
@@ -123,6 +124,8 @@ def run(
         Evaluation policy; by default ``goal``, or the benchmark's only one.
     until_best : bool
         Whether a trial ends with the best cell of the table.
+    draw : {"variables", "classes", "script"}, optional
+        How random cells are drawn, if not as the policy says.
     prior : str or TabularBenchmark, optional
         Benchmark whose evaluations the method is told beforehand.
     device : {"auto", "cpu", "cuda"}
@@ -170,6 +173,7 @@ def run(
         budget_seconds=budget_seconds,
         budget_evaluations=budget_evaluations,
         until_best=until_best,
+        draw=draw,
         prior=told,
         device=choose_device(device) if chosen.takes("device") else "cpu",
         study=study,

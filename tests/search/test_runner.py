@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from dagnas.benchmarks import BENCHMARKS
+from dagnas.benchmarks import BENCHMARKS, nasbench101
 from dagnas.cli import main
 from dagnas.errors import DagnasError
 from dagnas.search import METHODS
@@ -313,6 +314,42 @@ def test_a_trace_names_its_prior_and_where_it_ends(bench, digits):
     assert (about["dagnas.prior"], about["dagnas.until_best"]) == ("digits201", "true")
     about = search(bench).metadata()
     assert (about["dagnas.prior"], about["dagnas.until_best"]) == ("", "false")
+
+
+# Draws of random cells
+
+
+def test_random_cells_are_drawn_as_the_terms_say_else_as_the_policy(bench):
+    classes = set(bench.space.representatives().tolist())
+
+    def codes(draw, policy="bonas"):
+        chosen = search(bench, policy=policy, draw=draw, budget_evaluations=300)
+        told = json.loads(chosen.metadata()["dagnas.draw"])
+        return told, run_trial(chosen, 0)["code"].to_pylist()
+
+    told, usual = codes(None)
+    assert told is None
+    assert not set(usual) <= classes
+    # The usual way has a name too, and a trial that names it is the same trial.
+    assert codes("variables") == ("variables", usual)
+    told, drawn = codes("classes")
+    assert (told, set(drawn) <= classes) == ("classes", True)
+    other = replace(bench, policies={"drawn": replace(bench.policies["bonas"], draw="classes")})
+    chosen = search(other, policy="drawn", budget_evaluations=300)
+    assert run_trial(chosen, 0)["code"].to_pylist() == drawn
+    assert json.loads(chosen.metadata()["dagnas.draw"]) == "classes"
+
+
+def test_a_draw_that_the_space_has_not_is_refused(bench):
+    with pytest.raises(DagnasError, match="unknown draw of nasbench201 'script'; valid: classes, "):
+        search(bench, draw="script")
+    with pytest.raises(DagnasError, match="draw: Input should be 'variables', 'classes' or"):
+        search(bench, draw="rows")
+
+
+def test_protocols_of_nasbench101_draw_each_in_its_own_way():
+    draws = {name: policy.draw for name, policy in nasbench101._POLICIES.items()}
+    assert draws == {"goal": "variables", "bonas": "classes"}
 
 
 # Files

@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import chisquare
 
 from dagnas.errors import DagnasError
 from dagnas.spaces import SPACES
 from dagnas.spaces.cell_space import CellSpace
 from dagnas.spaces.cells import Cells, Graphs, concatenate
+from dagnas.spaces.decisions import DecisionSpace
 from dagnas.spaces.nasbench101 import OPERATIONS, NASBench101Space
+from dagnas.spaces.paths import vertices_on_paths
 
 NAMES = ["nasbench101", "nasbench201", "enas"]
 seeds = st.integers(0, 2**32 - 1)
@@ -57,6 +60,70 @@ def test_samples_are_those_of_a_loop_that_draws_64_at_a_time(space):
         assert cells.same(space.sample(500, np.random.default_rng(7))[:n]).all()
         # Both streams continue from the same place.
         assert one.integers(2**62) == two.integers(2**62)
+
+
+# Draws
+
+
+@pytest.mark.parametrize("name", ["nasbench101", "nasbench201"])
+def test_by_classes_every_class_is_as_likely_as_any_other(name):
+    usual = SPACES.get(name)
+    space = usual.drawing("classes")
+    assert (usual.draw, space.draw, space.name) == ("variables", "classes", name)
+    cells = space.sample(20_000, np.random.default_rng(0))
+    codes = space.pack(cells)
+    # Each is its class's representative, and ranks of these are uniform.
+    assert (space.canonical(cells) == codes).all()
+    everything = space.representatives()
+    counts = np.histogram(np.searchsorted(everything, codes), 50, (0, len(everything)))[0]
+    assert chisquare(counts).pvalue > 1e-3
+    first = space.sample(7, np.random.default_rng(0))
+    assert first.same(cells[:7]).all()
+
+
+def test_sizes_of_random_101_cells_depend_on_the_draw():
+    usual = SPACES.get("nasbench101")
+
+    def seven(space):
+        cells = space.prune(space.sample(20_000, np.random.default_rng(0)))
+        return 100 * vertices_on_paths(cells.edges > 0).all(axis=1).mean()
+
+    # By enumeration 0.31 % and, of the 423,624 classes, 359,082.
+    assert seven(usual) == pytest.approx(0.31, abs=0.15)
+    assert seven(usual.drawing("classes")) == pytest.approx(84.8, abs=1)
+
+
+def test_101_cells_of_one_size_are_drawn_from_their_own_classes():
+    space = NASBench101Space(6).drawing("classes")
+    assert space.is_valid(space.sample(500, np.random.default_rng(0))).all()
+    assert len(space.representatives()) == 62_010
+
+
+def test_by_script_101_cells_have_nine_edges_before_pruning():
+    usual = SPACES.get("nasbench101")
+    space = usual.drawing("script")
+    cells = draw(usual, 2000)
+    edges = cells.edges.sum(axis=(1, 2))
+    assert (space.is_valid(cells) == (edges <= 9)).all()
+    assert 0.05 < (edges <= 9).mean() < 0.95
+    # What the script refuses it refuses of mutants and neighbours too, and paths it asks for.
+    mutants = space.mutate(cells[edges <= 9], np.random.default_rng(0))
+    for found in (draw(space, 500), mutants, space.neighbours(draw(space, 1))):
+        assert found.edges.sum(axis=(1, 2)).max() == 9
+        assert usual.is_valid(found).all()
+    # Among the cells of nine edges at most nothing is drawn more often than before.
+    first = usual.sample(5000, np.random.default_rng(3))
+    kept = first[first.edges.sum(axis=(1, 2)) <= 9]
+    assert space.sample(len(kept), np.random.default_rng(3)).same(kept).all()
+
+
+def test_a_space_refuses_a_draw_that_it_has_not():
+    with pytest.raises(DagnasError, match=r"unknown draw of nasbench201 'script'; valid: classes"):
+        SPACES.get("nasbench201").drawing("script")
+    with pytest.raises(DagnasError, match=r"unknown draw of enas 'classes'; valid: variables"):
+        SPACES.get("enas").drawing("classes")
+    with pytest.raises(DagnasError, match="draws walks in one way alone"):
+        DecisionSpace.chain("two", {"a": ["x", "y"]}).drawing("classes")
 
 
 @pytest.mark.parametrize("name", NAMES)

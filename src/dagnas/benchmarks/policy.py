@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+
+from dagnas.tables.noise import REALISATIONS, realised
+from dagnas.tables.table import Table
 
 
 @dataclass(frozen=True)
@@ -27,8 +31,12 @@ class Policy:
         Default budget of a trial, one run of a search, in simulated seconds.
     budget_evaluations : int or None
         Default budget of a trial, in evaluations.
+    draw : str or None
+        How random cells are drawn, a `dagnas.spaces.base.Draw`; None for the space's usual way.
     source : str
         Origin of the policy.
+    note : str
+        What captions must say of the signal, such as that it is a mean of trainings.
     """
 
     signal: str
@@ -38,7 +46,9 @@ class Policy:
     test: str
     budget_seconds: float | None = None
     budget_evaluations: int | None = None
+    draw: str | None = None
     source: str = ""
+    note: str = ""
 
     @property
     def epochs(self) -> int:
@@ -54,7 +64,7 @@ class Policy:
         return replace(self, signal=signal, seconds=seconds)
 
 
-def bonas_policy(images: str, epochs: int) -> Policy:
+def bonas_policy(images: str, epochs: int, draw: str | None = None) -> Policy:
     """Policy of BONAS (section 4.2), whose signal is the mean test accuracy, the ground truth.
 
     Parameters
@@ -63,6 +73,8 @@ def bonas_policy(images: str, epochs: int) -> Policy:
         Image set.
     epochs : int
         Epochs of the full training.
+    draw : str, optional
+        How random cells are drawn, if not in the space's usual way.
     """
     return Policy(
         signal=f"{images}/test/{epochs}",
@@ -71,5 +83,36 @@ def bonas_policy(images: str, epochs: int) -> Policy:
         valid=f"{images}/valid/{epochs}",
         test=f"{images}/test/{epochs}",
         budget_evaluations=1000,
+        draw=draw,
         source="BONAS, section 4.2: the mean test accuracy is the ground truth",
     )
+
+
+def with_realisations(policies: Mapping[str, Policy], table: Table) -> dict[str, Policy]:
+    """Add policies whose signal is another realisation of emulated noise (docs/emulation.md).
+
+    Parameters
+    ----------
+    policies : mapping of str to Policy
+    table : Table
+        Table of the benchmark; one from official files has no realisations.
+
+    Returns
+    -------
+    dict of str to Policy
+        The policies given, and ``NAME_noiseN`` for each realisation N of a signal. The reported
+        validation accuracy is of the same realisation where it is emulated.
+    """
+    found = dict(policies)
+    for name, policy in policies.items():
+        for number in range(1, REALISATIONS + 1):
+            signal, valid = (realised(q, number) for q in (policy.signal, policy.valid))
+            if table.repeats(signal):
+                found[f"{name}_noise{number}"] = replace(
+                    policy,
+                    signal=signal,
+                    repeat="random",
+                    valid=valid if table.repeats(valid) else policy.valid,
+                    note=f"the signal is one emulated training, realisation {number} of the noise",
+                )
+    return found

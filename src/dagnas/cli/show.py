@@ -26,6 +26,7 @@ ABOUT = (
     "budget_seconds",
     "budget_evaluations",
     "until_best",
+    "draw",
     "emulated",
 )
 

@@ -24,7 +24,8 @@ from dagnas.benchmarks.benchmark import (
 from dagnas.errors import DagnasError
 from dagnas.files import write_parquet, write_text
 from dagnas.parts import Parts
-from dagnas.search.method import Evaluated, Method, Proposal
+from dagnas.search.guard import Guard
+from dagnas.search.method import Evaluated, Method
 from dagnas.search.terms import Terms
 from dagnas.seeds import stream
 from dagnas.settings import parsed
@@ -97,6 +98,9 @@ class Search:
         self.policy = find_policy(benchmark, self.terms.policy)
         budget = {"budget_seconds": self.terms.budget_seconds}
         budget["budget_evaluations"] = self.terms.budget_evaluations
+        draw = self.terms.draw or self.policy.draw
+        self.space = benchmark.space if draw is None else benchmark.space.drawing(draw)
+        self.terms = self.terms.model_copy(update={"draw": draw})
         if not any(budget.values()):
             budget = {name: getattr(self.policy, name) for name in budget}
             self.terms = self.terms.model_copy(update=budget)
@@ -162,7 +166,7 @@ def run_trial(
         return run_side_by_side(search, [trial], progress)[0]
     evaluator = _Evaluator(search, trial)
     proposals = search.method.start(
-        search.benchmark.space,
+        search.space,
         stream(*evaluator.names),
         search.settings,
         device=search.device,
@@ -170,15 +174,15 @@ def run_trial(
         prior=_evaluated(search.prior, search.terms.policy) if search.prior else None,
         **extra,
     )
-    proposal = next(proposals, None)
-    while proposal is not None:
-        answer = evaluator.evaluate(proposal)
-        progress(evaluator.spent)
-        if answer is None:
-            break
+    signals: NDArray[np.float64] | None = None
+    while True:
         try:
-            proposal = proposals.send(answer)
-        except StopIteration:
+            proposal = proposals.send(signals)
+        except StopIteration:  # It has no more to propose.
+            break
+        signals = evaluator.evaluate(proposal)
+        progress(evaluator.spent)
+        if signals is None:
             break
     proposals.close()
     return evaluator.table()
@@ -206,7 +210,7 @@ def run_side_by_side(
     """
     evaluators = [_Evaluator(search, trial) for trial in trials]
     proposals = search.method.start(
-        search.benchmark.space,
+        search.space,
         [stream(*evaluator.names) for evaluator in evaluators],
         search.settings,
         device=search.device,
@@ -217,6 +221,7 @@ def run_side_by_side(
             batch = proposals.send(signals)
         except StopIteration:  # It has no more to propose.
             break
+        evaluators[0].guard.walks(batch, len(trials))
         answers = [
             evaluator.evaluate(batch[number : number + 1])
             for number, evaluator in enumerate(evaluators)
@@ -237,6 +242,7 @@ class _Evaluator:
         self._search, self._benchmark = search, search.benchmark
         self._rules, terms = search.policy, search.terms
         self.names = (search.study, search.method.name, trial)
+        self.guard = Guard(search.method.name, search.benchmark)
         self._rng = stream(*self.names, "evaluations")
         #: Epochs, ascending and the policy's last, that an evaluation can train.
         self.fidelities: tuple[int, ...] = (self._rules.epochs,)
@@ -258,41 +264,53 @@ class _Evaluator:
         return min(1.0, max(record.clock / self._limit, record.done / self._most))
 
     def evaluate(self, proposal: Any) -> NDArray[np.float64] | None:
-        """Evaluate and record a batch; its signals, or None if the trial is over."""
+        """Evaluate and record a batch; a copy of its signals, or None if the trial is over."""
         rules, record = self._rules, self._record
-        if not isinstance(proposal, Proposal):
-            proposal = Proposal(proposal)
-        epochs = rules.epochs if proposal.epochs is None else proposal.epochs
         method, benchmark = self._search.method.name, self._benchmark
-        if not len(proposal.cells):
-            raise DagnasError(f"method {method!r} proposed a batch of no {benchmark.space.kind}")
-        if epochs not in self.fidelities:
+        cells, parents, epochs = self.guard.proposal(proposal, record.done)
+        epochs = rules.epochs if epochs is None else epochs
+        if not isinstance(epochs, int | np.integer) or epochs not in self.fidelities:
             raise DagnasError(
                 f"method {method!r} asked for a training of {epochs} epochs; "
                 f"{benchmark.name} has {', '.join(map(str, self.fidelities))}"
             )
         full = epochs == rules.epochs
-        result = benchmark.evaluate(proposal.cells, rules if full else rules.at(epochs), self._rng)
-        if not (result.seconds > 0).all():
-            raise DagnasError(
-                f"{benchmark.name}: {rules.seconds!r} is not positive for one of the "
-                f"{benchmark.space.kind} evaluated"
-            )
+        # Before the benchmark sees them, which might change them.
+        codes = benchmark.space.pack(cells)
+        answer = benchmark.evaluate(cells, rules if full else rules.at(epochs), self._rng)
+        result = self.guard.evaluations(cells, answer)
         seconds = record.clock + np.cumsum(result.seconds)
         found = np.flatnonzero(full & (result.signal >= self._best))[:1] + 1
         kept = int(min((seconds <= self._limit).sum(), self._most - record.done, *found))
-        record.add(proposal, epochs, result, seconds, kept)
-        over = kept < len(proposal.cells) or record.done >= self._most or len(found)
-        return None if over else result.signal
+        if not record.done and not kept:
+            raise DagnasError(
+                f"{benchmark.name}: no evaluation fits into a budget of {self._limit:g} simulated "
+                f"seconds; the first of trial {self.names[-1]} costs {seconds[0]:g}"
+            )
+        record.add(codes, parents, epochs, result, seconds, kept)
+        over = kept < len(codes) or record.done >= self._most or len(found)
+        return None if over else result.signal.copy()
 
     def table(self) -> pa.Table:
-        """All evaluations, with columns of `TRACE`."""
+        """All evaluations, with columns of `TRACE`.
+
+        Raises
+        ------
+        DagnasError
+            There are none.
+        """
+        if not self._record.done:
+            raise DagnasError(
+                f"method {self._search.method.name!r} ended without proposing any "
+                f"{self._benchmark.space.kind} of {self._benchmark.space.name}"
+            )
         return self._record.table(" ".join(self._benchmark.emulated(self._rules)))
 
 
 def _evaluated(benchmark: TabularBenchmark, policy: str) -> Evaluated:
-    """All cells of a table and their mean signals."""
-    return Evaluated(benchmark.cells, benchmark.values(find_policy(benchmark, policy).signal))
+    """All cells of a table and a copy of their mean signals."""
+    signals = benchmark.values(find_policy(benchmark, policy).signal)
+    return Evaluated(benchmark.cells, signals.copy())
 
 
 class _Record:
@@ -307,7 +325,8 @@ class _Record:
 
     def add(
         self,
-        proposal: Proposal,
+        codes: NDArray[Any],
+        parents: NDArray[np.integer] | None,
         epochs: int,
         result: Evaluations,
         seconds: NDArray[np.float64],
@@ -316,11 +335,10 @@ class _Record:
         """Note the first ``kept`` evaluations of a batch."""
         if not kept:
             return
-        parents = np.full(kept, -1) if proposal.parents is None else proposal.parents[:kept]
         rows = {
             "step": np.arange(self.done, self.done + kept),
-            "code": self._space.pack(proposal.cells[:kept]),
-            "parent": parents,
+            "code": codes[:kept],
+            "parent": np.full(kept, -1) if parents is None else parents[:kept],
             "epochs": np.full(kept, epochs),
             "signal": result.signal[:kept],
             "seconds": seconds[:kept],
@@ -342,8 +360,6 @@ class _Record:
     def table(self, emulated: str) -> pa.Table:
         """All that was noted, with columns of `TRACE`."""
         parts = [*self._parts, self._last] if self._last else self._parts
-        if not parts:
-            return TRACE.empty_table()
         columns: dict[str, Any] = {
             name: np.concatenate([part[name] for part in parts]) for name in parts[0]
         }

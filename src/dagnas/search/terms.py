@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import Field, PositiveInt
 
 from dagnas.settings import Described
+from dagnas.spaces.base import Draw
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -29,3 +30,5 @@ class Terms(Described):
     """Budget of a trial in evaluations, if not the policy's."""
     until_best: bool = False
     """Whether a trial ends with the benchmark's best cell, its trace holding only improvements."""
+    draw: Draw | None = None
+    """How random cells are drawn, if not as the policy says."""

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from dagnas.errors import DagnasError
+
+#: Ways of drawing random architectures: uniformly over the values of all variables that give a
+#: valid one; uniformly over the classes of isomorphic ones; or by a benchmark's public script.
+Draw = Literal["variables", "classes", "script"]
 
 Batch = TypeVar("Batch")
 
@@ -29,6 +35,16 @@ class Space(ABC, Generic[Batch]):
     @abstractmethod
     def sample(self, n: int, rng: np.random.Generator) -> Batch:
         """Draw ``n`` architectures."""
+
+    def drawing(self, draw: str) -> Self:
+        """Same space with another way of drawing in `sample`, a `Draw`.
+
+        Raises
+        ------
+        DagnasError
+            It cannot draw so.
+        """
+        raise DagnasError(f"{self.name} draws {self.kind} in one way alone: no draw is {draw!r}")
 
     @abstractmethod
     def enumerate(self) -> Batch:

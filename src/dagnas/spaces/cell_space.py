@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
+from functools import cached_property
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dagnas.errors import DagnasError
-from dagnas.spaces.base import Space
+from dagnas.errors import DagnasError, unknown
+from dagnas.spaces.base import Draw, Space
 from dagnas.spaces.cells import Cells, Graphs
 
 
@@ -28,9 +31,17 @@ class CellSpace(Space[Cells]):
         Types allowed at every vertex.
     edge_mask : ndarray of bool, shape (V, V, R)
         Types allowed at every edge; no type for i >= j.
+
+    Attributes
+    ----------
+    draw : str
+        How `sample` draws: "variables" by default; `drawing` gives the space with another way.
     """
 
     kind = "cells"
+    #: Ways in which `sample` can draw.
+    draws: ClassVar[tuple[Draw, ...]] = ("variables", "classes")
+    draw: Draw = "variables"
 
     def __init__(
         self,
@@ -109,8 +120,36 @@ class CellSpace(Space[Cells]):
         """Check which cells belong to the space; shape (B,)."""
         return np.ones(len(cells), dtype=bool)
 
+    def drawing(self, draw: str) -> Self:
+        """Same space with another way of drawing in `sample`, one of `draws`.
+
+        Raises
+        ------
+        DagnasError
+            It cannot draw so.
+        """
+        for known in self.draws:
+            if known == draw:
+                other = copy.copy(self)
+                other.draw = known
+                return other
+        raise unknown(f"draw of {self.name}", draw, self.draws)
+
+    @cached_property
+    def _drawn_from(self) -> NDArray[np.int64]:
+        return self.representatives()
+
     def sample(self, n: int, rng: np.random.Generator) -> Cells:
-        """Draw ``n`` cells, uniformly over the values of all variables that give a valid cell."""
+        """Draw ``n`` cells, independently and as `draw` says.
+
+        By "variables" they are uniform over the values of all variables that give a valid cell;
+        by "classes" over the classes of isomorphic cells, each of which stands for itself by its
+        representative, as a row of a table does. Where many vectors of values are the same cell,
+        these are far apart.
+        """
+        if self.draw == "classes":
+            codes = self._drawn_from
+            return self.unpack(codes[rng.integers(len(codes), size=n)])
         values = np.empty((0, len(self.sizes)), dtype=np.int64)
         while len(values) < n:
             # Whole blocks, so that the first cells drawn do not depend on how many are asked for.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dagnas.errors import DagnasError
+from dagnas.spaces.base import Draw
 from dagnas.spaces.cell_space import CellSpace
 from dagnas.spaces.cells import Cells
 from dagnas.spaces.sizes.enas import enas_size
@@ -31,6 +32,9 @@ class ENASSpace(CellSpace):
     vertex but the one before whether it leads here. Row i, counted from 0, is vertex i + 1 and has
     flags for vertices 0 to i - 1: ``[[1], [4, 0], [5, 0, 1], ...]``.
     """
+
+    #: Each cell is a class, so that these are uniform over classes.
+    draws: ClassVar[tuple[Draw, ...]] = ("variables",)
 
     def __init__(self) -> None:
         nodes = np.zeros((_V, len(OPERATIONS) + 2), dtype=bool)
