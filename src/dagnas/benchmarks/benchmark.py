@@ -133,9 +133,11 @@ class TabularBenchmark:
         )
 
     def _columns(self, quantity: str, repeat: str) -> list[str]:
-        if repeat == "random":
+        """Columns of the table that give a repeat; a mean that it lacks comes from all repeats."""
+        single = f"{quantity}/{repeat}"
+        if repeat == "random" or (repeat == "mean" and single not in self.table.columns):
             return self.table.repeats(quantity)
-        return [f"{quantity}/{repeat}"]
+        return [single]
 
     def values(self, quantity: str, repeat: str = "mean") -> NDArray[np.float64]:
         """A quantity of all rows, in the table's order; see `Table.quantity`."""
@@ -251,13 +253,10 @@ class TabularBenchmark:
 
     def _means_emulated(self) -> tuple[str, ...]:
         """Quantities whose mean is emulated, or made of repeats that are."""
-
-        def columns(quantity: str) -> Sequence[str]:
-            mean = f"{quantity}/mean"
-            return [mean] if mean in self.table.columns else self.table.repeats(quantity)
-
         return tuple(
-            name for name in self._quantities() if self.table.emulated.intersection(columns(name))
+            name
+            for name in self._quantities()
+            if self.table.emulated.intersection(self._columns(name, "mean"))
         )
 
     def _row(self, cell: Any) -> int:

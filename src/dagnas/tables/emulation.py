@@ -25,6 +25,8 @@ from dagnas.spaces.paths import prune
 from dagnas.spaces.sizes import nasbench101 as sizes
 from dagnas.spaces.sizes.base import IMAGE
 from dagnas.tables.importers.bits import cells_from_bits
+from dagnas.tables.noise import NASBENCH101 as SPREAD
+from dagnas.tables.noise import REALISATIONS, realised
 
 Floats = NDArray[np.float64]
 Model = Callable[[Floats], Floats]
@@ -38,9 +40,6 @@ GUESSING = 0.1
 # A training can fail and never do better than random guesses. The means of cells with failed
 # trainings form clumps; below each of these means at least so many of the three have failed.
 FAILED = ((0.64, 1), (0.37, 2), (0.20, 3))
-# Standard deviation between seeds over sqrt(p(1 - p)) at accuracy p. An assumption: it is what
-# NAS-Bench-201 shows on the 10,000 test images of CIFAR-100.
-SPREAD = 0.009
 # Channels are computed in groups of this many by the tensor units of the original study.
 LANES = 8
 # Rows processed at a time, so that they stay in the processor's cache.
@@ -54,10 +53,14 @@ SUBSET_COLUMNS = (
     f"test_{EPOCHS}",
     f"train_seconds_{EPOCHS}",
 )
+#: Quantity that searches see, and its further realisations, which differ in all noise.
+VALID = f"cifar10/valid/{EPOCHS}"
+REALISED = tuple(realised(VALID, number) for number in range(2, REALISATIONS + 1))
 COLUMNS = (
-    f"cifar10/valid/{EPOCHS}/mean",
+    f"{VALID}/mean",
     *(f"cifar10/{split}/{EPOCHS}/s{i}" for split in ("valid", "test") for i in range(REPEATS)),
     f"cifar10/seconds/{EPOCHS}/mean",
+    *(f"{quantity}/s{i}" for quantity in REALISED for i in range(REPEATS)),
 )
 
 
@@ -312,7 +315,7 @@ def _apportion(total: NDArray[np.int64], runs: Floats) -> NDArray[np.int64]:
 
 
 def repeats(
-    correct: NDArray[np.int64], model: ValidModel
+    correct: NDArray[np.int64], model: ValidModel, realisation: int = 1
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Correct images of three trainings of every cell, on the test and the validation set.
 
@@ -321,13 +324,15 @@ def repeats(
     correct : ndarray of int64, shape (B,)
         Correct test images of all three trainings together.
     model : ValidModel
+    realisation : int
+        Number of the random stream.
 
     Returns
     -------
     tests, valids : ndarray of int64, shape (B, 3)
         The sum over a row of ``tests`` is ``correct``.
     """
-    rng = stream("emulation", "nasbench101", "repeats")
+    rng = stream("emulation", "nasbench101", "repeats", realisation)
     mean = correct / (REPEATS * IMAGES)
     failed = failed_runs(mean)
     alive_mean = survivors(mean, failed)
@@ -335,24 +340,25 @@ def repeats(
     order = np.argsort(rng.random((len(mean), REPEATS)), axis=1)
     alive = order >= failed[:, None]
     unit = np.sqrt(alive_mean * (1 - alive_mean))[:, None]
-    # Single trainings explain at most the whole residual of a mean over three.
-    correlation = max(0.0, 1 - REPEATS * model.residual**2 / (2 * SPREAD**2))
-    shared, own = rng.standard_normal((2, len(mean), REPEATS))
-    offset = model.residual * rng.standard_normal((len(mean), 1))
     partners = np.maximum(alive.sum(axis=1, keepdims=True), 1)
+    offset = model.residual * rng.standard_normal((len(mean), 1)) * np.sqrt(REPEATS / partners)
+    scale = SPREAD.scales(len(mean), rng)[:, None]
+    # What validation and test do not share of a training explains at most the whole residual of
+    # a mean over three, which is that of two such parts.
+    own = np.minimum(scale, np.sqrt(REPEATS / 2) * model.residual)
+    shared = np.sqrt(scale**2 - own**2)
+    quality, *chance = rng.standard_normal((3, len(mean), REPEATS))
 
     def centred(noise: Floats) -> Floats:
         noise = noise * alive
         mean: Floats = noise.sum(axis=1, keepdims=True) / partners
         return (noise - mean) * alive
 
-    test_noise = centred(shared)
-    valid_noise = correlation * test_noise + np.sqrt(1 - correlation**2) * centred(own)
-    test = np.where(alive, alive_mean[:, None] + SPREAD * unit * test_noise, GUESSING)
+    test_noise, valid_noise = (centred(shared * quality + own * part) for part in chance)
+    test = np.where(alive, alive_mean[:, None] + unit * test_noise, GUESSING)
     test[failed == REPEATS] = mean[failed == REPEATS, None]
     expected = model.survivor(alive_mean)[:, None]
-    offset = offset * np.sqrt(REPEATS / partners)
-    valid = np.where(alive, expected + unit * (offset + SPREAD * valid_noise), GUESSING)
+    valid = np.where(alive, expected + unit * (offset + valid_noise), GUESSING)
     tests = _apportion(correct, IMAGES * test)
     return tests, np.clip(np.rint(IMAGES * valid), 0, IMAGES).astype(np.int64)
 
@@ -372,7 +378,8 @@ def emulate(table: pa.Table, subset: pa.Table) -> dict[str, Floats]:
     dict of str to ndarray of float64, shape (B,)
         The columns ``COLUMNS``: accuracies in percent, time in seconds, all at 108 epochs. The
         mean of the three test accuracies is the real one; the mean of the three validation
-        accuracies is the column of that name.
+        accuracies is the column of that name. Further realisations of the noise are columns of
+        single validation accuracies.
 
     Raises
     ------
@@ -393,5 +400,10 @@ def emulate(table: pa.Table, subset: pa.Table) -> dict[str, Floats]:
         *(100 * valids / IMAGES).T,
         *(100 * tests / IMAGES).T,
         np.concatenate([seconds(work(part)) for part in parts]),
+        *(
+            column
+            for number in range(2, REALISATIONS + 1)
+            for column in (100 * repeats(correct, model, number)[1] / IMAGES).T
+        ),
     ]
     return dict(zip(COLUMNS, values, strict=True))

@@ -59,7 +59,7 @@ def import_table(name: str, paths: Sequence[Path]) -> Imported:
             case "nasbench201", ".parquet":
                 from dagnas.tables.importers.compact import read_nasbench201
 
-                return Imported(read_nasbench201(first))
+                return read_nasbench201(first)
             case "nasbench201", ".pth":
                 from dagnas.tables.importers import nasbench201_pth
 
@@ -147,7 +147,7 @@ def assemble(
         raise DagnasError(f"{source}: the cell of row {row} occurs more than once")
     for name, values in columns.items():
         optional = name.endswith(("/s1", "/s2"))
-        accuracy = bool(re.search(r"/(train|valid|test|both)/", name))
+        accuracy = bool(re.search(r"/(train|valid|test|both)(-\d+)?/", name))
         good = (values >= 0) & (values <= 100) if accuracy else (values > 0) & np.isfinite(values)
         bad = ~(good | (np.isnan(values) & optional))
         if bad.any():

@@ -13,6 +13,7 @@ from dagnas.files import read_parquet
 from dagnas.spaces import SPACES
 from dagnas.tables.importers import REPEATS, ROWS, Imported, assemble, with_means
 from dagnas.tables.importers.bits import cells_from_bits
+from dagnas.tables.noise import REALISATIONS, nasbench201_pair, realised
 
 #: Test images of three trainings, of which the file counts the correct ones: 3 x 9,984.
 _TEST_IMAGES = 29_952
@@ -40,8 +41,11 @@ def _columns_201() -> dict[str, str]:
     return names
 
 
-def read_nasbench201(path: Path) -> pa.Table:
+def read_nasbench201(path: Path) -> Imported:
     """Table of NAS-Bench-201 from ``nasbench201.parquet``.
+
+    Of the two trainings of 12 epochs on CIFAR-10 the file has only the mean. Beside it, single ones
+    are emulated under names of their own (docs/emulation.md).
 
     Parameters
     ----------
@@ -70,7 +74,21 @@ def read_nasbench201(path: Path) -> pa.Table:
     if (differ := numbered != codes).any():
         row = int(differ.argmax())
         raise DagnasError(f"{path}: arch_str and the edges e01..e23 disagree in row {row}")
-    return assemble(path, codes, with_means(columns), ROWS["nasbench201"])
+    facts = with_means(columns)
+    # Checked before anything is emulated from them.
+    assemble(path, codes, facts, ROWS["nasbench201"])
+    emulated = _emulated_201(facts["cifar10/valid/12/mean"])
+    table = assemble(path, codes, {**facts, **emulated}, ROWS["nasbench201"])
+    return Imported(table, tuple(sorted(emulated)))
+
+
+def _emulated_201(mean: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Columns of emulated single trainings of 12 epochs, by name."""
+    return {
+        f"{realised('cifar10/valid/12', number)}/{repeat}": values
+        for number in range(1, REALISATIONS + 1)
+        for repeat, values in zip(REPEATS, nasbench201_pair(mean, number), strict=False)
+    }
 
 
 def read_nasbench101(path: Path, curves: Path) -> Imported:

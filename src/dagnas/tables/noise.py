@@ -1,0 +1,103 @@
+"""Spread of single trainings about the mean of a cell's trainings, and emulation of it.
+
+The constants are fitted on public values by ``python -m studies.emulation_quality``;
+docs/emulation.md states the data and the quality in cross-validation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dagnas.seeds import stream
+
+Floats = NDArray[np.float64]
+
+#: Realisations of the emulated noise that a table holds, numbered from 1.
+REALISATIONS = 5
+
+
+@dataclass(frozen=True)
+class ScaleMixture:
+    """Normal deviations, of one of two scales for each cell: heavier tails than a normal's.
+
+    Attributes
+    ----------
+    narrow, wide : float
+        Standard deviations between trainings of one cell.
+    share : float
+        Fraction of cells with the wide one.
+    """
+
+    narrow: float
+    wide: float
+    share: float
+
+    @property
+    def rms(self) -> float:
+        """Standard deviation over all cells."""
+        return float(np.sqrt((1 - self.share) * self.narrow**2 + self.share * self.wide**2))
+
+    def scales(self, count: int, rng: np.random.Generator) -> Floats:
+        """Standard deviation of each of ``count`` cells, shape (count,)."""
+        return np.where(rng.random(count) < self.share, self.wide, self.narrow)
+
+
+#: NAS-Bench-101 at 108 epochs, in units of sqrt(p(1 - p)) at accuracy p.
+NASBENCH101 = ScaleMixture(narrow=0.0075, wide=0.0187, share=0.55)
+
+#: NAS-Bench-201 on CIFAR-10 at 12 epochs, in units of `unit_201`.
+NASBENCH201 = ScaleMixture(narrow=1.0, wide=4.03, share=0.122)
+#: Mean validation accuracies, %, and the narrow standard deviation of one training there, points.
+#: Between them it is linear.
+_ACCURACIES_201 = (10.0, 50.0, 65.0, 75.0, 78.0, 81.0, 84.5)
+_NARROW_201 = (0.21, 0.52, 0.69, 0.55, 0.66, 0.39, 0.24)
+#: Cells below guess, %: all their trainings do.
+_GUESSING_201 = 11.0
+
+
+def unit_201(mean: Floats) -> Floats:
+    """Narrow standard deviation of a training of 12 epochs on NAS-Bench-201.
+
+    Parameters
+    ----------
+    mean : ndarray, shape (B,)
+        Mean validation accuracy on CIFAR-10, %.
+
+    Returns
+    -------
+    ndarray, shape (B,)
+        Points; 0 for cells that only guess.
+    """
+    narrow = np.interp(mean, _ACCURACIES_201, _NARROW_201)
+    return np.where(mean < _GUESSING_201, 0.0, narrow)
+
+
+def realised(quantity: str, number: int) -> str:
+    """Name of a realisation of an emulated quantity: ``cifar10/valid-2/108`` is the second."""
+    dataset, split, epochs = quantity.split("/")
+    return f"{dataset}/{split}-{number}/{epochs}"
+
+
+def nasbench201_pair(mean: Floats, realisation: int) -> tuple[Floats, Floats]:
+    """Emulate the two trainings of 12 epochs of which NAS-Bench-201's compact table has the mean.
+
+    Parameters
+    ----------
+    mean : ndarray, shape (B,)
+        Mean validation accuracy on CIFAR-10, %.
+    realisation : int
+        Number of the random stream.
+
+    Returns
+    -------
+    first, second : ndarray, shape (B,)
+        Their mean is ``mean``.
+    """
+    rng = stream("emulation", "nasbench201", "pair", realisation)
+    # Half the difference of two trainings varies less than one does, by the square root of two.
+    scale = NASBENCH201.scales(len(mean), rng) * unit_201(mean) / np.sqrt(2)
+    half = scale * rng.standard_normal(len(mean))
+    return mean + half, mean - half
