@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Generator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -10,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dagnas.errors import DagnasError
 from dagnas.settings import Settings
 from dagnas.spaces.base import Space
 from dagnas.spaces.cell_space import CellSpace
@@ -124,10 +127,29 @@ class Method:
     ) -> Any:
         """Begin a trial, or several of a batched method.
 
-        Of what the runner supplies, the method gets what it takes.
+        Of what the runner supplies, the method gets what it takes; settings are copies.
+
+        Raises
+        ------
+        DagnasError
+            The function takes other arguments, or is no generator function.
         """
         taken = {name: value for name, value in supplied.items() if self.takes(name)}
-        return self.function(space, rng, **taken, **settings)
+        keywords = {**taken, **deepcopy(dict(settings))}
+        try:
+            inspect.signature(self.function).bind(space, rng, **keywords)
+        except TypeError as error:
+            raise DagnasError(
+                f"method {self.name!r} is not called as (space, rng, *, ...): {error}"
+            ) from None
+        started = self.function(space, rng, **keywords)
+        if not isinstance(started, Generator):
+            kind = "None" if started is None else f"a {type(started).__name__}"
+            raise DagnasError(
+                f"method {self.name!r} returns {kind}; a method is a generator function, which "
+                "yields batches"
+            )
+        return started
 
     def takes(self, name: str) -> bool:
         """Whether the method wants ``device``, ``fidelities``, ``observe`` or ``prior``."""
