@@ -138,10 +138,12 @@ def _rungs(fidelities: Sequence[int], eta: int) -> tuple[int | None, ...]:
 
     The longest training divided by 1, eta, eta^2, ... while that is no less than the shortest;
     of each, the training at hand that is nearest in ratio. None, the only one, if it is not said
-    what is at hand.
+    what is at hand. A signal that names no epochs, or is of an untrained network, has 0, which is
+    a rung only where it is alone.
     """
-    if not fidelities:
-        return (None,)
+    fidelities = [epochs for epochs in fidelities if epochs > 0] or fidelities
+    if len(fidelities) < 2:
+        return (*fidelities,) or (None,)
     wanted = itertools.takewhile(
         lambda epochs: epochs >= fidelities[0], (fidelities[-1] / eta**k for k in itertools.count())
     )
