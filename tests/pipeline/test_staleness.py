@@ -87,7 +87,7 @@ def nothing(name):
 #: File, text, other text, and which jobs are stale then.
 EDITS = {
     "the wording of an error": (
-        "src/dagnas/search/runner.py",
+        "src/dagnas/search/guard.py",
         "proposed a batch of no",
         "gave an empty batch of",
         nothing,

@@ -125,13 +125,13 @@ class Guard:
             if not isinstance(array, np.ndarray) or array.dtype.kind not in "iu":
                 kind = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
                 raise self._refuse(f"proposed cells whose {name} are {kind}; types are integers")
-            if array.shape != (len(cells.nodes), *shape):
+            if array.shape != (*cells.nodes.shape[:1], *shape):
                 wanted = ", ".join(map(str, ("B", *shape)))
                 raise self._refuse(
                     f"proposed cells whose {name} have shape {array.shape}; those of B cells of "
                     f"{self._space.name} have shape ({wanted})"
                 )
-        places = np.concatenate([cells.nodes, cells.edges.reshape(len(cells), -1)], axis=1)
+        places = np.concatenate([cells.nodes, cells.edges.reshape(len(cells), vertices**2)], axis=1)
         types = places.astype(np.int8, copy=False)
         # As bytes, negative numbers are beyond all types.
         known = self._allowed[self._rows, types.view(np.uint8)]
