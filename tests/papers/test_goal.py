@@ -84,6 +84,32 @@ def test_fig4_has_all_benchmarks_in_order_and_the_oracle_on_two(inputs_of):
     assert (last.loc[last["method"] != "oracle", "n"] == 3).all()
 
 
+def test_fig4_has_the_fraction_of_trials_that_hold_the_optimum(inputs_of):
+    inputs = inputs_of("goal/fig4")
+    opened = inputs.benchmark("nasbench201")
+    best = opened.table["code"][opened.values("cifar10/valid/12", "s0").argmax()]
+    traces = inputs.traces("goal_nasbench201").copy()
+    # GOAL's first trial meets the best cell at the 10th evaluation, the others never.
+    met = (traces["method"] == "goal") & (traces["trial"] == 0) & (traces["step"] == 9)
+    traces.loc[met, ["code", "signal"]] = best, 99.0
+    when = traces.loc[met, "seconds"].item()
+    read = inputs.traces
+    inputs.traces = lambda name: traces if name == "goal_nasbench201" else read(name)
+    table = fig4.tabulate(inputs)
+    held = table[table["metric"] == "optimum held"]
+    assert set(held["benchmark"]) == {"nasbench201", "digits201"}
+    here = held[held["benchmark"] == "nasbench201"]
+    assert (here["n"] == 3).all()
+    goal = here[here["method"] == "goal"]
+    later = goal["seconds"] >= when
+    assert goal.loc[later, "mean"].to_numpy() == pytest.approx(1 / 3)
+    assert goal.loc[later, "se"].to_numpy() == pytest.approx(1 / 3)
+    assert (goal.loc[~later, "mean"] == 0).all()
+    assert later.any()
+    assert not later.all()
+    assert (here.loc[here["method"] != "goal", "mean"] == 0).all()
+
+
 def only(inputs, study, methods):
     """Give a study these methods, which have the traces of random search."""
     traces = inputs.traces(study)

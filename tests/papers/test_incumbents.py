@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagnas.analysis.incumbents import curves, incumbent, oracle, time_grid
+from dagnas.analysis.incumbents import curves, held, incumbent, oracle, time_grid
 from dagnas.benchmarks.benchmark import TabularBenchmark
 from dagnas.benchmarks.policy import Policy
 from dagnas.files import write_parquet
@@ -149,3 +149,32 @@ def test_oracle_takes_all_equals_but_one_of_each_class(tmp_path):
     assert found.loc["validation error", "n"] == 4
     assert found.loc["validation error", "mean"] == 14.0
     assert found.loc["test error", "mean"] == 15.0
+
+
+def test_a_trial_holds_the_optimum_by_its_signal_and_not_by_its_error(tmp_path):
+    space = SPACES.get("nasbench201")
+    columns = {
+        "code": np.array([7, 8, 9]),
+        "a/valid/12/mean": np.array([50.0, 60.0, 59.0]),
+        "a/valid/200/mean": np.array([80.0, 90.0, 95.0]),
+        "a/test/200/mean": np.array([80.0, 90.0, 95.0]),
+        "a/seconds/12/mean": np.ones(3),
+    }
+    meta = {"dagnas.schema": "1", "dagnas.space": "nasbench201", "dagnas.emulated": "[]"}
+    write_parquet(pa.table(columns), tmp_path / "t.parquet", meta)
+    policy = Policy("a/valid/12", "mean", "a/seconds/12", "a/valid/200", "a/test/200")
+    benchmark = TabularBenchmark("b", space, Table(tmp_path / "t.parquet"), {"goal": policy})
+    signals = {7: 50.0, 8: 60.0, 9: 59.0}
+    # The best signal is 8's, and 9 has the lower final error.
+    orders = {0: [7, 8, 9], 1: [9, 7, 7], 2: [8, 9, 7]}
+    found = [
+        ("m", trial, signals[code], 12, 10.0 * (step + 1), code, "signal valid")
+        for trial, codes in orders.items()
+        for step, code in enumerate(codes)
+    ]
+    names = ["method", "trial", "signal", "epochs", "seconds", "code", "emulated"]
+    table = held(pd.DataFrame(found, columns=names), np.array([5.0, 10.0, 30.0]), benchmark, policy)
+    assert set(table["metric"]) == {"optimum held"}
+    assert set(table["emulated"]) == {"signal"}
+    at = table.pivot(index="trial", columns="seconds", values="held")
+    assert at.to_numpy().tolist() == [[0, 0, 1], [0, 0, 0], [0, 1, 1]]

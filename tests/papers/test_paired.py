@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -196,6 +197,52 @@ def test_the_table_tests_every_method_against_goal(small):
     assert rows.loc["random_search", "wilcoxon"] == pytest.approx(2 * 2 / 64)
     assert rows.loc["npnas", ["mann_whitney", "wilcoxon"]].tolist() == [1, 1]
     assert rows.loc[["goal", "oracle"], ["lost", "mann_whitney"]].isna().all(axis=None)
+
+
+def test_the_table_says_what_goal_beats_and_not_what_beats_goal(small):
+    traces = small.traces("goal_digits201")
+    inputs = Inputs(small.config, small.result, small.root)
+    renamed = traces.replace({"method": {"npnas": "goal_mlp"}})
+    # Better than GOAL in every trial.
+    best = renamed[renamed["method"] == "goal"].assign(method="smac")
+    best = best.assign(valid=best["valid"] + 9.0, test=best["test"] + 9.0)
+    inputs.traces = lambda study: pd.concat([renamed, best])
+    table = search_table.tabulate(inputs)
+    rows = table[table["seconds"] == 70].set_index(["metric", "method"]).loc["test error"]
+    for column, itself, equal in (
+        ("beaten_by_goal", "goal", "goal_mlp"),
+        ("beaten_by_goal_mlp", "goal_mlp", "goal"),
+    ):
+        # Three methods are tested.
+        assert rows.loc["random_search", column] == pytest.approx(3 * 2 / 924)
+        assert rows.loc[[equal, "smac"], column].tolist() == [1, 1]
+        assert rows.loc[[itself, "oracle"], column].isna().all()
+    assert rows.loc["smac", "mann_whitney"] < 0.05
+
+
+def test_the_table_has_fractions_of_trials_that_hold_the_optimum(small):
+    opened = small.benchmark("digits201")
+    signals = opened.values("digits/valid/3", "mean")
+    best = opened.table["code"][signals.argmax()]
+    traces = small.traces("goal_digits201").copy()
+    met = (traces["method"] == "goal") & (traces["trial"] < 3) & (traces["step"] == 1)
+    traces.loc[met, ["code", "signal"]] = best, 99.0
+    inputs = Inputs(small.config, small.result, small.root)
+    inputs.traces = lambda study: traces
+    inputs.policy = lambda study: replace(opened.policies["goal"], repeat="mean")
+    table = search_table.tabulate(inputs)
+    rows = table[table["metric"] == "optimum held"].set_index(["method", "seconds"])
+    # Met after 40 s.
+    assert rows["mean"]["goal"].tolist() == [0, 0.5, 0.5]
+    # Exact interval of 3 of 6, from tables.
+    half = rows.loc[("goal", 70.0)]
+    assert (half["low"], half["high"]) == pytest.approx((0.118, 0.882), abs=5e-4)
+    assert rows["mean"]["npnas"].tolist() == [0, 0, 0]
+    assert rows.loc[("npnas", 70.0), "low"] == 0
+    # Half of the pairs are won, half are ties.
+    assert rows.loc[("npnas", 70.0), "lost"] == 0.75
+    words = "At these times 0, 50, 50 % of GOAL's trials hold the cell with the best search signal."
+    assert words in search_table.caption(table)
 
 
 def test_the_table_is_drawn_best_first_and_repeats(small, tmp_path):

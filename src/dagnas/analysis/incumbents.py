@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 #: Errors that are followed over time, and the column of a trace with the accuracy of each.
 METRICS = {"validation error": "valid", "test error": "test"}
 EVALUATIONS = "evaluations"
+#: Fraction of trials that hold the optimum: see `held`.
+HELD = "optimum held"
 
 
 def time_grid(budget: float, intervals: int) -> NDArray[np.float64]:
@@ -99,6 +101,54 @@ def _relevant(marks: set[str], metric: str) -> str:
     return " ".join(sorted(marks - set(METRICS.values()) | marks & {METRICS[metric]}))
 
 
+def optimum(benchmark: TabularBenchmark, policy: Policy) -> NDArray[np.int64]:
+    """Rows of the cells with the best signal of the table, of every training that gives one."""
+    signals = benchmark.values(policy.signal, policy.repeat).reshape(len(benchmark), -1)
+    return np.flatnonzero((signals == np.nanmax(signals, axis=0)).any(axis=1))
+
+
+def held(
+    traces: pd.DataFrame,
+    times: NDArray[np.float64],
+    benchmark: TabularBenchmark,
+    policy: Policy,
+) -> pd.DataFrame:
+    """Whether each trial reports a cell of the best signal of the table, at each time.
+
+    An error near the optimum's does not show this: other cells may have a lower one.
+
+    Parameters
+    ----------
+    traces : DataFrame
+        As `Inputs.traces` gives them, of searches of ``benchmark`` under ``policy``.
+    times : ndarray, shape (times,)
+        In simulated seconds.
+    benchmark : TabularBenchmark
+    policy : Policy
+
+    Returns
+    -------
+    DataFrame
+        Columns method, trial, metric (`HELD`), seconds, held (1.0 or 0.0; 0.0 before the first
+        report) and emulated (quantities behind it that a model gave), in the order of the traces.
+    """
+    import pandas as pd
+
+    best = optimum(benchmark, policy)
+    frames = []
+    for (method, trial), steps in traces.groupby(["method", "trial"], sort=False):
+        reported = incumbent(steps["signal"].to_numpy(), steps["epochs"].to_numpy())
+        ended = np.searchsorted(steps["seconds"].to_numpy(), times, side="right")
+        cells = benchmark.space.unpack(steps["code"].to_numpy()[reported[ended - 1]])
+        at_best = (ended > 0) & np.isin(benchmark.rows(cells), best)
+        about = {"method": method, "trial": trial, "metric": HELD, "seconds": times}
+        marks = sorted({"signal", "seconds"}.intersection(steps["emulated"].iloc[0].split()))
+        frames.append(
+            pd.DataFrame(about | {"held": at_best.astype(float), "emulated": " ".join(marks)})
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
 def oracle(benchmark: TabularBenchmark, policy: Policy) -> pd.DataFrame:
     """Report of the cells with the globally best signal (GOAL, section 6.3, "Oracle").
 
@@ -114,8 +164,7 @@ def oracle(benchmark: TabularBenchmark, policy: Policy) -> pd.DataFrame:
     """
     import pandas as pd
 
-    signals = benchmark.values(policy.signal, policy.repeat).reshape(len(benchmark), -1)
-    best = np.flatnonzero((signals == np.nanmax(signals, axis=0)).any(axis=1))
+    best = optimum(benchmark, policy)
     # Cells of a class that share trainings are equal, and their trainings count once.
     classes = benchmark.space.canonical(benchmark.cells[best])
     best = best[np.unique(classes, return_index=True)[1]]

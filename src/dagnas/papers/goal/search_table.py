@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dagnas.analysis.incumbents import METRICS, oracle
+from dagnas.analysis.incumbents import HELD, METRICS, held, oracle
 from dagnas.analysis.paired import Comparison, compare, holm, interval, reports
+from dagnas.analysis.ranks import Values
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.result import Result
 from dagnas.seeds import stream
@@ -28,6 +30,8 @@ RESULT = Result(
 #: the end; in seconds of this budget. Other budgets are cut at the same shares.
 SECONDS, BUDGET = (12000, 17000, 28000), 28000
 REFERENCE = "goal"
+#: Columns that say whether these methods beat the row's.
+BEATEN = {"goal": "beaten_by_goal", "goal_mlp": "beaten_by_goal_mlp"}
 TESTS = ("mann_whitney", "wilcoxon")
 
 
@@ -38,9 +42,14 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     -------
     DataFrame
         Columns benchmark, metric, method, seconds, mean, sd, low and high (bootstrap interval of
-        95 % for the mean), n (trials), the columns of `Comparison` against GOAL, and emulated.
-        p-values are corrected for the number of methods by Holm's rule, for each benchmark,
-        metric and time by itself. The oracle's rows have the last time.
+        95 % for the mean), n (trials), the columns of `Comparison` against GOAL, beaten_by_goal and
+        beaten_by_goal_mlp (p-value of the rank-sum test if the method's errors are the larger,
+        else 1), and emulated. p-values are corrected for the number of methods by Holm's rule,
+        for each benchmark, metric and time by itself. The oracle's rows have the last time.
+
+        Where the table is open, the metric "optimum held" has fractions of trials whose reported
+        cell has the best signal of the table, with exact intervals (Clopper and Pearson, 1934); a
+        trial that does not hold it counts as the larger error.
     """
     import pandas as pd
 
@@ -48,16 +57,24 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     for study in inputs.result.names("studies"):
         benchmark = inputs.config.section("studies")[study].benchmark
         times = inputs.budget(study) * np.array(SECONDS) / BUDGET
-        reported = reports(inputs.traces(study), times)
+        traces = inputs.traces(study)
+        reported = reports(traces, times)
         frames += [
             _compared(here, benchmark)
             for _, here in reported.groupby(["metric", "seconds"], sort=False)
         ]
         if benchmark in inputs.result.benchmarks:
-            best = oracle(inputs.benchmark(benchmark), inputs.policy(study))
+            opened, policy = inputs.benchmark(benchmark), inputs.policy(study)
+            trials = held(traces, times, opened, policy)
+            missed = trials.assign(error=1 - trials["held"])
+            frames += [
+                _fractions(_compared(here, benchmark))
+                for _, here in missed.groupby("seconds", sort=False)
+            ]
+            best = oracle(opened, policy)
             frames.append(best.assign(benchmark=benchmark, seconds=times[-1]))
     columns = ["benchmark", "metric", "method", "seconds", "mean", "sd", "low", "high", "n"]
-    columns += [*Comparison._fields, "emulated"]
+    columns += [*Comparison._fields, *BEATEN.values(), "emulated"]
     return pd.concat(frames, ignore_index=True)[columns]
 
 
@@ -88,8 +105,36 @@ def _compared(here: pd.DataFrame, benchmark: str) -> pd.DataFrame:
     tested = table["lost"].notna()
     for test in TESTS:
         table.loc[tested, test] = holm(table.loc[tested, test].to_numpy())
+    for reference, column in BEATEN.items():
+        table[column] = table["method"].map(_beaten_by(reference, errors))
     common = here[["metric", "seconds", "emulated"]].iloc[0]
     return table.assign(benchmark=benchmark, **common)
+
+
+def _beaten_by(reference: str, errors: Mapping[str, Values]) -> dict[str, float]:
+    """Corrected p-values of the methods, other than ``reference``, with larger errors than its."""
+    if reference not in errors:
+        return {}
+    found = {
+        method: compare(values, errors[reference])
+        for method, values in errors.items()
+        if method != reference
+    }
+    p = np.array([each.mann_whitney if each.lost > 0.5 else 1.0 for each in found.values()])
+    return dict(zip(found, holm(p).tolist(), strict=True))
+
+
+def _fractions(missed: pd.DataFrame) -> pd.DataFrame:
+    """Rows on fractions of trials that hold the optimum, from those on trials that miss it."""
+    from scipy.stats import binomtest
+
+    table = missed.assign(mean=1 - missed["mean"])
+    intervals = [
+        binomtest(round(row.mean * row.n), row.n).proportion_ci()
+        for row in table[["mean", "n"]].itertuples()
+    ]
+    low, high = np.transpose(intervals)
+    return table.assign(low=low, high=high)
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -190,6 +235,16 @@ def caption(table: pd.DataFrame) -> str:
             number(float(f"{seconds:.6g}")) for seconds in sorted(searches["seconds"].unique())
         ]
         sentences.append(f"{label}: {between(searches['n'])} trials; {', '.join(times)} s.")
+        sentences.append(_held_sentence(searches))
         sentences.append(own_sentence([str(benchmark)]))
         sentences.append(emulated_sentence(here["emulated"], label))
     return join_sentences(*sentences)
+
+
+def _held_sentence(searches: pd.DataFrame) -> str:
+    """How many of GOAL's trials hold the optimum at the times of a benchmark's table."""
+    goal = searches[(searches["metric"] == HELD) & (searches["method"] == REFERENCE)]
+    if goal.empty:
+        return ""
+    shares = ", ".join(f"{100 * mean:.0f}" for mean in goal.sort_values("seconds")["mean"])
+    return f"At these times {shares} % of GOAL's trials hold the cell with the best search signal."
