@@ -298,7 +298,7 @@ def test_claims_of_figures_3_and_6_are_those_of_nas_bench_201(
     """Another benchmark's ranking is not checked against the paper, and the ledger says so."""
     names = ["goal/fig3", "goal/fig6"]
     claims = [c for c in read("goal") if c.id.startswith(("fig3-", "fig6-"))]
-    assert len(claims) == 7
+    assert len(claims) == 9
     used = [s for claim in claims for s in selections(claim.check.model_dump())]
     assert {selection["where"].get("benchmark") for selection in used} == {"nasbench201"}
     for scale, function in (("ours", digits_inputs_of), ("theirs", inputs_of)):
@@ -364,6 +364,103 @@ def test_goals_claims_run_on_results_of_the_right_size(toy, scale, inputs_of, tm
         else:
             assert found.status != NOT_RUN, (claim.id, found.missing)
             assert found.emulated == ("101" in claim.id), claim.id
+
+
+def goals_claim(name, folder, result, rows):
+    """Status of one of GOAL's claims on a result of these rows."""
+    path = folder / f"{result}.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(rows).to_csv(path, index=False)
+    (claim,) = [claim for claim in read("goal") if claim.id == name]
+    return check("goal", claim, Tables(folder, [result])).status
+
+
+@pytest.mark.parametrize(("fraction", "status"), [(0.74, FAILED), (0.96, REPRODUCED)])
+def test_trials_at_another_good_cell_are_not_at_the_optimum(tmp_path, fraction, status):
+    about = {"benchmark": "nasbench201", "n": 50, "emulated": None}
+    metric = {"metric": "validation error", "sd": 0.1}
+    end = {"method": "goal", "seconds": 28000}
+    rows = [
+        {**about, **metric, **end, "mean": 8.49},
+        {**about, **metric, **end, "seconds": 17000, "mean": 8.49},
+        {**about, **metric, **end, "method": "oracle", "mean": 8.504},
+        {**about, **end, "metric": "optimum held", "mean": 1.0},
+        {**about, **end, "metric": "optimum held", "seconds": 17000, "mean": fraction},
+        # Before that time nothing is asked.
+        {**about, **end, "metric": "optimum held", "seconds": 16800, "mean": 0.1},
+    ]
+    assert goals_claim("fig4-201-stays-optimal", tmp_path, "goal/fig4", rows) == status
+    assert goals_claim("fig4-201-valid-beside-oracle", tmp_path, "goal/fig4", rows) == REPRODUCED
+
+
+@pytest.mark.parametrize(("low", "status"), [(0.88, FAILED), (0.93, REPRODUCED)])
+def test_robustly_is_read_from_the_interval_of_the_fraction(tmp_path, low, status):
+    about = {"benchmark": "nasbench201", "metric": "optimum held", "method": "goal", "n": 50}
+    rows = [{**about, "seconds": 17000, "low": low}, {**about, "seconds": 28000, "low": 0.95}]
+    assert goals_claim("fig5-201-stays-robustly", tmp_path, "goal/search_table", rows) == status
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "p", "status"),
+    [
+        ("outperforms-nasbench201-test-smac", "smac", 0.01, REPRODUCED),
+        ("outperforms-nasbench201-test-smac", "smac", 0.06, FAILED),
+        ("fig4-nasbench201-test-goal-clearly-below-npnas", "npnas", 0.06, FAILED),
+        ("fig4-nasbench201-test-goal_mlp-clearly-below-npnas", "npnas", 0.06, REPRODUCED),
+    ],
+)
+def test_significance_is_a_corrected_p_value(tmp_path, name, method, p, status):
+    row = {"benchmark": "nasbench201", "metric": "test error", "method": method, "n": 50}
+    row |= {"seconds": 28000, "beaten_by_goal": p, "beaten_by_goal_mlp": p / 2}
+    assert goals_claim(name, tmp_path, "goal/search_table", [row]) == status
+
+
+def test_goal_outperforms_every_rival_of_the_paper_or_not():
+    rivals = ("random_search", "regularized_evolution", "reinforce", "bohb", "smac")
+    wanted = {
+        f"outperforms-{benchmark}-{m}-{rival}"
+        for benchmark, others in (("nasbench101", (*rivals, "alphax")), ("nasbench201", rivals))
+        for m in ("valid", "test")
+        for rival in others
+    }
+    assert wanted == {c.id for c in read("goal") if c.id.startswith("outperforms")}
+
+
+@pytest.mark.parametrize(("advantage", "status"), [(-0.2, FAILED), (0.1, REPRODUCED)])
+def test_a_smaller_disadvantage_is_no_advantage(tmp_path, advantage, status):
+    about = {"metric": "test error", "n": 50, "emulated": None}
+    rows = [
+        {**about, "benchmark": name, "seconds": end, "method": method, "mean": mean}
+        for name, end, gain in (
+            ("nasbench101", 500000, advantage + 0.1),
+            ("nasbench201", 28000, advantage),
+        )
+        for method, mean in (("goal", 6.0), ("smac", 6.0 + gain))
+    ]
+    assert goals_claim("fig4-test-advantage-larger-on-101", tmp_path, "goal/fig4", rows) == status
+
+
+@pytest.mark.parametrize(
+    ("origin", "few_steps"),
+    [("the worst quarter of the initial pool", REPRODUCED), ("the initial pool (no ...)", FAILED)],
+)
+def test_the_case_of_figure_7_starts_badly_and_is_judged_in_all_steps(tmp_path, origin, few_steps):
+    about = {"origin": origin, "n": 50}
+    rows = [
+        {**about, "step": 3, "vertices": 7, "C1": 1, "MP": 2},
+        {**about, "step": 70, "vertices": 5, "C1": 0, "MP": 1},
+        {**about, "step": 90, "vertices": 5, "C1": 0, "MP": 0},
+    ]
+    for name, status in (
+        ("fig7-few-steps", few_steps),
+        # The first cell that GOAL selected has a pooling, and is no larger than the last.
+        ("fig7-only-conv3x3", FAILED),
+        ("fig7-shrinks", FAILED),
+    ):
+        assert goals_claim(name, tmp_path, "goal/fig7", rows) == status
+    rows[1] |= {"vertices": 6, "MP": 0}
+    for name in ("fig7-only-conv3x3", "fig7-shrinks"):
+        assert goals_claim(name, tmp_path, "goal/fig7", rows) == REPRODUCED
 
 
 def test_command_line(toy, tmp_path, monkeypatch, capsys):
