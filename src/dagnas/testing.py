@@ -30,6 +30,7 @@ from dagnas.benchmarks import BENCHMARKS
 from dagnas.benchmarks.benchmark import Benchmark, TabularBenchmark
 from dagnas.benchmarks.policy import Policy
 from dagnas.errors import DagnasError
+from dagnas.search.guard import Guard, ParentError, ProposalError
 from dagnas.search.method import Method
 from dagnas.search.runner import Search, run_side_by_side, run_trial
 from dagnas.spaces.base import Space
@@ -56,6 +57,10 @@ class Check:
         """Check; raises AssertionError if the contract is broken."""
         try:
             self.function()
+        except (ProposalError, ParentError) as error:
+            # It ends every trial, and so every check; the one that is about it tells.
+            if self.name == _ABOUT[type(error)]:
+                raise AssertionError(str(error)) from error
         except DagnasError as error:
             raise AssertionError(f"{self.name}: {error}") from error
 
@@ -82,6 +87,12 @@ def _expect(held: Any, sentence: str) -> None:
 
 
 # Methods.
+
+#: Checks that are about faults at which the runner ends a trial.
+_ABOUT: dict[type[DagnasError], str] = {
+    ProposalError: "proposals_belong_to_the_space",
+    ParentError: "parents_were_evaluated_before",
+}
 
 
 class _Trials:
@@ -414,6 +425,7 @@ def benchmark_checks(benchmark: Benchmark, seed: int = 0) -> list[Check]:
             _emulated_quantities_are_of_an_evaluation,
             _evaluations_have_a_number_for_each_architecture,
             _evaluations_cost_time,
+            _evaluations_are_in_the_range_of_their_unit,
             _evaluations_repeat,
             _evaluations_leave_global_states_alone,
             _the_digest_is_a_text_that_stays,
@@ -465,6 +477,14 @@ def _evaluations_cost_time(benchmark: Benchmark, seed: int) -> None:
     for policy, found in _evaluate(benchmark, seed).items():
         positive = (found["seconds"] > 0).all()
         _expect(positive, f"{benchmark.name}, policy {policy}: seconds are not positive")
+
+
+def _evaluations_are_in_the_range_of_their_unit(benchmark: Benchmark, seed: int) -> None:
+    # Of as many architectures as tell fractions from percentages.
+    some = _some(benchmark, seed, 40)
+    for policy in benchmark.policies.values():
+        found = benchmark.evaluate(some, policy, np.random.default_rng(seed))
+        Guard("", benchmark).evaluations(some, found)
 
 
 def _evaluations_repeat(benchmark: Benchmark, seed: int) -> None:

@@ -32,6 +32,14 @@ _EXPECTED = {
 }
 
 
+class ProposalError(DagnasError):
+    """A method proposed what is no batch of its space."""
+
+
+class ParentError(DagnasError):
+    """A method named parents that were not evaluated before."""
+
+
 class Guard:
     """Checks of one trial. They draw no random numbers.
 
@@ -75,13 +83,15 @@ class Guard:
 
         Raises
         ------
-        DagnasError
-            It is none of these, empty, not of the space, or has other parents than `Proposal` says.
+        ProposalError
+            It is none of these, empty, or not of the space.
+        ParentError
+            It has other parents than `Proposal` says.
         """
         batch, parents, epochs = given if isinstance(given, Proposal) else Proposal(given)
         batch = self._batch(batch)
         if not len(batch):
-            raise DagnasError(f"method {self._method!r} proposed a batch of no {self._kind}")
+            raise self._refuse(f"proposed a batch of no {self._kind}")
         if parents is not None:
             parents = self._parents(parents, len(batch), done)
         return Proposal(batch, parents, epochs)
@@ -91,7 +101,7 @@ class Guard:
 
         Raises
         ------
-        DagnasError
+        ProposalError
             It did not.
         """
         if not isinstance(given, list | tuple) or len(given) != trials:
@@ -148,10 +158,10 @@ class Guard:
             valid = self._space.is_valid(copied)
             if not valid.all():
                 (text,) = self._space.to_str(copied[int(valid.argmin())])
-                raise self._refuse(f"proposed {text}, which is no valid cell of {self._space.name}")
+                raise self._refuse(f"proposed {text!r}, which is no {self._space.name} cell")
         return copied
 
-    def _refuse_type(self, place: int, found: int) -> DagnasError:
+    def _refuse_type(self, place: int, found: int) -> ProposalError:
         space = self._space
         vertices = len(space.node_mask)
         tail, head = divmod(place - vertices, vertices)
@@ -195,20 +205,20 @@ class Guard:
     def _parents(self, parents: Any, size: int, done: int) -> NDArray[np.int64]:
         array = np.array(parents)
         if array.dtype.kind not in "iu" or array.shape != (size,):
-            raise self._refuse(
-                f"gave parents of shape {array.shape} and type {array.dtype} for {size} "
-                f"{self._kind}; there is one integer for each"
+            raise ParentError(
+                f"method {self._method!r} gave parents of shape {array.shape} and type "
+                f"{array.dtype} for {size} {self._kind}; there is one integer for each"
             )
         wrong = (array < -1) | (array >= done + np.arange(size))
         if wrong.any():
-            raise self._refuse(
-                f"gave {array[wrong][0]} as a parent; parents are numbers of evaluations before "
-                f"the proposal's ({done} so far), -1 for none"
+            raise ParentError(
+                f"method {self._method!r} gave {array[wrong][0]} as a parent; parents are numbers "
+                f"of evaluations before the proposal's ({done} so far), -1 for none"
             )
         return array.astype(np.int64)
 
-    def _refuse(self, why: str) -> DagnasError:
-        return DagnasError(f"method {self._method!r} {why}")
+    def _refuse(self, why: str) -> ProposalError:
+        return ProposalError(f"method {self._method!r} {why}")
 
     # Evaluations.
 
