@@ -14,16 +14,20 @@ import atexit
 import hashlib
 import importlib.util
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from dagnas.errors import DagnasError
-from dagnas.files import write_text
+from dagnas.files import sha256, write_text
 
 #: Packages of modules that only define things, so that what is not used of them does not count.
 PURE = "dagnas.papers."
+#: Names of folders of installed packages, whose modules have nothing to do with each other.
+_INSTALLED = ("site-packages", "dist-packages")
 
 
 def digest(roots: Iterable[str]) -> str:
@@ -55,7 +59,8 @@ def _digest_of(roots: frozenset[str]) -> str:
 def closure(roots: Iterable[str]) -> list[str]:
     """Sorted names of the code that counts: ``roots`` and all that they import.
 
-    A package's ``__init__`` runs before its modules, so it belongs to the closure of each. Of a
+    A package's ``__init__`` runs before its modules, so it belongs to the closure of each. Modules
+    from the folder of a root count as it does, but not a whole folder of installed packages. Of a
     module of `PURE` that ``from MODULE import NAME`` names, only what NAME uses counts.
 
     Raises
@@ -63,19 +68,30 @@ def closure(roots: Iterable[str]) -> list[str]:
     DagnasError
         A root cannot be found.
     """
-    tops = {"dagnas"}
+    tops, folders = {"dagnas"}, set[Path]()
     found: set[str] = set()
-    waiting = list(roots)
+    waiting = [_spelled(root) for root in roots]
     for root in waiting:
         name = root.partition(":")[0]
-        tops.add(name.partition(".")[0])
+        top = name.partition(".")[0]
         if _path(name) is None:
-            raise DagnasError(f"no module {name!r}")
+            raise DagnasError(
+                "code of a notebook, or typed into Python, is in no file: put it into a module"
+                if name == "__main__"
+                else f"no module {name!r}"
+            )
+        folder = _folder(top)
+        if top not in tops and folder and folder.name not in _INSTALLED:
+            folders.add(folder)
+        tops.add(top)
     while waiting:
         name = waiting.pop()
         module = name.partition(":")[0]
         # This module decides what is made anew, and nothing about what is made.
-        if name in found or module == __name__ or module.partition(".")[0] not in tops:
+        if name in found or module == __name__:
+            continue
+        top = module.partition(".")[0]
+        if top not in tops and not (folders and _folder(top) in folders):
             continue
         if _path(module):
             found.add(name)
@@ -158,6 +174,10 @@ def _own_digest() -> str:
 
 def _read_facts(root: str) -> _Facts:
     module, colon, place = root.partition(":")
+    path = _path(module)
+    assert path is not None
+    if path.suffix in (".so", ".pyd"):
+        return _Facts(sha256(path), frozenset())
     tree = _module(module)
     body = _used(tree, module, place) if colon else tree.body
     texts = map(ast.unparse, body)
@@ -250,17 +270,49 @@ def _literal(node: ast.expr | None) -> Any:
         return None
 
 
+def _spelled(root: str) -> str:
+    """Root with the name of a module that ``python -m`` runs instead of ``__main__``."""
+    name, colon, place = root.partition(":")
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return f"{spec.name}{colon}{place}" if name == "__main__" and spec else root
+
+
+def _spec(top: str) -> ModuleSpec | None:
+    try:
+        return importlib.util.find_spec(top) if top else None
+    except ValueError:  # A script, or a module that was made while Python ran.
+        return None
+
+
 @cache
 def _path(name: str) -> Path | None:
     """File of a module, found without running it."""
     top, *rest = name.split(".")
-    if not top or not (spec := importlib.util.find_spec(top)) or not spec.origin:
+    if top == "__main__":
+        # A script; a notebook has no file.
+        file = getattr(sys.modules["__main__"], "__file__", None)
+        return Path(file).absolute() if file and not rest else None
+    if not (spec := _spec(top)):
         return None
     if not rest:
-        return Path(spec.origin)
-    base = Path(spec.origin).parent.joinpath(*rest)
-    candidates = (base.with_suffix(".py"), base / "__init__.py")
-    return next((path for path in candidates if path.is_file()), None)
+        return Path(spec.origin) if spec.origin and spec.has_location else None
+    for folder in spec.submodule_search_locations or ():
+        base = Path(folder).joinpath(*rest)
+        for path in (base.with_suffix(".py"), base / "__init__.py"):
+            if path.is_file():
+                return path
+    return None
+
+
+@cache
+def _folder(top: str) -> Path | None:
+    """Folder that holds a top module or package; None of what is built in."""
+    if path := _path(top):
+        place = path.parent.parent if _is_package(top) else path.parent
+        return place.resolve()
+    spec = _spec(top)
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    return Path(folders[0]).parent.resolve() if folders else None
 
 
 def _is_package(name: str) -> bool:

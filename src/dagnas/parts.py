@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dagnas.errors import DagnasError
 from dagnas.files import atomic_path, read_parquet, write_parquet
 
 
@@ -29,21 +31,35 @@ class Parts:
     """
 
     def __init__(self, out: Path, identity: Mapping[str, str]) -> None:
-        self._folder, self._identity = out.parent / f".{out.name}.partial", identity
+        self._out, self._identity = out, identity
+        self._folder = out.parent / f".{out.name}.partial"
         with atomic_path(self._folder / "started") as probe:
             probe.write_text("")
 
     def has(self, label: str) -> bool:
         """Tell whether a part is done."""
         try:
-            stored = pq.read_schema(self._path(label)).metadata or {}
+            schema = pq.read_schema(self._path(label))
         except (OSError, ValueError):
             return False
-        return all(stored.get(k.encode(), b"").decode() == v for k, v in self._identity.items())
+        return self._is_own(schema)
 
     def read(self, label: str) -> pa.Table:
-        """Part that is done, with its metadata."""
-        return read_parquet(self._path(label))
+        """Part that is done, with its metadata.
+
+        Raises
+        ------
+        DagnasError
+            It is gone, or of another job, which writes the same file.
+        """
+        path = self._path(label)
+        table = read_parquet(path) if path.exists() else None
+        if table is None or not self._is_own(table.schema):
+            raise DagnasError(
+                f"another command wrote {self._out} at the same time, and took the checkpoint "
+                f"{path.name} of this one; give each a file of its own, and run this one again"
+            )
+        return table
 
     def write(self, label: str, table: pa.Table, metadata: Mapping[str, str] | None = None) -> None:
         """Write a part, with further metadata."""
@@ -51,9 +67,13 @@ class Parts:
 
     def remove(self) -> None:
         """Remove all parts, once the file is written."""
-        for part in self._folder.iterdir():
-            part.unlink()
-        self._folder.rmdir()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _is_own(self, schema: pa.Schema) -> bool:
+        stored = schema.metadata or {}
+        return all(
+            stored.get(key.encode()) == value.encode() for key, value in self._identity.items()
+        )
 
     def _path(self, label: str) -> Path:
         return self._folder / f"{label}.parquet"
