@@ -3,9 +3,9 @@
     python -m studies.emulation_quality --mirror FOLDER
 
 Prints the errors in cross-validation of several models of the validation accuracy and of the
-training seconds, the spread between seeds on NAS-Bench-201, and quantiles of the emulated columns.
-FOLDER holds nasbench101.parquet, nasbench101_curves_subset.parquet and nasbench201.parquet; by
-default it is that of the variable DAGNAS_MIRROR. In the smallest size all three are invented.
+training seconds, and quantiles of the emulated columns; `studies.training_noise` has the spread of
+single trainings. FOLDER holds nasbench101.parquet and nasbench101_curves_subset.parquet; by default
+it is that of the variable DAGNAS_MIRROR. In the smallest size both are invented.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from dagnas.seeds import stream
 from dagnas.tables.emulation import (
     IMAGES,
     REPEATS,
-    SPREAD,
     Floats,
     Model,
     Subset,
@@ -45,22 +44,15 @@ from perf.common import command_line, cpu_seconds, run
 
 Fit = Callable[[Floats, Floats], Model]
 
-#: Sets of images of NAS-Bench-201: title, column, number of images.
-SEEDS = (
-    ("CIFAR-10 valid", "cifar10_valid_200ep", 25_000),
-    ("CIFAR-100 valid and test", "cifar100_valid_and_test_200ep", 10_000),
-    ("ImageNet16-120 valid and test", "imagenet16_120_valid_and_test_200ep", 6_000),
-)
 #: Cells of the invented tables.
 INVENTED = 60
 
 
 class Tables(NamedTuple):
-    """Compact NAS-Bench-101, its public subset, compact NAS-Bench-201."""
+    """Compact NAS-Bench-101 and its public subset."""
 
     nasbench101: pa.Table
     subset: pa.Table
-    nasbench201: pa.Table
 
 
 def fit_offset(test: Floats, valid: Floats) -> Model:
@@ -110,7 +102,7 @@ def scores(y: Floats, guess: Floats) -> tuple[float, float, float, float]:
 
 def real(mirror: Path) -> Tables:
     """Tables of a folder."""
-    names = ("nasbench101", "nasbench101_curves_subset", "nasbench201")
+    names = ("nasbench101", "nasbench101_curves_subset")
     return Tables(*(read_parquet(mirror / f"{name}.parquet") for name in names))
 
 
@@ -141,13 +133,6 @@ def invented() -> Tables:
                 "valid_108": test + rng.normal(0.005, 0.002, size=INVENTED),
                 "test_108": test,
                 "train_seconds_108": rng.uniform(500, 3000, size=INVENTED),
-            }
-        ),
-        pa.table(
-            {
-                f"{column}_s{seed}": rng.uniform(50, 90, size=INVENTED)
-                for _, column, _ in SEEDS
-                for seed in range(REPEATS)
             }
         ),
     )
@@ -205,23 +190,6 @@ def show_seconds(public: Subset, table: pa.Table) -> None:
         print(f"{name:34}mean over the space {fit(x, y)(everything).mean():.0f} s")
 
 
-def show_spread(seeds: pa.Table) -> None:
-    """Print the spread between seeds on NAS-Bench-201, and what is assumed for NAS-Bench-101."""
-    print()
-    for name, column, images in SEEDS:
-        runs = np.column_stack([seeds[f"{column}_s{i}"].to_numpy() for i in range(3)]) / 100.0
-        runs = runs[np.isfinite(runs).all(axis=1)].astype(np.float64)
-        mean = runs.mean(axis=1)
-        better = mean > np.median(mean)
-        spread = runs.std(axis=1, ddof=1)[better] / np.sqrt(mean * (1 - mean))[better]
-        print(
-            f"NAS-Bench-201 {name} ({images} images): sd between seeds / sqrt(p(1-p)), better half:"
-            f" root mean square {np.sqrt((spread**2).mean()):.4f}"
-            f", median {np.median(spread) / np.sqrt(np.log(2)):.4f}"
-        )
-    print(f"used: {SPREAD} for {IMAGES} images")
-
-
 def show_emulated(table: pa.Table, subset: pa.Table) -> None:
     """Print how long the emulation takes, and quantiles of its columns."""
     columns: dict[str, Floats] = {}
@@ -249,7 +217,6 @@ def main() -> None:
     public = read_subset(tables.nasbench101, tables.subset)
     show_valid(public)
     show_seconds(public, tables.nasbench101)
-    show_spread(tables.nasbench201)
     show_emulated(tables.nasbench101, tables.subset)
 
 

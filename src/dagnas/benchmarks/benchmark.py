@@ -303,8 +303,9 @@ class TabularBenchmark:
         )
 
     def digest(self) -> str:
-        """Digest of the table's source."""
-        return self.table.provenance.get("sha256", "")
+        """Digest of the table's source, and the version of the emulation where there is any."""
+        known = (self.table.provenance.get(name, "") for name in ("sha256", "emulation"))
+        return " ".join(filter(None, known))
 
 
 #: Function that opens a benchmark from the folder of tables. It raises DagnasError if a table is

@@ -24,12 +24,16 @@ class SourceFile:
         Official address; empty if there is none that a program can download from.
     manual : str
         Instructions to get the file by hand.
+    emulation : str
+        Version of the models that emulate what the file lacks, empty if nothing is emulated. A
+        table made with another version is made again, and traces of the two do not mix.
     """
 
     name: str
     sha256: str = ""
     url: str = ""
     manual: str = ""
+    emulation: str = ""
 
     def verify(self, path: Path) -> str:
         """SHA-256 of the file at ``path``, after comparing it with the known digest.
@@ -92,6 +96,7 @@ SOURCES: dict[str, tuple[Source, ...]] = {
                 SourceFile(
                     "nasbench201.parquet",
                     "b14631070b29ec4c3e1595f68f3d4f4e5039e965549f6434acdf3e4cb970b97d",
+                    emulation="1",
                 ),
             ),
         ),
@@ -118,6 +123,7 @@ SOURCES: dict[str, tuple[Source, ...]] = {
                 SourceFile(
                     "nasbench101.parquet",
                     "31da142c3b08f95e71abbae0fa5db8f0cb06e0338656b83cf9ceb9585cde95e3",
+                    emulation="2",
                 ),
                 SourceFile(
                     "nasbench101_curves_subset.parquet",
