@@ -50,7 +50,9 @@ def test_the_papers_parameters_are_the_defaults():
         "k": 10,
         "pool": 1000,
         "epochs": 100,
+        "retrain": 0.05,
         "sampler": "ea",
+        "mutation": "paper",
         "loss": "exponential",
         "target": "logit",
         "normalized": True,
@@ -62,6 +64,51 @@ def test_the_papers_parameters_are_the_defaults():
     for sampler in ("rl", "random"):
         found = METHODS.get(f"bonas_{sampler}").settings("nasbench201")
         assert found == {**expected, "sampler": sampler}
+
+
+@pytest.mark.parametrize(
+    ("retrain", "fits"), [(0, [4, 6, 8, 10, 12]), (0.5, [4, 6, 10]), (0.3, [4, 6, 8, 12])]
+)
+def test_the_network_is_trained_again_once_the_data_grew(monkeypatch, retrain, fits):
+    space = SPACES.get("nasbench201")
+    diary = Diary(monkeypatch, space)
+    trial = begin(space, initial=4, k=2, retrain=retrain)
+    cells = concatenate(follow(space, trial, 13))
+    assert [len(note[1][2]) for note in diary.of("fit_square")] == fits
+    # Whether trained again or not, the regression is on all cells, by the network as it is.
+    _, (design, logits), _, _ = diary.of("BayesianLinear")[-1]
+    assert len(design) == len(logits) == len(cells) == 13
+    expected = diary.embed(diary.fits[-1][0], cells)
+    np.testing.assert_allclose(design, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_mutation_is_the_samplers(monkeypatch):
+    space, told = SPACES.get("nasbench101"), []
+    mutate = module.EvolutionSampler.mutate
+
+    def noted(self, cells):
+        told.append(self.mutation)
+        return mutate(self, cells)
+
+    monkeypatch.setattr(module.EvolutionSampler, "mutate", noted)
+    for mutation in ("paper", "code"):
+        follow(space, begin(space, mutation=mutation), 7)
+    assert sorted(set(told)) == ["code", "paper"]
+
+
+@pytest.mark.parametrize("name", ["nasbench101", "nasbench201"])
+def test_equation_3_as_it_is_printed_has_no_minus_in_its_first_exponent(name):
+    space = SPACES.get(name)
+    cells = space.sample(20, np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    printed = module._Embedding(space, rng, "cpu", "mse", "printed")._encode(cells)
+    plain = GCN(space, 4, 64, False).encode(as_tensors(space.to_graph(space.prune(cells))))
+    degree = plain.edges.sum(dim=2)
+    expected = degree.sqrt()[:, :, None] * plain.edges * degree.clamp(min=1).rsqrt()[:, None]
+    torch.testing.assert_close(printed.edges, expected)
+    # The first convolution's sums are of the same messages.
+    features = GCN(space, 4, 64, True).encode(as_tensors(space.to_graph(space.prune(cells))))
+    torch.testing.assert_close(printed.nodes, degree[:, :, None] * features.nodes)
 
 
 class Diary:

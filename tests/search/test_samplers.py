@@ -135,9 +135,10 @@ def test_tournaments_of_all_alive_have_one_winner(monkeypatch):
     assert (space.pack(sampler.draw(20)) == space.pack(cells[int(best)])).all()
 
 
-def test_mutations_of_nasbench201_change_one_operation_to_any():
+@pytest.mark.parametrize("mutation", ["paper", "code"])
+def test_mutations_of_nasbench201_change_one_operation_to_any(mutation):
     space = SPACES.get("nasbench201")
-    sampler, cells = begin(EvolutionSampler, space)
+    sampler, cells = begin(EvolutionSampler, space, mutation=mutation)
     (value,) = space.to_values(cells[0])
     probabilities = Counter()
     for place, operation in itertools.product(range(6), range(5)):
@@ -170,6 +171,64 @@ def test_mutations_of_nasbench101_move_one_source_or_change_one_operation(seed):
     same_distribution(Counter(map(name, mutants)), probabilities)
 
 
+@pytest.mark.parametrize("seed", [0, 3])
+def test_the_codes_mutations_add_and_remove_an_edge_or_change_an_operation_or_both(seed):
+    space = SPACES.get("nasbench101")
+    sampler, cells = begin(EvolutionSampler, space, seed, mutation="code")
+    cell = cells[0]
+    before = cell.edges[0]
+    rewired = Counter()
+    # Tails are drawn first, from all vertices but the last two.
+    leaving = {tail: np.flatnonzero(before[tail]) for tail in range(5) if before[tail].any()}
+    for tail in range(5):
+        for head in range(tail + 1, 7):
+            for source, targets in leaving.items():
+                for target in targets:
+                    edges = before.copy()
+                    edges[tail, head] = 1
+                    edges[source, target] = 0
+                    share = 1 / 5 / (6 - tail) / len(leaving) / len(targets)
+                    rewired[edges.tobytes()] += share
+    renamed = Counter()
+    for vertex, operation in itertools.product(range(1, 6), range(1, 4)):
+        nodes = cell.nodes.copy()
+        nodes[0, vertex] = operation
+        renamed[nodes.tobytes()] += 1 / 15
+    mutants = sampler.mutate(repeat(cell, 60_000))
+    edges = [mutant.tobytes() for mutant in mutants.edges]
+    nodes = [mutant.tobytes() for mutant in mutants.nodes]
+    # Two of three mutants have edges drawn anew, two of three an operation.
+    same, told = before.tobytes(), cell.nodes.tobytes()
+    expected = Counter({key: 2 / 3 * share for key, share in rewired.items()})
+    expected[same] += 1 / 3
+    assert set(edges) <= set(expected)
+
+    def often(key):
+        return key if expected[key] > 2e-3 else b"rest"
+
+    probabilities = Counter()
+    for key, share in expected.items():
+        probabilities[often(key)] += share
+    same_distribution(Counter(map(often, edges)), probabilities)
+    operations = Counter({key: 2 / 3 * share for key, share in renamed.items()})
+    operations[told] += 1 / 3
+    same_distribution(Counter(nodes), operations)
+    # A third has the one alone, a third the other, a third both.
+    changed = np.array([[a != same, b != told] for a, b in zip(edges, nodes, strict=True)])
+    both = (1 - rewired[same]) * (1 - renamed[told]) / 3
+    assert changed.all(axis=1).mean() == pytest.approx(both, abs=0.01)
+
+
+def test_the_codes_mutations_change_the_number_of_edges():
+    space = SPACES.get("nasbench101")
+    sampler, _ = begin(EvolutionSampler, space, mutation="code")
+    cells = space.sample(2000, np.random.default_rng(1))
+    gained = sampler.mutate(cells).edges.sum(axis=(1, 2)) - cells.edges.sum(axis=(1, 2))
+    assert set(gained.tolist()) == {-1, 0}
+    bare = Cells(cells.nodes[:50], np.zeros_like(cells.edges[:50]))
+    assert set(sampler.mutate(bare).edges.sum(axis=(1, 2)).tolist()) == {0, 1}
+
+
 def repeat(cell, times):
     return Cells(np.repeat(cell.nodes, times, axis=0), np.repeat(cell.edges, times, axis=0))
 
@@ -187,9 +246,10 @@ def test_mutations_of_nasbench101_keep_the_number_of_edges():
     assert not mutants.same(cells).all()
 
 
-def test_mutants_leave_their_parents_as_they_were():
+@pytest.mark.parametrize("mutation", ["paper", "code"])
+def test_mutants_leave_their_parents_as_they_were(mutation):
     space = SPACES.get("nasbench101")
-    sampler, cells = begin(EvolutionSampler, space)
+    sampler, cells = begin(EvolutionSampler, space, mutation=mutation)
     before = Cells(cells.nodes.copy(), cells.edges.copy())
     sampler.mutate(cells)
     sampler.pool(100)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Literal
 
 import numpy as np
 import torch
@@ -14,6 +15,9 @@ from dagnas.search.pool import Seen, sample_new
 from dagnas.seeds import torch_generator
 from dagnas.spaces.cell_space import CellSpace
 from dagnas.spaces.cells import Cells, concatenate
+
+#: How candidates are mutated: as section 3.3 says, or as the authors' code does.
+Mutation = Literal["paper", "code"]
 
 
 class RandomSampler:
@@ -51,16 +55,27 @@ class RandomSampler:
 class EvolutionSampler(RandomSampler):
     """Sampler of mutations of tournament winners among the last cells (BONAS, section 3.3).
 
-    Where edges only connect, an edge is chosen and its source becomes one of the vertices before
-    its head (in the paper's words before its source, from where no edge would ever come back) that
-    have no edge to it, since edges that merge would never part again; or a vertex is chosen and
-    takes any operation, with equal probability. Where operations are on edges (NAS-Bench-201),
-    connections are fixed and an edge takes any operation.
+    Where operations are on edges (NAS-Bench-201), connections are fixed and an edge takes any
+    operation. Where edges only connect, there are two ways.
+
+    The paper's: an edge is chosen and its source becomes one of the vertices before its head (in
+    the paper's words before its source, from where no edge would ever come back) that have no edge
+    to it, since edges that merge would never part again; or a vertex is chosen and takes any
+    operation, with equal probability.
+
+    The code's: edges change, or an operation, or both, with equal probability. A vertex takes any
+    operation. Edges change by two independent draws: an edge between two vertices is added, if it
+    is not there, and an edge is removed, so that their number may fall; the first end of each is
+    drawn before the second, from all vertices but the last two. The code has each pool from one
+    parent and drops cells with vertices off every path; here each candidate has a parent of its
+    own, and such cells are smaller ones.
 
     Parameters
     ----------
     population, tournament : int
         Cells alive (the last ones evaluated), and cells among which each parent is the best.
+    mutation : {"paper", "code"}
+        Way of mutating.
     """
 
     def __init__(
@@ -70,9 +85,10 @@ class EvolutionSampler(RandomSampler):
         seen: Seen,
         population: int = 30,
         tournament: int = 10,
+        mutation: Mutation = "paper",
     ) -> None:
         super().__init__(space, rng, seen)
-        self.tournament = tournament
+        self.tournament, self.mutation = tournament, mutation
         self.alive: deque[tuple[Cells, float]] = deque(maxlen=population)
 
     def add(self, cells: Cells, signals: NDArray[np.float64]) -> None:
@@ -87,13 +103,22 @@ class EvolutionSampler(RandomSampler):
         return self.mutate(concatenate(cell for cell, _ in self.alive)[winners])
 
     def mutate(self, cells: Cells) -> Cells:
-        """Change one edge's source or one operation of every cell."""
-        space, rng, rows = self.space, self.rng, np.arange(len(cells))
-        if space.edge_mask.shape[-1] > 2:
-            values = space.to_values(cells)
-            variable = rng.integers(len(space.sizes), size=len(cells))
-            values[rows, variable] = rng.integers(space.sizes[variable])
-            return space.from_values(values)
+        """Mutate every cell once; some mutants may be invalid, or their parents again."""
+        if self.space.edge_mask.shape[-1] > 2:
+            return self._change_value(cells)
+        return self._as_code(cells) if self.mutation == "code" else self._as_paper(cells)
+
+    def _change_value(self, cells: Cells) -> Cells:
+        """Cells of which one variable takes any of its values."""
+        space, rng = self.space, self.rng
+        values = space.to_values(cells)
+        variable = rng.integers(len(space.sizes), size=len(cells))
+        values[np.arange(len(cells)), variable] = rng.integers(space.sizes[variable])
+        return space.from_values(values)
+
+    def _as_paper(self, cells: Cells) -> Cells:
+        """Cells of which one edge's source or one operation is another."""
+        rng, rows = self.rng, np.arange(len(cells))
         nodes, edges = cells.nodes.copy(), cells.edges.copy()
         # The first in a random order of the edges that there are.
         rank = rng.random(edges.shape) * (edges > 0)
@@ -105,11 +130,40 @@ class EvolutionSampler(RandomSampler):
         moved = rng.random(len(cells)) < 0.5
         edges[rows[moved], tail[moved], head[moved]] = 0
         edges[rows[moved], source[moved], head[moved]] = 1
-        vertices = np.flatnonzero(space.node_mask.sum(axis=1) > 1)
-        vertex = vertices[rng.integers(len(vertices), size=len(cells))]
-        choice = rng.random((len(cells), len(space.node_types))) * space.node_mask[vertex]
-        nodes[rows[~moved], vertex[~moved]] = choice.argmax(axis=1)[~moved]
+        vertex, operation = self._operations(len(cells))
+        nodes[rows[~moved], vertex[~moved]] = operation[~moved]
         return Cells(nodes, edges)
+
+    def _as_code(self, cells: Cells) -> Cells:
+        """Cells with an edge more and one less, another operation, or both."""
+        rng, rows = self.rng, np.arange(len(cells))
+        nodes, edges = cells.nodes.copy(), cells.edges.copy()
+        free = self.space.edge_mask.all(axis=2)
+        free[-2] = False
+        added = self._edges(np.broadcast_to(free, edges.shape))
+        removed = self._edges(free & (edges > 0))
+        kind = rng.integers(3, size=len(cells))  # edges, an operation, both
+        rewired, renamed = (kind != 1)[:, None, None], kind > 0
+        edges[added & rewired] = 1
+        edges[removed & rewired] = 0
+        vertex, operation = self._operations(len(cells))
+        nodes[rows[renamed], vertex[renamed]] = operation[renamed]
+        return Cells(nodes, edges)
+
+    def _edges(self, among: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """One of each cell's edges of ``among``, its tail drawn before its head; the same shape."""
+        tail = self.rng.random(among.shape[:2]) * among.any(axis=2)
+        from_tail = among & (tail == tail.max(axis=1, keepdims=True))[:, :, None]
+        weight = self.rng.random(among.shape) * from_tail
+        return from_tail & (weight == weight.max(axis=(1, 2), keepdims=True))
+
+    def _operations(self, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """A vertex and any type that it may have, drawn ``n`` times."""
+        mask = self.space.node_mask
+        vertices = np.flatnonzero(mask.sum(axis=1) > 1)
+        vertex = vertices[self.rng.integers(len(vertices), size=n)]
+        choice = self.rng.random((n, mask.shape[1])) * mask[vertex]
+        return vertex, choice.argmax(axis=1)
 
 
 class ControllerSampler(RandomSampler):
