@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from dagnas.errors import DagnasError
+from dagnas.outside import pickles
 from dagnas.spaces import SPACES
-from dagnas.tables.importers import import_table, large_pickle, nasbench201_pth, nats, restricted
+from dagnas.tables.importers import import_table, large_pickle, nasbench201_pth, nats
 from tests.benchmarks import official
 
 CELLS = 24  # So many that the file has more objects than are remembered.
@@ -127,7 +128,7 @@ def test_every_kind_of_value_is_streamed(name, place):
     assert repr(sorted(found.items())) == repr(sorted(whole["large"].items()))
     assert list(rest.pop("large")) == list(whole.pop("large"))
     assert repr(rest) == repr(whole)
-    assert repr(restricted.load(pickled)) == repr(pickle.loads(pickled))
+    assert repr(pickles.load(pickled)) == repr(pickle.loads(pickled))
 
 
 @pytest.mark.parametrize("value", [np.float64(2.5), np.float32(0.25), np.int32(-7), np.bool_(1)])
@@ -344,7 +345,7 @@ def test_tensors_are_refused(tmp_path):
 def test_result_objects_are_read_by_their_state():
     from nas_201_api import ArchResults
 
-    state = restricted.load(pickle.dumps(ArchResults(3, "text"), protocol=4))
+    state = pickles.load(pickle.dumps(ArchResults(3, "text"), protocol=4))
     assert state["arch_index"] == 3
     assert state["arch_str"] == "text"
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import tokenize
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -16,9 +13,15 @@ from numpy.typing import NDArray
 
 from dagnas.errors import DagnasError
 from dagnas.files import read_parquet
+from dagnas.outside.arrays import read_arrays
 from dagnas.seeds import stream
 
 _SPLITS = 3
+#: Numbers of channels that images have: grey, colour, and colour with transparency.
+_CHANNELS = (1, 3, 4)
+#: Pixels along one side for each along the other, at most.
+_RATIO = 16
+_LABELS = ("uint8", "int8", "int16", "int32", "int64")
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,13 @@ class ImageSet:
             )
         if images.ndim not in (3, 4) or 0 in images.shape:
             raise self._refuse(f"images have shape {images.shape}, expected (N, H, W[, C])")
+        height, width, channels = (*images.shape[1:], 1)[:3]
+        if channels not in _CHANNELS or max(height, width) > _RATIO * min(height, width):
+            raise self._refuse(
+                f"images have shape {images.shape}, which is {height} x {width} pixels and "
+                f"{channels} channels; expected (N, H, W) or (N, H, W, C) with C = 1, 3 or 4 as "
+                "the last axis"
+            )
         if labels.shape != images.shape[:1]:
             raise self._refuse(
                 f"labels have shape {labels.shape}, expected one for each of {len(images)} images"
@@ -105,29 +115,9 @@ def read_npz(path: Path) -> ImageSet:
         The file is missing or damaged, lacks an array or holds pickled objects, or its arrays are
         not an image set.
     """
-    if not path.is_file():
-        raise DagnasError(f"no such file: {path}")
-    try:
-        # NumPy alone would also read a file of one single array.
-        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as arrays:
-            missing = {"images", "labels"} - set(arrays.files)
-            if missing:
-                raise DagnasError(
-                    f"{path} lacks {' and '.join(sorted(missing))}; it holds "
-                    f"{', '.join(arrays.files) or 'nothing'}"
-                )
-            images, labels = arrays["images"], arrays["labels"]
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        RuntimeError,
-        zipfile.BadZipFile,
-        zlib.error,
-        tokenize.TokenError,
-    ) as error:
-        raise DagnasError(f"{path} is not a readable .npz file of arrays: {error}") from error
-    return ImageSet(path.stem, images, labels)
+    # `ImageSet` tells more of wrong dimensions.
+    arrays = read_arrays(path, {"images": range(9), "labels": range(9)})
+    return ImageSet(path.stem, arrays["images"], arrays["labels"])
 
 
 def read_table(path: Path) -> ImageSet:
@@ -139,9 +129,18 @@ def read_table(path: Path) -> ImageSet:
         The file is missing or damaged, or its columns are not an image set.
     """
     table = read_parquet(path, ["pixels", "label"]).combine_chunks()
-    pixels = table["pixels"].combine_chunks()
-    side = math.isqrt(pixels.type.byte_width // 3)
-    images = np.frombuffer(pixels.buffers()[1], np.uint8).reshape(-1, side, side, 3)
+    pixels, label = table["pixels"].combine_chunks(), table["label"]
+    width = getattr(pixels.type, "byte_width", 0)
+    side = math.isqrt(width // 3)
+    if 3 * side**2 != width or not width or str(label.type) not in _LABELS:
+        raise DagnasError(
+            f"{path} is no table of square colour images: pixels are {pixels.type}, labels "
+            f"{label.type}"
+        )
+    if pixels.null_count or label.null_count:
+        raise DagnasError(f"{path} is no table of images: a value is missing")
+    images = np.frombuffer(pixels.buffers()[1], np.uint8)[width * pixels.offset :]
+    images = images[: width * len(pixels)].reshape(-1, side, side, 3)
     return ImageSet(path.stem, images, table["label"].to_numpy().astype(np.int64))
 
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from dagnas.errors import DagnasError
+from dagnas.outside.pickles import DAMAGE, load_one
 from dagnas.tables.importers import ROWS, nats
 from dagnas.tables.importers.large_pickle import stream
-from dagnas.tables.importers.restricted import DAMAGE, load
 
-#: First pickle of a file of the older of torch's two formats.
-_MAGIC = 0x1950A86A20F9469CFC6C
+#: First pickle of a file of the older of torch's two formats, and the most bytes that it and the
+#: two after it take.
+_MAGIC, _HEAD = 0x1950A86A20F9469CFC6C, 2**12
 
 
 def read(path: Path, expected: int = ROWS["nasbench201"]) -> pa.Table:
@@ -37,40 +40,53 @@ def read(path: Path, expected: int = ROWS["nasbench201"]) -> pa.Table:
     DagnasError
         The file is damaged, asks to run code, or is not of NAS-Bench-201; see also `assemble`.
     """
-    rows, names = {}, {}
+    rows: dict[int, NDArray[np.float64]] = {}
+    names: dict[int, str] = {}
     try:
         with tqdm(
             desc=path.name, total=2 * path.stat().st_size, unit="B", unit_scale=True, disable=None
         ) as bar:
             for index, record in stream(_start(path), "arch2infos", bar.update):
                 if index is None:
-                    official = list(record["meta_archs"])
+                    official = nats.names_of(record)
                     break
-                rows[index] = nats.row({12: record["less"], 200: record["full"]})
-                names[index] = record["full"]["arch_str"]
-                if record["less"]["arch_str"] != names[index]:
-                    raise DagnasError(f"cell {index} has two strings")
-        if names != {index: official[index] for index in names}:
+                if type(index) is not int or len(rows) > expected:
+                    raise DagnasError("no results of cells, or of more than there are")
+                rows[index], names[index] = nats.row(_states(record))
+        if names != {index: official[index] for index in names if index < len(official)}:
             raise DagnasError("its cells and its list of cells disagree")
-    except (*DAMAGE, zipfile.BadZipFile, DagnasError) as error:
-        reason = error if isinstance(error, DagnasError) else f"no results of cells: {error!r}"
+    except (*DAMAGE, zipfile.BadZipFile, NotImplementedError, DagnasError) as error:
+        reason = error if isinstance(error, DagnasError) else f"no results of cells: {error!r:.200}"
         raise DagnasError(f"cannot read {path}: {reason}") from error
     return nats.table(path, names, rows, expected)
+
+
+def _states(record: Any) -> dict[int, Any]:
+    """States of a cell by epochs."""
+    return {12: nats.part(record, "less"), 200: nats.part(record, "full")}
 
 
 def _start(path: Path) -> Callable[[], BinaryIO]:
     """Function that opens the file at the pickle of the dict."""
     if zipfile.is_zipfile(path):
         archive = zipfile.ZipFile(path)
-        (member,) = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+        (member,) = [info for info in archive.infolist() if info.filename.endswith("/data.pkl")]
+        # `torch.save` compresses nothing, so what is compressed may be far larger than the file.
+        if member.compress_type != zipfile.ZIP_STORED:
+            raise DagnasError("it was not written by torch.save: its pickle is compressed")
         return lambda: cast(BinaryIO, archive.open(member))
+
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    magic, position = load_one(head, 0)
+    if magic != _MAGIC:
+        raise DagnasError("it was not written by torch.save")
+    for _ in ("version of the format", "sizes of integers"):
+        _, position = load_one(head, position)
 
     def start() -> BinaryIO:
         file = path.open("rb")
-        if load(file) != _MAGIC:
-            raise DagnasError("it was not written by torch.save")
-        load(file)  # Version of the format.
-        load(file)  # Sizes of integers.
+        file.seek(position)
         return file
 
     return start

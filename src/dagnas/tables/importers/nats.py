@@ -9,7 +9,8 @@ import bz2
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -17,12 +18,12 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from dagnas.errors import DagnasError
+from dagnas.outside.pickles import DAMAGE, Machine, load
 from dagnas.spaces import SPACES
 from dagnas.tables.importers import REPEATS, ROWS, assemble, with_means
-from dagnas.tables.importers.restricted import DAMAGE, load
 
-#: Largest size of an unpacked file; a real one has 0.4 MB.
-_LARGEST = 2**26
+#: Most epochs of a training.
+_LONGEST = 1000
 
 #: Training set and evaluated images as the files name them, by our dataset and split.
 _ACCURACIES = {
@@ -50,42 +51,136 @@ COLUMNS = (
 )
 
 
-def row(states: Mapping[int, dict[str, Any]]) -> NDArray[np.float64]:
-    """Values of `COLUMNS` for one cell; NaN where its record has none.
+class _Training(NamedTuple):
+    """Results of one training of a cell, as ``nas_201_api.ResultsCount`` would tell them.
+
+    Attributes
+    ----------
+    train : float
+        Accuracy on the training images after the last epoch, %.
+    evaluated : mapping of str to float
+        Accuracies after the last epoch by evaluated images, %.
+    seconds : float or None
+        Seconds of all epochs, if known.
+    params, madds : float
+        Millions.
+    """
+
+    train: float
+    evaluated: Mapping[str, float]
+    seconds: float | None
+    params: float
+    madds: float
+
+
+def part(record: Any, key: Any, kind: type | UnionType = dict) -> Any:
+    """Value of a record, which must be of that type.
+
+    The classes of nas_201_api would take a text for the path of a file and open that. So nothing
+    but plain values of the expected types is read here.
+
+    Raises
+    ------
+    DagnasError
+        The record is no dict, lacks the key, or has a value of another type there.
+    """
+    if not isinstance(record, dict) or key not in record:
+        raise DagnasError(f"no results of a cell: {key!r} is missing")
+    value = record[key]
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise DagnasError(f"no results of a cell: {key!r} is of type {type(value).__name__}")
+    return value
+
+
+_NUMBER = int | float
+
+
+def _training(record: Any) -> _Training:
+    epochs = part(record, "epochs", int)
+    if not 1 <= epochs <= _LONGEST:
+        raise DagnasError(f"no results of a cell: a training of {epochs:.0f} epochs")
+    last, times = epochs - 1, part(record, "train_times", dict | NoneType)
+    names, evaluations = part(record, "eval_names", list), part(record, "eval_acc1es")
+    known = {name for _, name in _ACCURACIES.values()}.intersection(
+        name for name in names if isinstance(name, str)
+    )
+    return _Training(
+        part(part(record, "train_acc1es"), last, _NUMBER),
+        {name: part(evaluations, f"{name}@{last}", _NUMBER) for name in known},
+        None if times is None else sum(part(times, epoch, _NUMBER) for epoch in range(epochs)),
+        part(record, "params", _NUMBER),
+        part(record, "flop", _NUMBER),
+    )
+
+
+def _trainings(state: Any) -> dict[str, list[_Training]]:
+    """Trainings of a cell by data set, in the order of their seeds."""
+    results = part(state, "all_results")
+    seeds = part(state, "dataset_seed")
+    known = {dataset for dataset, _ in _ACCURACIES.values()}.intersection(seeds)
+    found = {}
+    for dataset in known:
+        listed = part(seeds, dataset, list)
+        if not all(type(seed) is int for seed in listed):
+            raise DagnasError("no results of a cell: a seed is no whole number")
+        if len(listed) > len(REPEATS):
+            raise DagnasError(f"more repeats than {len(REPEATS)}: {len(listed)} of {dataset}")
+        found[dataset] = [_training(part(results, (dataset, seed))) for seed in sorted(listed)]
+    return found
+
+
+def row(states: Mapping[int, Any]) -> tuple[NDArray[np.float64], str]:
+    """Values of `COLUMNS` for one cell, NaN where its record has none; and its string.
 
     Accuracies are those of the last epoch, repeats in the order of their seeds. Seconds are those
     of the whole training, the mean over repeats.
 
     Parameters
     ----------
-    states : mapping of int to dict
+    states : mapping of int to object
         For 12 and 200 epochs, the state of a ``nas_201_api.ArchResults``.
-    """
-    from nas_201_api import ArchResults
 
+    Raises
+    ------
+    DagnasError
+        A state lacks something, or has it in another type; or the states are of two cells.
+    """
     values: dict[str, float] = {}
     for epochs, state in states.items():
-        record = ArchResults.create_from_state_dict(state)
-        trainings = {
-            dataset: [record.query(dataset, seed) for seed in sorted(seeds)]
-            for dataset, seeds in record.dataset_seed.items()
-        }
+        trainings = _trainings(state)
         for name, (dataset, split) in _ACCURACIES.items():
             for repeat, training in enumerate(trainings.get(dataset, [])):
                 if split == "train":
-                    values[f"{name}/{epochs}/s{repeat}"] = training.get_train()["accuracy"]
-                elif split in training.get_eval_set():
-                    values[f"{name}/{epochs}/s{repeat}"] = training.get_eval(split)["accuracy"]
+                    values[f"{name}/{epochs}/s{repeat}"] = training.train
+                elif split in training.evaluated:
+                    values[f"{name}/{epochs}/s{repeat}"] = training.evaluated[split]
         for name, dataset in _SECONDS.items():
-            seconds = [training.get_train()["all_time"] for training in trainings.get(dataset, [])]
-            if seconds and None not in seconds:
-                values[f"{name}/seconds/{epochs}/mean"] = float(np.mean(seconds))
+            seconds = [training.seconds for training in trainings.get(dataset, [])]
+            known = [value for value in seconds if value is not None]
+            if known and len(known) == len(seconds):
+                values[f"{name}/seconds/{epochs}/mean"] = float(np.mean(known))
         for training in trainings.get("cifar10-valid", []):
             # The files hold millions.
-            values |= {"params": round(1e6 * training.params), "madds": round(1e6 * training.flop)}
-    if extra := values.keys() - set(COLUMNS):
-        raise DagnasError(f"more repeats than {len(REPEATS)}: {min(extra)}")
-    return np.array([values.get(column, np.nan) for column in COLUMNS], dtype=np.float64)
+            values |= {"params": round(1e6 * training.params), "madds": round(1e6 * training.madds)}
+    first, *others = (part(state, "arch_str", str) for state in states.values())
+    if any(text != first for text in others):
+        raise DagnasError("a cell has two strings")
+    numbers = [values.get(column, np.nan) for column in COLUMNS]
+    return np.array(numbers, dtype=np.float64), first
+
+
+def names_of(record: Any) -> list[str]:
+    """Official strings of all cells, from the record that lists them.
+
+    Raises
+    ------
+    DagnasError
+        It does not.
+    """
+    names: list[str] = part(record, "meta_archs", list)
+    if not all(isinstance(name, str) for name in names):
+        raise DagnasError("its list of cells holds something else than texts")
+    return names
 
 
 def table(
@@ -148,12 +243,10 @@ def read_cells(folder: Path, indices: range | list[int] | None = None) -> pa.Tab
         path = _file(folder, index)
         record = _load(path)
         try:
-            states = {epochs: record[str(epochs)] for epochs in _EPOCHS}
-            rows[index] = row(states)
-            same = {states[epochs]["arch_str"] for epochs in _EPOCHS} == {names[index]}
+            rows[index], text = row({epochs: part(record, str(epochs)) for epochs in _EPOCHS})
         except (*DAMAGE, DagnasError) as error:
-            raise DagnasError(f"{path} holds no results of a cell: {error!r}") from error
-        if not same:
+            raise DagnasError(f"{path}: {error}") from error
+        if text != names[index]:
             raise DagnasError(f"{path} is of another cell than {names[index]}")
     return table(folder, dict(enumerate(names)), rows, len(indices))
 
@@ -166,9 +259,9 @@ def _names(folder: Path) -> list[str]:
     """Official strings of all cells."""
     path = folder / "meta.pickle.pbz2"
     try:
-        return list(_load(path)["meta_archs"])
-    except (KeyError, TypeError) as error:
-        raise DagnasError(f"{path} lists no cells: {error!r}") from error
+        return names_of(_load(path))
+    except DagnasError as error:
+        raise DagnasError(f"{path}: {error}") from error
 
 
 def _load(path: Path) -> Any:
@@ -178,8 +271,8 @@ def _load(path: Path) -> Any:
             whole = bytearray()
             for block in packed:
                 whole += block
-                if len(whole) > _LARGEST:
-                    raise DagnasError(f"more than {_LARGEST:,} bytes")
+                if len(whole) > Machine.limits.size:
+                    raise DagnasError(f"more than {Machine.limits.size:,} bytes")
         return load(whole)
     except (OSError, EOFError, DagnasError) as error:
         raise DagnasError(f"cannot read {path}: {error}") from error
