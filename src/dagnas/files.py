@@ -17,6 +17,24 @@ if TYPE_CHECKING:
 
 #: Version of the layout of tables; one of another version is refused.
 SCHEMA = "1"
+#: Bytes that the name of a file may have: most file systems take 255, and temporary files, locks
+#: and checkpoints have longer names than what they belong to.
+LONGEST = 200
+
+
+def check_target(path: Path) -> None:
+    """Refuse a file that can never be written, before the work and not after it.
+
+    Raises
+    ------
+    DagnasError
+        It is a folder, or its name is too long.
+    """
+    size = len(os.fsencode(path.name))
+    if size > LONGEST:
+        raise DagnasError(f"cannot write {path}: its name has {size} bytes, of {LONGEST} allowed")
+    if path.is_dir():
+        raise DagnasError(f"cannot write {path}: it is a folder")
 
 
 @contextmanager

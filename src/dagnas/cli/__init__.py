@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dagnas import __version__
+from dagnas.cli import output
 from dagnas.errors import DagnasError
 
 if TYPE_CHECKING:
@@ -82,16 +83,41 @@ def _load_plugins(words: Sequence[str]) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 if it went well, 2 with one message if the user must mend something."""
     words = sys.argv[1:] if arguments is None else arguments
+    output.use_plain_characters()
     try:
-        options = parser(words).parse_args(words)
-        options.run(options)
+        try:
+            check_words(words)
+            options = parser(words).parse_args(words)
+            options.run(options)
+        finally:
+            if sys.stdout:
+                sys.stdout.flush()
     except DagnasError as error:
         print(f"dagnas: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:
         # The reader of our output has gone, as `head` does; nothing is left to say.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        output.discard()
+    except OSError as error:
+        # A full disk behind the output, or a path that no file can have.
+        output.discard()
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"dagnas: {place}{error.strerror or error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("dagnas: interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+def check_words(words: Sequence[str]) -> None:
+    """Refuse words of bytes that are no text: names in files could not hold them.
+
+    Raises
+    ------
+    DagnasError
+        A word is not valid in the encoding of the system.
+    """
+    for word in words:
+        if any("\ud800" <= letter <= "\udfff" for letter in word):
+            raise DagnasError(f"{word!r} is no valid text ({sys.getfilesystemencoding()})")

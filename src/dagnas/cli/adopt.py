@@ -40,6 +40,7 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Check and mark."""
+    from dagnas.locks import writing
     from dagnas.pipeline.adopt import adopt
     from dagnas.pipeline.scales import load
 
@@ -47,7 +48,8 @@ def run(options: argparse.Namespace) -> None:
         raise DagnasError(f"--jobs {options.jobs}: expected a positive number")
     scale = load(options.config)
     choice = ["--configfile", str(options.config)]
-    found = adopt(scale, choice, jobs=options.jobs, every=options.every)
+    with writing(scale.results / "provenance.json", by="adopt"):
+        found = adopt(scale, choice, jobs=options.jobs, every=options.every)
     print(
         f"{len(found.checked)} checked, {len(found.taken)} taken over, "
         f"{len(found.different)} different"

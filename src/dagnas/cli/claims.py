@@ -49,16 +49,21 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> None:
     """Write the ledger, or print it."""
     from dagnas.files import write_text
+    from dagnas.locks import writing
     from dagnas.papers.claims.check import Tables, ledger
     from dagnas.papers.claims.page import counts, to_csv, to_lines, to_markdown
     from dagnas.papers.result import results
     from dagnas.pipeline import scales
 
     scale = scales.load(options.config)
-    entries = ledger(scale.papers, Tables(options.results or scale.results, results(scale)))
-    if options.out:
-        write_text(to_csv(entries), options.out / "claims.csv")
-        write_text(to_markdown(entries, scale.scale), options.out / "claims.md")
-        print(counts(entries))
-    else:
-        print(*to_lines(entries), sep="\n")
+    out = [options.out / f"claims.{kind}" for kind in ("csv", "md")] if options.out else []
+    with writing(*out, by="claims"):
+        entries = ledger(scale.papers, Tables(options.results or scale.results, results(scale)))
+        if not out:
+            print(*to_lines(entries), sep="\n")
+            return
+        for path, text in zip(
+            out, (to_csv(entries), to_markdown(entries, scale.scale)), strict=True
+        ):
+            write_text(text, path)
+    print(counts(entries))

@@ -69,17 +69,19 @@ def run(options: argparse.Namespace) -> None:
     """Run the command."""
     from dagnas import plugins
     from dagnas.analysis.compare import check_kind, compare
+    from dagnas.locks import writing
 
     for path in options.out:
         check_kind(path)
     plugins.load(options.plugin)
-    found = compare(
-        *options.traces,
-        by=options.by,
-        metric=options.metric,
-        labels=options.labels,
-        reference=options.reference,
-    )
-    print(found.text())
-    for path in options.out:
-        found.save(path)
+    with writing(*options.out, by="compare"):
+        found = compare(
+            *options.traces,
+            by=options.by,
+            metric=options.metric,
+            labels=options.labels,
+            reference=options.reference,
+        )
+        print(found.text())
+        for path in options.out:
+            found.save(path)

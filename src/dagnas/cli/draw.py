@@ -45,6 +45,7 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> None:
     """Draw, and name the files."""
     from dagnas import plugins
+    from dagnas.locks import writing
     from dagnas.papers.make import draw, read_table
     from dagnas.papers.result import declaration
 
@@ -53,5 +54,7 @@ def run(options: argparse.Namespace) -> None:
     result = declaration(f"{table.parent.name}/{table.stem}")
     folder = options.out or options.table.parent
     stem = folder / table.stem
-    for path in draw(result, read_table(options.table), stem, options.note, options.style):
-        print(path)
+    kinds = ("svg", "png") if options.note is None else ("svg", "png", "md")
+    with writing(*(stem.with_suffix(f".{kind}") for kind in kinds), by="draw"):
+        paths = draw(result, read_table(options.table), stem, options.note, options.style)
+    print(*paths, sep="\n")

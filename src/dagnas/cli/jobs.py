@@ -43,11 +43,14 @@ def add_job(commands: _SubParsersAction[argparse.ArgumentParser], name: str) -> 
 
 def run_job(job: type[Job], suffix: str, options: argparse.Namespace) -> None:
     """Run the job that the options describe."""
+    from dagnas.locks import writing
     from dagnas.tables.place import data_folder
 
     if options.out.suffix != suffix:
         raise DagnasError(f"--out {options.out}: expected a name that ends in {suffix}")
-    job.parse(options).run(data_folder(options.data), options.out)
+    described = job.parse(options)
+    with writing(options.out, by=job.COMMAND):
+        described.run(data_folder(options.data), options.out)
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:

@@ -34,10 +34,11 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> argparse.Argume
 def run(options: argparse.Namespace) -> None:
     """Print or write the counts."""
     from dagnas.files import write_text
+    from dagnas.locks import writing
     from dagnas.papers.claims.page import count_statuses
 
-    text = count_statuses(options.ledger)
     if options.out:
-        write_text(text, options.out)
+        with writing(options.out, by="metrics"):
+            write_text(count_statuses(options.ledger), options.out)
     else:
-        print(text, end="")
+        print(count_statuses(options.ledger), end="")

@@ -36,6 +36,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 def run(options: argparse.Namespace) -> None:
     """Make the result and name its files."""
+    from dagnas.locks import writing
     from dagnas.papers.inputs import Inputs
     from dagnas.papers.make import make
     from dagnas.papers.result import find, results
@@ -43,5 +44,8 @@ def run(options: argparse.Namespace) -> None:
 
     scale = load(options.config)
     result = find(options.name, results(scale))
-    for path in make(Inputs(scale, result, data=options.data), options.out or scale.results):
-        print(path)
+    out = options.out or scale.results
+    files = [out / f"{result.name}.{kind}" for kind in ("csv", "svg", "png", "md")]
+    with writing(*files, by="result"):
+        paths = make(Inputs(scale, result, data=options.data), out)
+    print(*paths, sep="\n")

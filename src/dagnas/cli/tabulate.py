@@ -38,7 +38,10 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write the table."""
+    from dagnas.locks import writing
     from dagnas.papers.inputs import parse_inputs
     from dagnas.papers.make import write_table
 
-    write_table(parse_inputs(options.name, options.inputs, options.data), options.out)
+    inputs = parse_inputs(options.name, options.inputs, options.data)
+    with writing(options.out, by="tabulate"):
+        write_table(inputs, options.out)

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from dagnas.errors import DagnasError, unknown
 from dagnas.files import SCHEMA, write_parquet
+from dagnas.locks import writing
 from dagnas.tables.importers import import_table
 from dagnas.tables.sources import IMAGES, SOURCES, Source, SourceFile
 
@@ -30,10 +31,16 @@ _CHUNK = 2**16
 def split_mirrors(text: str) -> list[str]:
     """Folders and addresses of a list like DAGNAS_MIRROR, separated by ``os.pathsep``.
 
-    Colons within ``http://host:port/`` do not separate.
+    Colons within ``http://user:password@host:port/`` or ``http://[::1]/`` do not separate.
     """
     sep = re.escape(os.pathsep)
-    return re.findall(rf"https?://[^{sep}/]*(?::\d+)?[^{sep}]*|[^{sep}]+", text)
+    host = rf"(?:[^/@]*@)?(?:\[[^]/]*\]|[^{sep}/]*)(?::\d+)?"
+    return re.findall(rf"https?://{host}[^{sep}]*|[^{sep}]+", text)
+
+
+def without_password(text: str) -> str:
+    """Text without the users and passwords of its addresses, for messages and logs."""
+    return re.sub(r"(?<=://)[^/@\s]*@", "", text)
 
 
 def fetch(
@@ -47,7 +54,7 @@ def fetch(
 
     Mirrors are searched in order for every source of the table; local files are read in place. If
     no mirror has one, the smallest file with an official address is downloaded to
-    ``data/sources``.
+    ``data/sources``. Of two that fetch side by side the second is refused.
 
     Parameters
     ----------
@@ -71,7 +78,7 @@ def fetch(
     ------
     DagnasError
         Unknown name; nothing found (the message lists the places searched); a wrong checksum; a
-        damaged or incomplete source; the table cannot be written.
+        damaged or incomplete source; the table cannot be written, or another command writes it.
     """
     if name not in SOURCES:
         raise unknown("table", name, SOURCES)
@@ -86,8 +93,9 @@ def fetch(
     }
     if not force and _stored(target).items() >= metadata.items():
         return f"{target} is up to date (from {paths[0]})"
-    table, emulated = import_table(name, paths)
-    write_parquet(table, target, {**metadata, "dagnas.emulated": json.dumps(sorted(emulated))})
+    with writing(target, by="fetch"):
+        table, emulated = import_table(name, paths)
+        write_parquet(table, target, {**metadata, "dagnas.emulated": json.dumps(sorted(emulated))})
     note = f", {len(emulated)} columns emulated" if emulated else ""
     kind = "images" if name in IMAGES else "cells"
     return f"{target}: {table.num_rows:,} {kind} from {paths[0]}{note}"
@@ -160,11 +168,19 @@ def _from_mirrors(
                 return _download(f"{mirror.rstrip('/')}/{file.name}", file, cache)
             except _NotThere as error:
                 tried.append(str(error))
-        elif (path := Path(mirror).expanduser() / file.name).exists():
+        elif (path := _folder(mirror) / file.name).exists():
             return path
         else:
             tried.append(f"{path}: no such file")
     return None
+
+
+def _folder(mirror: str) -> Path:
+    try:
+        return Path(mirror).expanduser()
+    except RuntimeError:
+        # The shell too takes the home folder of a user who does not exist for a plain name.
+        return Path(mirror)
 
 
 class _NotThere(Exception):
@@ -183,29 +199,31 @@ def _download(url: str, file: SourceFile, folder: Path) -> Path:
     """
     target = folder / file.name
     part, record = folder / f"{file.name}.part", folder / f"{file.name}.part.json"
-    with _writing(part):
-        folder.mkdir(parents=True, exist_ok=True)
+    # Two tables may have one source.
+    with writing(target, by="fetch"), _reported(part):
         for attempt in range(_ATTEMPTS):
             try:
                 _transfer(url, part, record)
                 break
             except (_Interrupted, requests.RequestException) as error:
                 if attempt == _ATTEMPTS - 1:
-                    raise _NotThere(f"{url}: {error} ({_ATTEMPTS} attempts)") from error
+                    said = f"{url}: {error} ({_ATTEMPTS} attempts)"
+                    raise _NotThere(without_password(said)) from error
                 time.sleep(_PAUSE * 2**attempt)
         try:
             file.verify(part)
         except DagnasError as error:
             part.unlink()
             record.unlink()
-            raise DagnasError(f"{error} (downloaded from {url}; removed)") from error
+            place = without_password(url)
+            raise DagnasError(f"{error} (downloaded from {place}; removed)") from error
         part.replace(target)
         record.unlink()
     return target
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def _reported(path: Path) -> Iterator[None]:
     try:
         yield
     except requests.RequestException:
@@ -229,7 +247,7 @@ def _transfer(url: str, part: Path, record: Path) -> None:
                 part.unlink()
             raise _Interrupted(f"{reply.status_code} {reply.reason}")
         if not reply.ok:
-            raise _NotThere(f"{url}: {reply.status_code} {reply.reason}")
+            raise _NotThere(f"{without_password(url)}: {reply.status_code} {reply.reason}")
         size = int(reply.headers.get("Content-Length", 0))
         if reply.status_code == 206:
             given = re.match(r"bytes (\d+)-", reply.headers.get("Content-Range", ""))
@@ -266,6 +284,8 @@ def _progress(part: Path, record: Path) -> tuple[int, dict[str, Any]]:
     """Number of bytes received so far and the record of their version; 0 if it is unknown."""
     try:
         known = json.loads(record.read_text())
-        return (part.stat().st_size if known["validator"] else 0), known
-    except (FileNotFoundError, ValueError, KeyError):
+        have = part.stat().st_size if known["validator"] else 0
+        # More than all of it is not that version.
+        return (have if have <= (known["size"] or have) else 0), known
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return 0, {}
