@@ -13,7 +13,7 @@ from torch import nn
 from dagnas.errors import DagnasError
 from dagnas.predictors import PREDICTORS
 from dagnas.predictors.fit import as_tensors, fit, gradient, predict
-from dagnas.predictors.gcn.compiled import loss_and_gradient
+from dagnas.predictors.gcn.compiled import _compiled, loss_and_gradient
 from dagnas.predictors.gcn.model import EPSILON, GCN, MOMENTUM
 from dagnas.predictors.gcn.training import fit_square
 from dagnas.predictors.losses import WEIGHTS, weighted_square
@@ -434,3 +434,16 @@ def test_the_papers_sizes_are_the_defaults():
         if parameter.default is not parameter.empty
     }
     assert defaults == {"batch_size": 128, "lr": 1e-3}
+
+
+def test_functions_compile_where_no_cache_can_be_kept(monkeypatch):
+    import numba
+
+    monkeypatch.setattr("numba.core.caching.CompileResultCacheImpl._locator_classes", [])
+    with pytest.raises(RuntimeError, match="no locator"):
+        numba.njit(cache=True)(abs_plus_one)
+    assert _compiled(abs_plus_one)(-1.0) == 2
+
+
+def abs_plus_one(number):
+    return abs(number) + 1

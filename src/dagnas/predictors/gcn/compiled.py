@@ -9,6 +9,10 @@ is taken by calling them, by going through memory for each, and by vertices that
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -16,8 +20,16 @@ from numpy.typing import NDArray
 Array = NDArray[np.floating]
 Places = NDArray[np.int64]
 
-#: Contraction lets a product and a sum be one instruction; nothing is reordered.
-_compiled = njit(cache=True, error_model="numpy", fastmath={"contract"})
+
+def _compiled(function: Callable[..., Any]) -> Any:
+    """Compile a function when it is called first; keep the code on disk where there is a place."""
+    # Contraction lets a product and a sum be one instruction; nothing is reordered.
+    compiled = njit(error_model="numpy", fastmath={"contract"})(function)
+    # Neither the package's folder nor the user's can be written.
+    with suppress(RuntimeError):
+        compiled.enable_caching()
+    return compiled
+
 
 # Adam's, as PyTorch's.
 _DECAY, _SQUARE_DECAY, _SMALL = 0.9, 0.999, 1e-8
