@@ -14,6 +14,7 @@ from pydantic import PlainSerializer, PlainValidator
 from dagnas import plugins
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.errors import DagnasError
+from dagnas.search.terms import check_trials
 from dagnas.settings import Described, parsed
 
 
@@ -22,7 +23,10 @@ def _range(value: Any) -> range:
         return value
     first, colon, last = str(value).partition(":")
     if colon and first.isdecimal() and last.isdecimal() and int(first) < int(last):
-        return range(int(first), int(last))
+        try:
+            return check_trials(range(int(first), int(last)))
+        except DagnasError as error:
+            raise ValueError(str(error)) from error
     raise ValueError(f"{value}: expected A:B with 0 <= A < B, such as 0:50")
 
 
@@ -186,17 +190,21 @@ def _mapping(option: str, words: Sequence[str], kinds: set[Any]) -> Any:
 def parse_setting(option: str, text: str) -> tuple[str, Any]:
     """Name and value from ``KEY=VALUE``; the value is read as YAML, so 3 is a number.
 
+    What is no YAML is taken for a text.
+
     Raises
     ------
     DagnasError
-        There is no ``=``.
+        There is no ``=``, or the value is one that `dagnas.outside.documents` refuses.
     """
-    import yaml
+    from dagnas.outside import documents
 
     key, equals, value = text.partition("=")
     if not equals or not key:
-        raise DagnasError(f"{option} {text}: expected KEY=VALUE, such as step_size=0.5")
+        raise DagnasError(f"{option} {text:.100}: expected KEY=VALUE, such as step_size=0.5")
     try:
-        return key, yaml.safe_load(value)
-    except yaml.YAMLError:
+        return key, documents.parse(value)
+    except documents.NoDocument:
         return key, value
+    except DagnasError as error:
+        raise DagnasError(f"{option} {key:.100}: {error}") from error

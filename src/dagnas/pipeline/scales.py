@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     AfterValidator,
     Field,
@@ -24,11 +22,17 @@ from pydantic import (
 
 from dagnas import plugins
 from dagnas.errors import DagnasError, unknown
+from dagnas.outside import documents
 from dagnas.pipeline.job import Job
 from dagnas.pipeline.kind import Kind
 from dagnas.pipeline.kinds import KINDS, all_kinds
 from dagnas.pipeline.sections import Name, PaperName, Section, paper_names
+from dagnas.search.terms import Trials
 from dagnas.settings import fault_words
+
+#: Scale files that a scale file may extend, and jobs that it may ask for: far beyond use, so that
+#: a slip of zeros is told before all of them are planned.
+_FILES, _JOBS = 100, 200_000
 
 
 class Scale(Section):
@@ -42,7 +46,7 @@ class Scale(Section):
     """Kind of source that tables must come from; any if not given."""
     plugins: list[str] = []
     """Modules to import, which register methods, benchmarks or spaces of your own."""
-    trials: PositiveInt
+    trials: Trials
     """Trials of every method in every study; a trial is one repetition of a search."""
     trials_per_job: PositiveInt = 5
     """Trials of one search job."""
@@ -57,7 +61,20 @@ class Scale(Section):
         if not (info.context or {}).get("part"):
             for kind in all_kinds():
                 kind.check(self)
+            self._count_searches()
         return self
+
+    def _count_searches(self) -> None:
+        """Refuse a scale of more searches than can be planned."""
+        studies = getattr(self, "studies", {}).values()
+        chunks = (
+            len(study.methods) * -(-(study.trials or self.trials) // self.trials_per_job)
+            for study in studies
+        )
+        if (count := sum(chunks)) > _JOBS:
+            raise ValueError(
+                f"trials, trials_per_job: {count:,} search jobs; expected {_JOBS:,} at most"
+            )
 
     @classmethod
     def sections(cls) -> list[str]:
@@ -135,40 +152,28 @@ def scale_type() -> type[Scale]:
     return _cached_type(tuple(all_kinds()))
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe YAML, in which a key occurs once and 1e-3 is a number."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is given twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
-)
-
-
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except OSError as error:
-        raise DagnasError(f"{path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DagnasError(f"{path}: no valid YAML: {error}") from error
+    raw = documents.read(path)
     if not isinstance(raw, dict):
         raise DagnasError(f"{path}: a mapping of keys to values is expected")
     return raw
 
 
-def _inherited(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """Scale file over the scale files and studies of papers that it extends."""
+def _inherited(path: Path, above: tuple[Path, ...] = (), seen: list[Path] | None = None) -> Any:
+    """Scale file over the scale files and studies of papers that it extends.
+
+    Parameters
+    ----------
+    path : Path
+    above : tuple of Path
+        Files that extend this one, which it cannot extend in turn.
+    seen : list of Path, optional
+        Files read so far, to which this one is added.
+    """
+    seen = [] if seen is None else seen
+    seen.append(path)
+    if len(seen) > _FILES:
+        raise DagnasError(f"{path}: extends: more than {_FILES} files are extended")
     raw = _read(path)
     names = raw.pop("extends", [])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
@@ -179,7 +184,7 @@ def _inherited(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
             other = path.parent / name
             if other.resolve() in (path.resolve(), *above):
                 raise DagnasError(f"{path}: extends: {name} extends this file itself")
-            found = _inherited(other, (path.resolve(), *above))
+            found = _inherited(other, (path.resolve(), *above), seen)
         elif name in paper_names():
             found = _read(Path(str(files("dagnas") / "papers" / name / "studies.yaml")))
         else:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from importlib.resources import files
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.errors import unknown
@@ -30,6 +30,8 @@ def _one_of(kind: str, names: Callable[[], Iterable[str]]) -> AfterValidator:
     return AfterValidator(check)
 
 
+#: A count with a bound far beyond use, so that a slip of zeros is told.
+Count = Annotated[int, Field(gt=0, le=1_000_000)]
 Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 BenchmarkName = Annotated[str, _one_of("benchmark", BENCHMARKS.names)]
@@ -39,7 +41,12 @@ PaperName = Annotated[str, _one_of("paper", paper_names)]
 
 
 class Section(Described):
-    """A mapping in a scale file: its keys are those of the class, and no other."""
+    """A mapping in a scale file: its keys are those of the class, and no other.
+
+    Values have the types that they are written in: true is no number, and '3' is none either.
+    """
+
+    model_config = ConfigDict(strict=True)
 
     @model_validator(mode="before")
     @classmethod

@@ -76,6 +76,25 @@ def unique_rows(benchmark: TabularBenchmark) -> NDArray[np.int64]:
     return np.sort(first)
 
 
+def rows_for(
+    benchmark: TabularBenchmark, train_sizes: Sequence[int], test_size: int
+) -> NDArray[np.int64]:
+    """First row of each class of isomorphic cells, enough to train and to test on.
+
+    Raises
+    ------
+    DagnasError
+        There are fewer classes than training and test cells together.
+    """
+    rows = unique_rows(benchmark)
+    if test_size + max(train_sizes) > len(rows):
+        raise DagnasError(
+            f"{test_size} test cells and {max(train_sizes)} training cells are more than the "
+            f"{len(rows)} classes of {benchmark.name}"
+        )
+    return rows
+
+
 def rank_uniform(
     name: str,
     benchmark: TabularBenchmark,
@@ -121,12 +140,7 @@ def rank_uniform(
     DagnasError
         There are fewer classes than training and test cells together.
     """
-    rows = unique_rows(benchmark)
-    if test_size + max(train_sizes) > len(rows):
-        raise DagnasError(
-            f"{test_size} test cells and {max(train_sizes)} training cells are more than the "
-            f"{len(rows)} classes of {benchmark.name}"
-        )
+    rows = rows_for(benchmark, train_sizes, test_size)
     truth, cells = benchmark.values(target), benchmark.cells
 
     def run(advance: Advance, trial: int, predictor: str, size: int) -> pa.Table:

@@ -7,13 +7,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.errors import DagnasError
 from dagnas.pipeline.job import Job, Range, range_text
 from dagnas.pipeline.kind import Kind
-from dagnas.pipeline.sections import Section
+from dagnas.pipeline.sections import Count, Section
 from dagnas.settings import Described
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Recipe(Described):
 class BuiltTable(Section, Recipe):
     """A benchmark made by training every cell of a space on images."""
 
-    cells_per_job: PositiveInt = 320
+    cells_per_job: Count = 320
     """Cells that one job trains, of the 6,466 that are trained."""
 
 

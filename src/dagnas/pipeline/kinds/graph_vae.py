@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from dagnas.errors import DagnasError
 from dagnas.pipeline.job import Job
 from dagnas.pipeline.kind import Kind
-from dagnas.pipeline.sections import BenchmarkName, Fraction, Section
+from dagnas.pipeline.kinds.search import opened_table
+from dagnas.pipeline.sections import BenchmarkName, Count, Fraction, Section
 from dagnas.predictors.graph_vae.schedule import Schedule, Weights
 from dagnas.settings import Described
 
@@ -33,11 +34,11 @@ class Training(Described):
     """Whether cells are encoded from output to input also, as D-VAE does."""
     shares: Annotated[list[Fraction], Field(min_length=2, max_length=2)] = [0.9, 0.1]
     """Fractions of the table to train on and to test on."""
-    epochs: PositiveInt = 300
+    epochs: Count = 300
     """Passes over the training cells."""
-    keep: list[PositiveInt] = []
+    keep: list[Count] = []
     """Epochs, beside the last, whose weights are kept."""
-    batch_size: PositiveInt = 32
+    batch_size: Count = 32
     """Cells of one training step."""
     lr: PositiveFloat = 1e-4
     """Step size of Adam at the beginning; a tenth whenever the objective stops falling."""
@@ -141,6 +142,16 @@ def plan(scale: Scale) -> dict[str, Job]:
     }
 
 
+def check_values(scale: Scale) -> None:
+    """Check that benchmarks hold the targets, as far as their tables are there."""
+    for name, entry in scale.section("autoencoders").items():
+        try:
+            if (table := opened_table(entry.benchmark, scale.data)) is not None:
+                table.values(entry.target)
+        except DagnasError as error:
+            raise DagnasError(f"autoencoders.{name}: {error}") from error
+
+
 def read(path: Path) -> Stored:
     """Trained graph VAE."""
     from dagnas.predictors.graph_vae.stored import Stored
@@ -163,4 +174,5 @@ autoencoder = Kind(
     plan=plan,
     read=read,
     sections={"autoencoders": Autoencoder},
+    check_values=check_values,
 )

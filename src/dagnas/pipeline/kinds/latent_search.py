@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, model_validator
 
 from dagnas.errors import DagnasError, unknown
 from dagnas.pipeline.job import Job
 from dagnas.pipeline.kind import Kind
 from dagnas.pipeline.kinds.graph_vae import autoencoder
-from dagnas.pipeline.sections import Fraction, Section
+from dagnas.pipeline.sections import Count, Fraction, Section
 from dagnas.settings import Described
 
 if TYPE_CHECKING:
@@ -40,21 +40,21 @@ class Settings(Described):
 
     by: Literal["ascent", "paths", "rounds"]
     """ascent: cells at the ends; paths: predictions on the way; rounds: Bayesian optimisation."""
-    points: PositiveInt = 1000
+    points: Count = 1000
     """Points of the prior that climb."""
-    steps: PositiveInt = 100
+    steps: Count = 100
     """Steps of an ascent."""
     rate: PositiveFloat = 0.03
     """Size of a step, as a factor on the gradient."""
     complexity: bool = False
     """Whether ascents that find cells subtract the predicted complexity (NGAE, equation 7)."""
-    rounds: PositiveInt = 10
+    rounds: Count = 10
     """Rounds of Bayesian optimisation."""
-    batch: PositiveInt = 50
+    batch: Count = 50
     """Cells that are evaluated in a round."""
-    inducing: PositiveInt = 500
+    inducing: Annotated[int, Field(gt=0, le=10_000)] = 500
     """Inducing points of the Gaussian process."""
-    candidates: PositiveInt = 10_000
+    candidates: Count = 10_000
     """Points that each round chooses from."""
 
 

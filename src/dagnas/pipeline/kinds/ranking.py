@@ -12,7 +12,6 @@ from pydantic import (
     Field,
     NonNegativeFloat,
     PositiveFloat,
-    PositiveInt,
     Tag,
     model_validator,
 )
@@ -21,8 +20,8 @@ from dagnas.closure import digest
 from dagnas.errors import DagnasError, unknown
 from dagnas.pipeline.job import Job
 from dagnas.pipeline.kind import Kind
-from dagnas.pipeline.kinds.search import SearchJob, job_of, same_trial
-from dagnas.pipeline.sections import BenchmarkName, Fraction, PredictorName, Section
+from dagnas.pipeline.kinds.search import SearchJob, job_of, opened_table, same_trial
+from dagnas.pipeline.sections import BenchmarkName, Count, Fraction, PredictorName, Section
 from dagnas.predictors import PREDICTORS
 from dagnas.settings import Described
 
@@ -39,15 +38,15 @@ class Comparison(Described):
     """Quantity that is predicted: dataset/split/epochs."""
     predictors: Annotated[list[PredictorName], Field(min_length=1)]
     """Predictors to compare."""
-    train_sizes: list[PositiveInt] = []
+    train_sizes: list[Count] = []
     """Numbers of training cells, one of each class; needed if no shares are given."""
-    test_size: PositiveInt = 3000
+    test_size: Count = 3000
     """Number of test cells, if no shares are given."""
-    epochs: PositiveInt | dict[PredictorName, PositiveInt] = 200
+    epochs: Count | dict[PredictorName, Count] = 200
     """Training epochs of every predictor, or of each by name."""
     loss: Literal["ranking", "mse"] = "ranking"
     """Loss of the training: the pairwise ranking loss, or the squared error."""
-    batch_size: PositiveInt = 32
+    batch_size: Count = 32
     """Cells of one training step."""
     lr: PositiveFloat = 2e-3
     """Step size of Adam."""
@@ -72,7 +71,7 @@ class UniformRanking(Section, Comparison):
 
     benchmark: BenchmarkName
     """Benchmark whose cells are ranked."""
-    trials: PositiveInt | None = None
+    trials: Count | None = None
     """Repetitions, if not the scale's number of trials."""
 
 
@@ -83,9 +82,12 @@ class SearchRanking(Section):
     """Study that the search belongs to."""
     method: str
     """Method or variant of that study whose surrogate is taken."""
-    trials: PositiveInt | None = None
+    trials: Count | None = None
     """Searches of the study to take, from the first on, if not all."""
 
+
+#: A table has a class of isomorphic cells for so many of its cells at least.
+_LEAST_CLASSES = 10
 
 # Pydantic puts these into the places of faults; with a blank they are no name of a ranking.
 TAGS = ("uniform ranking", "search ranking")
@@ -111,7 +113,7 @@ class RankJob(Job, Comparison):
     """Name of the random streams, with predictor, size and trial."""
     benchmark: str
     """Benchmark whose cells are ranked."""
-    trials: PositiveInt
+    trials: Count
     """Repetitions."""
     device: str = Field(default="cpu", pattern="^(auto|cpu|cuda)$")
     """Device to train on: auto, cpu or cuda."""
@@ -226,6 +228,24 @@ def check(scale: Scale) -> None:
             raise ValueError(f"rankings.{name}.method: {error}")
 
 
+def check_values(scale: Scale) -> None:
+    """Check that benchmarks hold what rankings ask for, as far as their tables are there."""
+    from dagnas.search.ranking import rows_for
+
+    for name, entry in scale.section("rankings").items():
+        if not isinstance(entry, UniformRanking):
+            continue
+        try:
+            if (table := opened_table(entry.benchmark, scale.data)) is not None:
+                table.values(entry.target)
+                # Telling classes apart takes seconds, which most tables need not.
+                size = max(entry.train_sizes, default=0) + entry.test_size
+                if entry.train_sizes and size > len(table) // _LEAST_CLASSES:
+                    rows_for(table, entry.train_sizes, entry.test_size)
+        except DagnasError as error:
+            raise DagnasError(f"rankings.{name}: {error}") from error
+
+
 def read(path: Path) -> pd.DataFrame:
     """Scores that predictors gave to test cells.
 
@@ -270,5 +290,6 @@ ranking = Kind(
     read=read,
     sections={"rankings": Ranking},
     check=check,
+    check_values=check_values,
     tags=TAGS,
 )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.closure import digest, keywords
@@ -17,7 +17,7 @@ from dagnas.pipeline.kind import Kind
 from dagnas.pipeline.sections import BenchmarkName, MethodName, Section
 from dagnas.predictors import PREDICTORS
 from dagnas.search import METHODS
-from dagnas.search.terms import Terms
+from dagnas.search.terms import Evaluations, Terms, Trials
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,9 +34,9 @@ class Study(Section, Terms):
     """Methods and variants to compare."""
     settings: dict[str, Any] = {}
     """Settings, other than the defaults, of all methods that have them."""
-    trials: PositiveInt | None = None
+    trials: Trials | None = None
     """Trials of every method, if not the scale's number."""
-    budgets: dict[str, PositiveInt] = {}
+    budgets: dict[str, Evaluations] = {}
     """Budgets in evaluations of single methods, by name, if not the study's."""
     prior: BenchmarkName | None = None
     """Benchmark whose evaluations methods are told beforehand."""
@@ -82,19 +82,25 @@ class SearchJob(Job, Terms):
         """`Search` that it describes."""
         from dagnas.benchmarks.benchmark import TabularBenchmark
         from dagnas.benchmarks.built import find_benchmark
-        from dagnas.search.runner import Search
         from dagnas.training.device import choose_device
 
-        method = METHODS.get(self.method)
+        takes_device = METHODS.get(self.method).takes("device")
         prior = find_benchmark(self.prior, data).open(data) if self.prior else None
         if prior is not None and not isinstance(prior, TabularBenchmark):
             raise DagnasError(f"--prior {self.prior}: it is no table, so what it holds is unknown")
+        benchmark = find_benchmark(self.benchmark, data).open(data)
+        return self.on(benchmark, prior, choose_device(self.device) if takes_device else "cpu")
+
+    def on(self, benchmark: Any, prior: Any, device: str) -> Any:
+        """`Search` that it describes, on a benchmark that was opened, and after an opened prior."""
+        from dagnas.search.runner import Search
+
         return Search(
-            find_benchmark(self.benchmark, data).open(data),
-            method,
+            benchmark,
+            METHODS.get(self.method),
             self.settings,
             prior=prior,
-            device=choose_device(self.device) if method.takes("device") else "cpu",
+            device=device,
             study=self.study,
             **{name: getattr(self, name) for name in Terms.model_fields},
         )
@@ -229,12 +235,50 @@ def check_values(scale: Scale) -> None:
         except DagnasError as error:
             raise DagnasError(f"variants.{name}: {error}") from error
     for name, study in scale.section("studies").items():
-        for label in study.methods if study.settings else ():
-            job = job_of(scale, name, label, range(1))
+        benchmark = opened(study.benchmark, scale.data)
+        for label in study.methods:
             try:
-                METHODS.get(job.method).settings(given=job.settings)
+                _check_job(job_of(scale, name, label, range(1)), benchmark)
             except DagnasError as error:
-                raise DagnasError(f"studies.{name}.settings: {error}") from error
+                raise DagnasError(f"studies.{name}: {error}") from error
+
+
+def opened(name: str, data: Path) -> Any:
+    """Benchmark, or None if its table is not there yet, so that nothing is known of it."""
+    from dagnas.benchmarks.built import find_benchmark
+
+    try:
+        return find_benchmark(name, data).open(data)
+    except DagnasError:
+        return None
+
+
+def opened_table(name: str, data: Path) -> Any:
+    """Benchmark from a table, or None if the table is not there yet.
+
+    Raises
+    ------
+    DagnasError
+        The benchmark is no table.
+    """
+    from dagnas.benchmarks.benchmark import TabularBenchmark
+
+    benchmark = opened(name, data)
+    if benchmark is not None and not isinstance(benchmark, TabularBenchmark):
+        raise DagnasError(f"benchmark {name!r} is no table")
+    return benchmark
+
+
+def _check_job(job: SearchJob, benchmark: Any) -> None:
+    """Check that a search can begin, as far as that can be known without tables to come."""
+    method = METHODS.get(job.method)
+    method.settings(given=job.settings)
+    if job.prior and not method.takes("prior"):
+        raise DagnasError(f"method {job.method!r} makes no use of a prior")
+    if benchmark is not None:
+        search = job.on(benchmark, None, "cpu")
+        if job.until_best:
+            benchmark.best_signal(search.policy)
 
 
 def read(path: Path) -> pd.DataFrame:
