@@ -41,9 +41,8 @@ from dagnas.tables.noise import (
     ACCURACIES_201,
     GUESSING_201,
     NASBENCH101,
-    NASBENCH201,
     ScaleMixture,
-    unit_201,
+    spread_201,
 )
 from perf.common import command_line, run
 
@@ -51,7 +50,7 @@ from perf.common import command_line, run
 ASSUMED_101 = 0.009
 #: The same for NAS-Bench-201, in points.
 ASSUMED_201 = 0.7
-FOLDS, SPLITS = 10, 3
+FOLDS, SPLITS, PAIR_FOLDS = 10, 3, 5
 INTERVALS = (0.5, 0.8, 0.9, 0.95, 0.99)
 KNOTS = np.array(ACCURACIES_201)
 #: Order of operations in the file of single trainings.
@@ -358,31 +357,31 @@ def pairs(values: Floats, classes: NDArray[np.int64]) -> Pairs:
     return found.only(found.difference != 0)
 
 
-def pair_variances(model: ScaleMixture) -> list[tuple[float, float]]:
+def pair_variances(model: ScaleMixture) -> list[tuple[float, Floats]]:
     """Weights and variances of the difference of two cells' means of two trainings.
 
-    In squares of the unit of the model. A cell's mean of two trainings has half the variance of
-    one, and each of the two cells has its own scale.
+    A cell's mean of two trainings has half the variance of one, and each of the two cells has its
+    own scale.
     """
     scales = ((1 - model.share, model.narrow**2 / 2), (model.share, model.wide**2 / 2))
-    return [(a * b, v + w) for a, v in scales for b, w in scales]
+    return [(a * b, np.asarray(v + w)) for a, v in scales for b, w in scales]
 
 
-def pair_density(found: Pairs, unit: Floats, model: ScaleMixture) -> Floats:
+def pair_density(found: Pairs, model: ScaleMixture) -> Floats:
     """Log-density of each difference."""
     parts = [
-        np.log(weight) + norm.logpdf(found.difference, 0, unit * np.sqrt(variance))
+        np.log(weight) + norm.logpdf(found.difference, 0, np.sqrt(variance))
         for weight, variance in pair_variances(model)
     ]
     logs: Floats = logsumexp(parts, axis=0)
     return logs
 
 
-def pair_below(found: Pairs, unit: Floats, model: ScaleMixture) -> Floats:
+def pair_below(found: Pairs, model: ScaleMixture) -> Floats:
     """Probability of less than each difference."""
     below: Floats = np.sum(
         [
-            weight * norm.cdf(found.difference / unit / np.sqrt(variance))
+            weight * norm.cdf(found.difference / np.sqrt(variance))
             for weight, variance in pair_variances(model)
         ],
         axis=0,
@@ -390,37 +389,51 @@ def pair_below(found: Pairs, unit: Floats, model: ScaleMixture) -> Floats:
     return below
 
 
-def fit_pairs(found: Pairs) -> tuple[Floats, ScaleMixture]:
-    """Narrow spread of one training at each knot, and scales over it."""
+class PairModel(NamedTuple):
+    """Scale mixture at each knot; shape (knots,)."""
 
-    def parts(x: Floats) -> tuple[Floats, ScaleMixture]:
-        return np.exp(x[: len(KNOTS)]), mixture(np.array([0.0, *x[len(KNOTS) :]]))
+    at_knots: ScaleMixture
+
+    def at(self, mean: Floats) -> ScaleMixture:
+        """Scale mixture at some mean accuracies, %."""
+        narrow, wide = (
+            np.interp(mean, KNOTS, np.asarray(scale))
+            for scale in (self.at_knots.narrow, self.at_knots.wide)
+        )
+        return ScaleMixture(narrow, wide, self.at_knots.share)
+
+
+def fit_pairs(found: Pairs) -> PairModel:
+    """Scales of one training at each knot, of highest likelihood."""
+
+    def model(x: Floats) -> PairModel:
+        narrow, ratio = np.exp(x[:-1]).reshape(2, len(KNOTS))
+        return PairModel(ScaleMixture(narrow, narrow * (1 + ratio), float(expit(x[-1]))))
 
     def cost(x: Floats) -> float:
-        narrow, model = parts(x)
-        return float(-pair_density(found, np.interp(found.mean, KNOTS, narrow), model).sum())
+        return float(-pair_density(found, model(x).at(found.mean)).sum())
 
-    start = [*np.log(unit_201(KNOTS + 1.0) + 0.05), 0.5, -1.5]
-    return parts(minimize(cost, start, method="L-BFGS-B").x)
+    start = [*np.full(len(KNOTS), np.log(0.5)), *np.zeros(len(KNOTS)), -1.5]
+    return model(minimize(cost, start, method="L-BFGS-B").x)
 
 
 def show_pairs(found: Pairs) -> None:
     """Print the fit to NAS-Bench-201 at 12 epochs, and its quality in cross-validation."""
-    narrow, model = fit_pairs(found)
     print(f"\nNAS-Bench-201, 12 epochs: {len(found.mean)} pairs of isomorphic cells")
-    print(f"fitted: narrow spread (points) at {KNOTS.tolist()} %: {narrow.round(3).tolist()}")
-    print(f"  one training, root mean square: {(narrow * model.rms).round(2).tolist()}")
-    print(f"  scales {model}")
-    used = unit_201(KNOTS + 1e-9) * NASBENCH201.rms
-    print(f"used: {NASBENCH201}, root mean square (points) {used.round(2).tolist()}")
+    for name, model in (
+        ("fitted", fit_pairs(found).at_knots),
+        ("used", spread_201(np.maximum(KNOTS, GUESSING_201))),
+    ):
+        print(f"{name}: share of the wide scale {model.share:.3f}; points at {KNOTS.tolist()} %")
+        for part in ("narrow", "wide", "rms"):
+            print(f"  {part:8}{np.round(getattr(model, part), 2).tolist()}")
     density, below = np.empty((2, len(found.mean)))
-    folds = found.group % FOLDS
+    folds = found.group % PAIR_FOLDS
     for fold in np.unique(folds):
         out = folds == fold
-        narrow, model = fit_pairs(found.only(~out))
         held = found.only(out)
-        unit = np.interp(held.mean, KNOTS, narrow)
-        density[out], below[out] = pair_density(held, unit, model), pair_below(held, unit, model)
+        model = fit_pairs(found.only(~out)).at(held.mean)
+        density[out], below[out] = pair_density(held, model), pair_below(held, model)
     assumed = norm.logpdf(found.difference, 0, ASSUMED_201)
     print(
         f"held out: log-likelihood {density.sum():.1f}; normal of {ASSUMED_201} points "
@@ -429,12 +442,18 @@ def show_pairs(found: Pairs) -> None:
     for low in (0.0, 70.0, 78.0, 81.0):
         here = found.mean >= low
         print(f"  mean from {low:.0f} %: {here.sum():5} pairs, coverage {coverage(below[here])}")
+    used = np.asarray(spread_201(found.mean).rms)
     bounds = [0, 40, 50, 60, 65, 70, 74, 76, 78, 80, 82, 85]
     for low, high in pairwise(bounds):
         here = (found.mean >= low) & (found.mean < high)
         if here.any():
-            spread = np.sqrt((found.difference[here] ** 2).mean())
-            print(f"  {low} to {high} %: {here.sum():5} pairs, spread {spread:.3f} points")
+            spread, stated = (
+                np.sqrt((values[here] ** 2).mean()) for values in (found.difference, used)
+            )
+            print(
+                f"  {low} to {high} %: {here.sum():5} pairs, spread {spread:.3f} points, "
+                f"used {stated:.3f}"
+            )
 
 
 def show_check(found: Pairs, seeds: Floats) -> None:
@@ -464,7 +483,7 @@ def invented_nasbench201() -> tuple[Mapping[str, Any], NDArray[np.int64]]:
     rng = stream("training noise", "nasbench201")
     classes = np.repeat(np.arange(100), 4)
     mean = np.repeat(rng.uniform(50, 84, 100), 4)
-    noise = NASBENCH201.scales(400, rng) * unit_201(mean) * rng.standard_normal((4, 400))
+    noise = spread_201(mean).scales(400, rng) * rng.standard_normal((4, 400))
     names = ["cifar10_valid_12ep", *(f"cifar10_valid_200ep_s{seed}" for seed in range(REPEATS))]
     return dict(zip(names, mean + noise, strict=True)), classes
 

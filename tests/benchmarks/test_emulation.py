@@ -9,9 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from scipy.stats import kurtosis, multivariate_normal, norm
 
 from dagnas.errors import DagnasError
 from dagnas.tables import emulation
+from dagnas.tables.noise import NASBENCH101, nasbench201_pair, spread_201
+from studies import training_noise
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +58,7 @@ def test_columns_are_the_promised_ones_and_numbers(columns, small):
         "cifar10/valid/108/mean",
         *(f"cifar10/{split}/108/s{i}" for split in ("valid", "test") for i in range(3)),
         "cifar10/seconds/108/mean",
+        *(f"cifar10/valid-{number}/108/s{i}" for number in range(2, 6) for i in range(3)),
     ]
     for values in columns.values():
         assert values.shape == (small[0].num_rows,)
@@ -91,30 +95,93 @@ def test_emulated_values_resemble_the_public_ones(columns, small, public):
     assert (emulated - test).std() == pytest.approx((real - test).std(), rel=0.1)
 
 
+def deviations(columns, split):
+    """Deviations from the mean over sqrt(p(1 - p)), of cells whose trainings did not fail."""
+    values = runs(columns, split)[runs(columns, "test").mean(axis=1) > 70] / 100
+    mean = values.mean(axis=1, keepdims=True)
+    return (values - mean) / np.sqrt(mean * (1 - mean))
+
+
 def test_spread_of_repeats_is_the_stated_one(columns):
-    test, valid = runs(columns, "test"), runs(columns, "valid")
-    # Trainings that failed are another matter.
-    sound = test.mean(axis=1) > 70
+    test, valid = deviations(columns, "test"), deviations(columns, "valid")
     for values in (test, valid):
-        mean = values[sound].mean(axis=1) / 100
-        unit = 100 * np.sqrt(mean * (1 - mean))
-        relative = np.sqrt(values[sound].var(axis=1, ddof=1)) / unit
-        assert np.sqrt((relative**2).mean()) == pytest.approx(emulation.SPREAD, rel=0.05)
-    deviations = [(v - v.mean(axis=1, keepdims=True))[sound].ravel() for v in (test, valid)]
-    assert 0.15 < np.corrcoef(*deviations)[0, 1] < 0.45
+        spread = np.sqrt(values.var(axis=1, ddof=1))
+        assert np.sqrt((spread**2).mean()) == pytest.approx(NASBENCH101.rms, rel=0.05)
+    # Half of the cells have a spread 2.5 times that of the others, so that tails are heavy.
+    assert 0.8 < kurtosis(test.ravel()) < 1.4
+    # Narrow trainings share nothing between the sets, wide ones nearly all.
+    assert 0.68 < np.corrcoef(test.ravel(), valid.ravel())[0, 1] < 0.79
 
 
-def test_stated_spread_is_that_of_nasbench201_on_as_many_images(mirror):
-    """The assumption itself: seeds of CIFAR-100, whose union of sets has 10,000 images."""
-    seeds = pq.read_table(mirror / "nasbench201.parquet")
-    values = np.column_stack(
-        [seeds[f"cifar100_valid_and_test_200ep_s{i}"].to_numpy() / 100.0 for i in range(3)]
-    )
-    values = values[np.isfinite(values).all(axis=1)]
-    mean = values.mean(axis=1)
-    better = mean > np.median(mean)
-    spread = values.std(axis=1, ddof=1)[better] / np.sqrt(mean * (1 - mean))[better]
-    assert np.median(spread) < emulation.SPREAD < np.sqrt((spread**2).mean())
+def test_validation_and_test_of_a_training_differ_as_the_residual_says(columns):
+    """Three times the variance of the residual of a mean over three, whatever the scale."""
+    apart = deviations(columns, "valid") - deviations(columns, "test")
+    spread = np.sqrt(apart.var(axis=1, ddof=1))
+    assert np.sqrt((spread**2).mean()) == pytest.approx(np.sqrt(3) * 0.0062, rel=0.05)
+
+
+def test_realisations_have_the_same_spread_and_nothing_else_in_common(columns):
+    """Noise is drawn anew: of the mean over three and of each training."""
+    expected = columns["cifar10/valid/108/mean"]
+    sound = runs(columns, "test").mean(axis=1) > 85
+    first = (runs(columns, "valid") - expected[:, None])[sound]
+    for number in range(2, 6):
+        values = runs(columns, f"valid-{number}")
+        again = (values - values.mean(axis=1, keepdims=True))[sound]
+        assert again.std() == pytest.approx(first.std(), rel=0.05)
+        assert abs(np.corrcoef(first.ravel(), again.ravel())[0, 1]) < 0.03
+        # Means differ by two residuals of 0.0062 sqrt(p(1 - p)), 0.19 points at 90 %.
+        shift = (values.mean(axis=1) - expected)[sound]
+        assert abs(shift.mean()) < 0.03
+        assert 0.2 < shift.std() < 0.32
+
+
+def test_stated_spread_is_that_of_public_trainings(mirror):
+    single = training_noise.read_single(mirror).cells()
+    assert len(single.mean) == 97
+    model = training_noise.fit("sqrt(p(1-p))", "two scales", single)
+    found = training_noise.mixture(model.parameters)
+    for name in ("narrow", "wide", "share"):
+        assert getattr(found, name) == pytest.approx(getattr(NASBENCH101, name), rel=0.01)
+    # Better than the normal spread of NAS-Bench-201, by far more than by chance.
+    before = training_noise.Model("sqrt(p(1-p))", "normal", np.log([0.009]))
+    gain = model.density(single) - before.density(single)
+    assert gain.sum() > 2.5 * gain.std() * np.sqrt(len(gain))
+
+
+def test_deviations_of_one_and_two_trainings_have_the_density_of_their_normals():
+    """Densities by SciPy, of the deviations from a mean of three that they belong to."""
+    cells = training_noise.draws([0.9, 0.8], [np.array([0.91]), np.array([0.79, 0.82, 0.79])])
+    model = training_noise.Model("sqrt(p(1-p))", "normal", np.log([0.02]))
+    one, two = model.density(cells)
+    assert one == pytest.approx(norm.logpdf(0.01, 0, 0.3 * 0.02 * np.sqrt(2 / 3)))
+    covariance = (0.4 * 0.02) ** 2 * np.array([[2 / 3, -1 / 3], [-1 / 3, 2 / 3]])
+    assert two == pytest.approx(multivariate_normal.logpdf([-0.01, 0.02], None, covariance))
+    wide = training_noise.Model("sqrt(p(1-p))", "Student", np.log([0.02, 1e7]))
+    np.testing.assert_allclose(wide.density(cells), [one, two], rtol=1e-4)
+
+
+def test_pair_of_nasbench201_has_the_real_mean_and_the_stated_spread():
+    mean = np.repeat([10.0, 65.0, 81.0], 20_000)
+    first, second = nasbench201_pair(mean, 1)
+    np.testing.assert_allclose((first + second) / 2, mean, rtol=0, atol=1e-12)
+    spread = np.sqrt(((first - second) ** 2).reshape(3, -1).mean(axis=1) / 2)
+    assert spread[0] == 0
+    # Every eighth cell or so has 3.35 points at 65 %; at 81 % all have the same spread.
+    np.testing.assert_allclose(spread[1:], [np.sqrt(0.869 * 0.58**2 + 0.131 * 3.35**2), 0.52], 0.03)
+    again, _ = nasbench201_pair(mean, 2)
+    assert abs(np.corrcoef((first - mean)[20_000:], (again - mean)[20_000:])[0, 1]) < 0.02
+
+
+def test_spread_of_nasbench201_is_that_of_isomorphic_cells(mirror):
+    columns, classes = training_noise.read_nasbench201(mirror)
+    found = training_noise.pairs(columns["cifar10_valid_12ep"], classes)
+    assert (found.difference != 0).all()
+    used = spread_201(found.mean).rms
+    for low, high in ((50, 65), (65, 74), (74, 78), (78, 81), (81, 85)):
+        here = (found.mean >= low) & (found.mean < high)
+        measured = np.sqrt((found.difference[here] ** 2).mean())
+        assert measured == pytest.approx(np.sqrt((used[here] ** 2).mean()), rel=0.15)
 
 
 def test_failed_trainings_stay_at_chance_in_both_sets():

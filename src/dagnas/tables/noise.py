@@ -25,20 +25,20 @@ class ScaleMixture:
 
     Attributes
     ----------
-    narrow, wide : float
-        Standard deviations between trainings of one cell.
+    narrow, wide : float or ndarray, shape (B,)
+        Standard deviations between trainings of one cell; the same for all cells or one each.
     share : float
         Fraction of cells with the wide one.
     """
 
-    narrow: float
-    wide: float
+    narrow: float | Floats
+    wide: float | Floats
     share: float
 
     @property
-    def rms(self) -> float:
-        """Standard deviation over all cells."""
-        return float(np.sqrt((1 - self.share) * self.narrow**2 + self.share * self.wide**2))
+    def rms(self) -> float | Floats:
+        """Standard deviation over both scales."""
+        return np.sqrt((1 - self.share) * self.narrow**2 + self.share * self.wide**2)
 
     def scales(self, count: int, rng: np.random.Generator) -> Floats:
         """Standard deviation of each of ``count`` cells, shape (count,)."""
@@ -48,18 +48,18 @@ class ScaleMixture:
 #: NAS-Bench-101 at 108 epochs, in units of sqrt(p(1 - p)) at accuracy p.
 NASBENCH101 = ScaleMixture(narrow=0.0075, wide=0.0187, share=0.55)
 
-#: NAS-Bench-201 on CIFAR-10 at 12 epochs, in units of `unit_201`.
-NASBENCH201 = ScaleMixture(narrow=1.0, wide=3.97, share=0.118)
-#: Mean validation accuracies, %, and the narrow standard deviation of one training there, points.
-#: Between them it is linear.
+#: NAS-Bench-201 on CIFAR-10 at 12 epochs: mean validation accuracies, %, and both standard
+#: deviations of one training there, in points; between them they are linear.
 ACCURACIES_201 = (10.0, 50.0, 65.0, 75.0, 78.0, 81.0, 84.5)
-_NARROW_201 = (0.04, 0.53, 0.69, 0.55, 0.67, 0.41, 0.28)
+_NARROW_201 = (0.00, 0.58, 0.58, 0.54, 0.79, 0.52, 0.37)
+_WIDE_201 = (4.78, 1.17, 3.35, 2.35, 1.49, 0.52, 0.37)
+_SHARE_201 = 0.131
 #: Cells below guess, %: all their trainings do.
 GUESSING_201 = 11.0
 
 
-def unit_201(mean: Floats) -> Floats:
-    """Narrow standard deviation of a training of 12 epochs on NAS-Bench-201.
+def spread_201(mean: Floats) -> ScaleMixture:
+    """Spread of a training of 12 epochs on NAS-Bench-201.
 
     Parameters
     ----------
@@ -68,11 +68,12 @@ def unit_201(mean: Floats) -> Floats:
 
     Returns
     -------
-    ndarray, shape (B,)
-        Points; 0 for cells that only guess.
+    ScaleMixture
+        Points, for each cell; 0 for cells that only guess.
     """
-    narrow = np.interp(mean, ACCURACIES_201, _NARROW_201)
-    return np.where(mean < GUESSING_201, 0.0, narrow)
+    scales = (np.interp(mean, ACCURACIES_201, known) for known in (_NARROW_201, _WIDE_201))
+    narrow, wide = (np.where(mean < GUESSING_201, 0.0, scale) for scale in scales)
+    return ScaleMixture(narrow, wide, _SHARE_201)
 
 
 def realised(quantity: str, number: int) -> str:
@@ -98,6 +99,6 @@ def nasbench201_pair(mean: Floats, realisation: int) -> tuple[Floats, Floats]:
     """
     rng = stream("emulation", "nasbench201", "pair", realisation)
     # Half the difference of two trainings varies less than one does, by the square root of two.
-    scale = NASBENCH201.scales(len(mean), rng) * unit_201(mean) / np.sqrt(2)
+    scale = spread_201(mean).scales(len(mean), rng) / np.sqrt(2)
     half = scale * rng.standard_normal(len(mean))
     return mean + half, mean - half
