@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 from dagnas.errors import DagnasError
 
@@ -33,3 +34,16 @@ def check_name(kind: str, name: str) -> str:
             "to z and A to Z, digits, _ and -, the first no -"
         )
     return name
+
+
+def check_text(word: str) -> str:
+    """Word of a command as it was given, if it is text, which files can hold.
+
+    Raises
+    ------
+    DagnasError
+        It has bytes that are no characters in the encoding of the system.
+    """
+    if any("\ud800" <= letter <= "\udfff" for letter in word):
+        raise DagnasError(f"{word!r} is no valid text ({sys.getfilesystemencoding()})")
+    return word

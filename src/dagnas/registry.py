@@ -9,6 +9,7 @@ from importlib import metadata
 from typing import Generic, TypeVar
 
 from dagnas.errors import DagnasError, unknown
+from dagnas.names import check_name
 
 T = TypeVar("T")
 
@@ -63,8 +64,9 @@ class Registry(Generic[T]):
         Raises
         ------
         DagnasError
-            The name is taken by another object.
+            The name is taken by another object, or cannot be part of a path.
         """
+        check_name(self.kind, name)
         if name in self._own or self._added.get(name, entry) is not entry:
             raise DagnasError(f"the {self.kind} {name!r} exists already")
         self._added[name] = entry
@@ -75,7 +77,7 @@ class Registry(Generic[T]):
         Raises
         ------
         DagnasError
-            No such name.
+            No such name, or one that cannot be part of a path.
         """
         if name in self._added:
             entry = self._added[name]
@@ -84,7 +86,7 @@ class Registry(Generic[T]):
             return self._own[name]
         points = self._entry_points()
         if name in points:
-            return points[name].module
+            return points[check_name(self.kind, name)].module
         raise unknown(self.kind, name, self.names())
 
     def get(self, name: str) -> T:
@@ -101,7 +103,7 @@ class Registry(Generic[T]):
         if name in self._own:
             entry = getattr(importlib.import_module(self._own[name]), name, None)
         elif name in (points := self._entry_points()):
-            entry = points[name].load()
+            entry = points[check_name(self.kind, name)].load()
         else:
             raise unknown(self.kind, name, self.names())
         if not isinstance(entry, self.type):

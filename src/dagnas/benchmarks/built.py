@@ -10,6 +10,7 @@ from dagnas.benchmarks import BENCHMARKS
 from dagnas.benchmarks.benchmark import BenchmarkEntry, TabularBenchmark
 from dagnas.benchmarks.policy import Policy, bonas_policy
 from dagnas.errors import DagnasError
+from dagnas.names import check_name
 from dagnas.spaces import SPACES
 from dagnas.tables.table import Table
 
@@ -75,8 +76,10 @@ def find_benchmark(name: str, data: Path) -> BenchmarkEntry:
     Raises
     ------
     DagnasError
-        Neither exists.
+        Neither exists, or the name cannot be that of a file.
     """
-    if name not in BENCHMARKS.names() and (data / f"{name}.parquet").is_file():
-        return built_entry(name)
+    if name not in BENCHMARKS.names():
+        table = data / f"{check_name('benchmark', name)}.parquet"
+        if table.is_file():
+            return built_entry(name)
     return BENCHMARKS.get(name)

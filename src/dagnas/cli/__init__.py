@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from dagnas import __version__
 from dagnas.cli import output
 from dagnas.errors import DagnasError
+from dagnas.names import check_text
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -86,7 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     output.use_plain_characters()
     try:
         try:
-            check_words(words)
+            for word in words:
+                check_text(word)
             options = parser(words).parse_args(words)
             options.run(options)
         finally:
@@ -108,16 +110,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("dagnas: interrupted", file=sys.stderr)
         return 130
     return 0
-
-
-def check_words(words: Sequence[str]) -> None:
-    """Refuse words of bytes that are no text: names in files could not hold them.
-
-    Raises
-    ------
-    DagnasError
-        A word is not valid in the encoding of the system.
-    """
-    for word in words:
-        if any("\ud800" <= letter <= "\udfff" for letter in word):
-            raise DagnasError(f"{word!r} is no valid text ({sys.getfilesystemencoding()})")

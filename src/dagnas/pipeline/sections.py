@@ -9,7 +9,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from dagnas.benchmarks import BENCHMARKS
-from dagnas.errors import unknown
+from dagnas.errors import DagnasError, unknown
+from dagnas.names import check_name
 from dagnas.predictors import PREDICTORS
 from dagnas.search import METHODS
 from dagnas.settings import Described
@@ -32,7 +33,16 @@ def _one_of(kind: str, names: Callable[[], Iterable[str]]) -> AfterValidator:
 
 #: A count with a bound far beyond use, so that a slip of zeros is told.
 Count = Annotated[int, Field(gt=0, le=1_000_000)]
-Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
+
+
+def _path_name(name: str) -> str:
+    try:
+        return check_name("file", name)
+    except DagnasError as error:
+        raise ValueError(error) from error
+
+
+Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$"), AfterValidator(_path_name)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 BenchmarkName = Annotated[str, _one_of("benchmark", BENCHMARKS.names)]
 MethodName = Annotated[str, _one_of("method", METHODS.names)]
