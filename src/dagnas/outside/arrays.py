@@ -7,7 +7,7 @@ import math
 import re
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -42,13 +42,13 @@ class _Header(NamedTuple):
         return math.prod(self.shape) * self.dtype.itemsize
 
 
-def read_arrays(path: Path, dimensions: Mapping[str, tuple[int, ...]]) -> dict[str, NDArray[Any]]:
+def read_arrays(path: Path, dimensions: Mapping[str, Collection[int]]) -> dict[str, NDArray[Any]]:
     """Arrays of numbers from an .npz file.
 
     Parameters
     ----------
     path : Path
-    dimensions : mapping of str to tuple of int
+    dimensions : mapping of str to collection of int
         Names of the arrays, and the numbers of dimensions that each may have.
 
     Returns
@@ -77,7 +77,7 @@ def read_arrays(path: Path, dimensions: Mapping[str, tuple[int, ...]]) -> dict[s
 
 
 def _read(
-    archive: zipfile.ZipFile, path: Path, dimensions: Mapping[str, tuple[int, ...]]
+    archive: zipfile.ZipFile, path: Path, dimensions: Mapping[str, Collection[int]]
 ) -> dict[str, NDArray[Any]]:
     infos = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
     if len(archive.infolist()) > _NAMES or len(infos) < len(archive.infolist()):
@@ -103,7 +103,7 @@ def _read(
 def _values(archive: zipfile.ZipFile, info: zipfile.ZipInfo, header: _Header) -> NDArray[Any]:
     """Array with this header."""
     values = np.empty(header.shape, header.dtype, order="F" if header.fortran else "C")
-    room = memoryview(values.reshape(-1, order="A").view(np.uint8)).cast("B")
+    room = values.reshape(-1, order="A").view(np.uint8).data
     with archive.open(info) as file:
         file.read(header.start)
         place = 0

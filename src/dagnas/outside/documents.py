@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -32,8 +32,8 @@ class _Loader(yaml.SafeLoader):
     """Safe YAML within limits, in which a key is a text and occurs once."""
 
     # PyYAML's own patterns and constructors stay with its own class.
-    yaml_implicit_resolvers: dict[str, Any] = {}
-    yaml_constructors: dict[Any, Any] = {}
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012
+    yaml_constructors: ClassVar[dict[Any, Any]] = {}
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -42,7 +42,7 @@ class _Loader(yaml.SafeLoader):
         self._sizes: dict[str, int] = {}
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        event = self.peek_event()
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         anchor, before = event.anchor, self._values
         alias = isinstance(event, yaml.AliasEvent)
         if alias and anchor in self.anchors and anchor not in self._sizes:
@@ -150,13 +150,11 @@ _Loader.add_constructor(f"{_TAG}bool", _bool)
 _Loader.add_constructor(f"{_TAG}int", _int)
 _Loader.add_constructor(f"{_TAG}float", _float)
 _Loader.add_constructor(f"{_TAG}unclear", _unclear)
-for _name, _make in {
-    "str": yaml.SafeLoader.construct_yaml_str,
-    "seq": yaml.SafeLoader.construct_yaml_seq,
-    "map": yaml.SafeLoader.construct_yaml_map,
-}.items():
-    _Loader.add_constructor(f"{_TAG}{_name}", _make)
-_Loader.add_constructor(None, yaml.SafeLoader.construct_undefined)
+# As they are in PyYAML's class, but for the types of their arguments.
+_KEPT: Any = yaml.SafeLoader.yaml_constructors
+for _name in ("str", "seq", "map"):
+    _Loader.add_constructor(f"{_TAG}{_name}", _KEPT[f"{_TAG}{_name}"])
+_Loader.yaml_constructors[None] = _KEPT[None]
 
 
 def parse(text: str) -> Any:

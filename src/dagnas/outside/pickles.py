@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from itertools import chain
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -42,6 +42,7 @@ class Limits(NamedTuple):
     containers: int = 2**16
 
 
+USUAL = Limits()
 #: Items of a dict or set. Real ones have up to 15,625.
 _ITEMS = 2**17
 #: Values within the tuples of a tuple, shared ones counted each time they occur: whoever hashes,
@@ -79,6 +80,16 @@ class State(dict[str, Any]):
         _put(self, *_halves(state))
 
 
+class Parameters(OrderedDict[str, Any]):
+    """Replacement of `collections.OrderedDict` where torch may have set attributes of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def __setstate__(self, state: Any) -> None:
+        """Nothing: the attributes tell the versions of layers, which are those of the writer."""
+
+
 def _scalar(dtype: Dtype, data: bytes) -> Any:
     if type(dtype) is not Dtype or type(data) is not bytes:
         raise TypeError("a number is made of a type and bytes")
@@ -104,7 +115,7 @@ def _set(items: Iterable[Any] = ()) -> set[Any]:
 
 
 #: Globals that a benchmark file may ask for, and the function called in place of each.
-ALLOWED: Mapping[str, Callable[..., Any]] = {
+ALLOWED: Mapping[str, Any] = {
     "collections.OrderedDict": _ordered,
     "numpy.core.multiarray.scalar": _scalar,
     "numpy._core.multiarray.scalar": _scalar,
@@ -144,8 +155,9 @@ def damaged(error: BaseException) -> DagnasError:
 
 def load(
     pickled: bytes | bytearray,
-    known: Mapping[str, Callable[..., Any]] = ALLOWED,
+    known: Mapping[str, Any] = ALLOWED,
     outside: Callable[[Any], Any] = no_tensors,
+    limits: Limits = USUAL,
 ) -> Any:
     """Read one pickle of plain data.
 
@@ -154,27 +166,30 @@ def load(
     pickled : bytes
         May go on after the pickle's end.
     known : mapping
-        Globals that it may ask for, and the function called in place of each.
+        Globals that it may ask for, and what stands in place of each: a function to call.
     outside : callable
         Called with a reference to something outside the pickle; gives the object.
+    limits : Limits
 
     Raises
     ------
     DagnasError
         It asks for a global that is not ``known``, is damaged, or exceeds the limits.
     """
-    return load_one(pickled, 0, known, outside)[0]
+    return load_one(pickled, 0, known, outside, limits)[0]
 
 
 def load_one(
     pickled: bytes | bytearray,
     start: int,
-    known: Mapping[str, Callable[..., Any]] = ALLOWED,
+    known: Mapping[str, Any] = ALLOWED,
     outside: Callable[[Any], Any] = no_tensors,
+    limits: Limits = USUAL,
 ) -> tuple[Any, int]:
     """Object of the pickle that begins at a position, and the position behind; see `load`."""
-    end = min(len(pickled), start + Machine.limits.size)
-    machine = Machine(bytes(memoryview(pickled)[start:end]), AllOfThem(), known, outside)
+    end = min(len(pickled), start + limits.size)
+    data = bytes(memoryview(pickled)[start:end])
+    machine = Machine(data, AllOfThem(), known, outside, limits)
     try:
         position = 0
         while not machine.stopped:
@@ -183,8 +198,7 @@ def load_one(
     except EOFError as error:
         if end < len(pickled):
             raise DagnasError(
-                f"its pickle has more than {machine.limits.size:,} bytes, larger than any of a "
-                "benchmark"
+                f"its pickle has more than {limits.size:,} bytes, larger than any of a benchmark"
             ) from error
         raise damaged(error) from error
     except DAMAGE as error:
@@ -252,7 +266,7 @@ class Machine:
     data : bytes
         Bytes of the pickle, from a position on.
     memo : Memo
-    known, outside
+    known, outside, limits
         As of `load`.
     section : str, optional
         Key of a dict of the outer dict whose items are given one by one; see `ready`.
@@ -275,17 +289,16 @@ class Machine:
         Work since they were last set to 0; see `Limits`.
     """
 
-    limits: ClassVar[Limits] = Limits()
-
     def __init__(
         self,
         data: bytes,
         memo: Memo,
-        known: Mapping[str, Callable[..., Any]] = ALLOWED,
+        known: Mapping[str, Any] = ALLOWED,
         outside: Callable[[Any], Any] = no_tensors,
+        limits: Limits = USUAL,
         section: str | None = None,
     ) -> None:
-        self.data, self.memo, self.section = data, memo, section
+        self.data, self.memo, self.limits, self.section = data, memo, limits, section
         self.known, self.outside = known, outside
         self.stack: list[Any] = []
         self.frames: list[list[Any]] = []
@@ -673,7 +686,7 @@ def _call(machine: Machine, at: int) -> int:
 
 def _set_state(machine: Machine, at: int) -> int:
     state = machine.stack.pop()
-    if not isinstance(machine.stack[-1], Dtype | State):
+    if not isinstance(machine.stack[-1], Dtype | State | Parameters):
         raise TypeError("a state is set of what has none")
     machine.containers += _copied(state)
     machine.check()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-import pickle
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +11,13 @@ import torch
 
 from dagnas.errors import DagnasError, unknown
 from dagnas.files import atomic_path
+from dagnas.outside.tensors import read_tensors
 from dagnas.predictors.graph_vae.model import GraphVAE, Sizes
-from dagnas.predictors.graph_vae.training import Record, Training
+from dagnas.predictors.graph_vae.training import Record, Training, as_tensors
 from dagnas.spaces.cell_space import CellSpace
 
-_UNREADABLE = (
-    OSError,
-    EOFError,
-    RuntimeError,
-    pickle.UnpicklingError,
-    KeyError,
-    TypeError,
-    ValueError,
-)
+#: Widths of networks are smaller; D-VAE's largest is 2,004.
+_WIDEST = 4096
 
 
 @dataclass(frozen=True)
@@ -66,8 +59,14 @@ class Stored:
         epoch = epoch or len(self.training.records)
         if epoch not in self.training.states:
             raise unknown("epoch of a graph VAE", str(epoch), map(str, self.training.states))
+        weights = self.training.states[epoch]
+        # Without room for weights: the widths of a file may ask for more than its weights have.
+        with torch.device("meta"):
+            wanted = GraphVAE(space, self.sizes, self.bidirectional).state_dict()
+        if _shapes(wanted) != _shapes(weights):
+            raise DagnasError(f"the weights are of another graph VAE than one of {self.sizes}")
         model = GraphVAE(space, self.sizes, self.bidirectional)
-        model.load_state_dict(self.training.states[epoch])
+        model.load_state_dict(weights)
         return model
 
     def write(self, path: Path) -> None:
@@ -90,16 +89,44 @@ class Stored:
             It is missing, damaged, or no such file.
         """
         try:
-            # Plain data and tensors alone: a file from outside must not run anything.
-            found: dict[str, Any] = torch.load(path, weights_only=True)
-            records, states = found["training"]
-            return Stored(
-                found["space"],
-                Sizes(**found["sizes"]),
-                found["bidirectional"],
-                Training([Record(*record) for record in records], states),
-            )
-        except FileNotFoundError as error:
-            raise DagnasError(f"no such file: {path}") from error
-        except _UNREADABLE as error:
+            return _stored(as_tensors(read_tensors(path)))
+        except DagnasError as error:
+            if not path.exists():
+                raise
             raise DagnasError(f"{path} is no readable graph VAE: {error}") from error
+
+
+def _shapes(weights: dict[str, torch.Tensor]) -> dict[str, tuple[torch.dtype, torch.Size]]:
+    return {name: (tensor.dtype, tensor.shape) for name, tensor in weights.items()}
+
+
+def _stored(found: Any) -> Stored:
+    """Contents of a file, after checking their types.
+
+    Raises
+    ------
+    DagnasError
+        Something is missing or of another type.
+    """
+    try:
+        records, states = found["training"]
+        space, bidirectional = found["space"], found["bidirectional"]
+        widths = [found["sizes"][field.name] for field in fields(Sizes)]
+        rows = [[*record] for record in records]
+        weights = [w for state in states.values() for w in state.items()]
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise DagnasError(f"it lacks a part ({type(error).__name__})") from error
+    if not isinstance(space, str) or not isinstance(bidirectional, bool):
+        raise DagnasError("space or direction of another type")
+    if not all(type(width) is int and 0 < width <= _WIDEST for width in widths):
+        raise DagnasError(f"a width of its networks is not in 1 to {_WIDEST}")
+    if not rows or any(
+        len(row) != len(Record._fields) or set(map(type, row)) - {int, float} for row in rows
+    ):
+        raise DagnasError("its records are no losses of epochs")
+    if not all(type(epoch) is int for epoch in states) or not all(
+        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in weights
+    ):
+        raise DagnasError("its weights are no tensors by epoch")
+    training = Training([Record(*row) for row in rows], states)
+    return Stored(space, Sizes(*widths), bidirectional, training)

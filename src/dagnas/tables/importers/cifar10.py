@@ -6,7 +6,6 @@ import gzip
 import io
 import tarfile
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import pyarrow as pa
@@ -91,7 +90,7 @@ def _archived(source: Path) -> list[Part]:
 class _Bounded(io.RawIOBase):
     """File that ends with an error where more than `_LARGEST` bytes of it are read or skipped."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: gzip.GzipFile) -> None:
         self._file = file
 
     def read(self, size: int = -1) -> bytes:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from dagnas.errors import DagnasError
-from dagnas.outside.pickles import DAMAGE, Machine, load
+from dagnas.outside.pickles import DAMAGE, USUAL, load
 from dagnas.spaces import SPACES
 from dagnas.tables.importers import REPEATS, ROWS, assemble, with_means
 
@@ -271,8 +271,8 @@ def _load(path: Path) -> Any:
             whole = bytearray()
             for block in packed:
                 whole += block
-                if len(whole) > Machine.limits.size:
-                    raise DagnasError(f"more than {Machine.limits.size:,} bytes")
+                if len(whole) > USUAL.size:
+                    raise DagnasError(f"more than {USUAL.size:,} bytes")
         return load(whole)
     except (OSError, EOFError, DagnasError) as error:
         raise DagnasError(f"cannot read {path}: {error}") from error
