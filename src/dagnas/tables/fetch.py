@@ -91,6 +91,8 @@ def fetch(
         "dagnas.source": " ".join(path.name for path in paths),
         "dagnas.sha256": " ".join(digests),
     }
+    if files[0].emulation:
+        metadata["dagnas.emulation"] = files[0].emulation
     if not force and _stored(target).items() >= metadata.items():
         return f"{target} is up to date (from {paths[0]})"
     with writing(target, by="fetch"):
