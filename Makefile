@@ -17,20 +17,26 @@ export PATH := $(abspath $(VENV))/bin:$(PATH)
 export OMP_NUM_THREADS := 1
 export PYTHONHASHSEED := 0
 READY := $(VENV)/ready
+# An environment names its folder in its scripts, and the code that it runs. One that was moved or
+# copied with the project is made anew.
+MOVED := $(shell test -s $(READY) && test "$$(cat $(READY))" != "$(abspath $(VENV))" && echo yes)
 SNAKEMAKE := snakemake --cores $(JOBS)
 BENCHES := $(filter-out common,$(basename $(notdir $(wildcard perf/*.py))))
 
-.PHONY: help smoke desk result test test-fast coverage lint lowest bench verify report clean
+.PHONY: moved help smoke desk result test test-fast coverage lint lowest bench verify report clean
 
 help:
 	@sed -n 1p Makefile
 
+moved:
+	@echo "$(VENV) is of another folder: it is made anew"
+
 # Without --no-compile pip compiles all modules, of which most are never imported.
-$(READY): $(CONSTRAINTS) pyproject.toml
-	$(PYTHON) -m venv $(VENV)
+$(READY): $(CONSTRAINTS) pyproject.toml $(if $(MOVED),moved)
+	$(PYTHON) -m venv $(if $(MOVED),--clear) $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --no-compile --constraint $(CONSTRAINTS) \
 	    --editable '.[dev]'
-	touch $@
+	echo "$(abspath $(VENV))" > $@
 
 smoke: $(READY)
 	$(SNAKEMAKE) --config scale=smoke
