@@ -268,6 +268,23 @@ def test_more_trials_leave_the_first_ones_as_they_are(project):
     assert "goal_restart" not in jobs
 
 
+def test_results_that_git_brings_are_made_once_like_all_others(project):
+    # A clone holds results and neither traces nor notes; dates are as they come.
+    shutil.rmtree(project / ".snakemake")
+    for folder in ("traces", "rankings"):
+        shutil.rmtree(project / "results/smoke" / folder)
+    (project / "results/smoke/provenance.json").unlink()
+    jobs = pending(project)
+    wanted = made(*(file.stem for file in project.glob("results/smoke/*/*.csv")))
+    assert {"tabulate fig2", "tabulate quality"} <= wanted.keys()
+    assert wanted.items() <= jobs.items()
+    snakemake(project, "goal_fig2", "--cores", "1")
+    assert "tabulate fig2" not in pending(project)
+    first = "    rows: dict[str, dict[str, Any]] = {}"
+    edit(project, "src/dagnas/papers/goal/fig2.py", first, f"    changed = True\n{first}")
+    assert "tabulate fig2" in pending(project)
+
+
 def test_one_result_needs_only_its_own_inputs(project):
     shutil.rmtree(project / "results")
     stages = snakemake(project, "-n", "goal_fig3")

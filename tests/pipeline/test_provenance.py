@@ -3,6 +3,9 @@
 import json
 from base64 import urlsafe_b64encode
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
 
 from dagnas.pipeline import provenance
 
@@ -43,3 +46,57 @@ def test_nothing_to_restore(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     provenance.restore(Path("provenance.json"))
     assert not list(tmp_path.iterdir())
+
+
+def test_names_longer_than_a_file_name_travel_too(tmp_path, monkeypatch):
+    from snakemake.persistence.file import FilePersistence
+
+    monkeypatch.chdir(tmp_path)
+    output = f"results/{'study' * 18}/{'method' * 15}/{'x' * 90}.parquet"
+    Path(output).parent.mkdir(parents=True)
+    Path(output).touch()
+    # Where Snakemake itself has the note.
+    snakemake = SimpleNamespace(_fetch_max_len=lambda subject: 255)
+    place = Path(FilePersistence._record_path(snakemake, str(provenance.NOTES), output))
+    assert place.parent.name.startswith("@")
+    place.parent.mkdir(parents=True)
+    place.write_text('{"rule": "search"}')
+
+    provenance.annotate(Path(output), {"adopted": "checked"})
+    known = {"rule": "search", "adopted": "checked"}
+    assert json.loads(place.read_text()) == known
+    provenance.save(Path("provenance.json"), [Path("results")])
+    assert json.loads(Path("provenance.json").read_text()) == {output: known}
+    place.unlink()
+    provenance.restore(Path("provenance.json"))
+    assert json.loads(place.read_text()) == known
+
+
+@pytest.mark.parametrize("damaged", ["", '{"rule": "sea', "[]", "\xff\xfe"])
+def test_a_damaged_note_is_left_out_and_named(damaged, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("results").mkdir()
+    for name in ("good", "bad"):
+        Path(f"results/{name}.csv").touch()
+        place = note(f"results/{name}.csv", rule="result")
+    place.write_bytes(damaged.encode("latin-1"))
+    (provenance.NOTES / "no note at all").touch()
+    provenance.save(Path("provenance.json"), [Path("results")])
+    assert json.loads(Path("provenance.json").read_text()) == {
+        "results/good.csv": {"rule": "result"}
+    }
+    provenance.annotate(Path("results/bad.csv"), {"adopted": "checked"})
+    warnings = capsys.readouterr().err.splitlines()
+    assert len(warnings) == 2
+    assert all(str(place) in line and "results/bad.csv" in line for line in warnings)
+
+
+@pytest.mark.parametrize(
+    "damaged", ["", '{"results/a.csv": {"ru', "<<<<<<< HEAD\n{}\n", "[]", '{"": {}, "\\ud800": 3}']
+)
+def test_damaged_provenance_is_left_out_and_named(damaged, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("provenance.json").write_text(damaged)
+    provenance.restore(Path("provenance.json"))
+    assert ("left out provenance.json: " in capsys.readouterr().err) != ("ud800" in damaged)
+    assert not [path for path in provenance.NOTES.rglob("*") if path.is_file()]

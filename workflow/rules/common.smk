@@ -9,6 +9,7 @@ import dagnas.papers
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.closure import digest, remember
 from dagnas.errors import DagnasError
+from dagnas.names import check_text
 from dagnas.papers.inputs import inputs_text, note
 from dagnas.papers.result import results
 from dagnas.papers.roots import LEDGER as LEDGER_CODE
@@ -26,11 +27,17 @@ if set(workflow.config_settings.config) - {"scale"}:
 # Digests of code take seconds, so what was read before is remembered.
 remember(Path(".snakemake/digests.json"))
 
-SCALE_FILE = f"config/{config.get('scale', 'desk')}.yaml"
-if workflow.configfiles:
-    SCALE_FILE = os.path.relpath(workflow.configfiles[0])
+SCALE_FILES = [os.path.relpath(path) for path in workflow.configfiles]
+if "scale" in workflow.config_settings.config:
+    SCALE_FILES.append(f"config/{config['scale']}.yaml")
+if len(SCALE_FILES) > 1:
+    raise WorkflowError(
+        f"expected one scale file, not {', '.join(SCALE_FILES)}; a scale file takes over others by "
+        "its key `extends`"
+    )
+SCALE_FILE = SCALE_FILES[0] if SCALE_FILES else "config/desk.yaml"
 try:
-    SCALE = load(SCALE_FILE)
+    SCALE = load(check_text(SCALE_FILE))
 except DagnasError as error:
     raise WorkflowError(str(error)) from None
 
@@ -96,13 +103,24 @@ def read_files(result):
                 yield from (kind.path(SCALE, item) for item in own)
 
 
+# What git brings counts as made if it reads no file. So results read this one, which is younger
+# than a checkout: each is made once.
+FIRST_RUN = Path(".snakemake/first_run")
+if not FIRST_RUN.exists():
+    FIRST_RUN.parent.mkdir(exist_ok=True)
+    FIRST_RUN.write_text(
+        "Results that read nothing else are made once in a checkout.\n"
+    )
+
+
 def result_inputs(wildcards):
     result = result_of(wildcards)
     paths = list(read_files(result))
     # The rule that makes a trace makes its wall-clock times as well.
     traces = [path for path in paths if "traces" in path.parts] if result.walls else []
     walls = [path.with_suffix(WALL) for path in traces]
-    return [*table_files(result.benchmarks), *map(str, paths), *map(str, walls)]
+    files = [*table_files(result.benchmarks), *map(str, paths), *map(str, walls)]
+    return files or [str(FIRST_RUN)]
 
 
 def table_code(wildcards):

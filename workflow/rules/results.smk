@@ -64,7 +64,7 @@ rule claims:
         config=scale_file,
         code=lambda wildcards: digest(LEDGER_CODE),
     shell:
-        "dagnas claims --config {params.config} --out results/{wildcards.scale} > {log} 2>&1"
+        "dagnas claims --config {params.config:q} --out results/{wildcards.scale} > {log} 2>&1"
 
 
 rule metrics:

@@ -9,40 +9,86 @@ that arrived after them, and all would be made anew. So the notes of a scale are
 from __future__ import annotations
 
 import json
+import os
+import sys
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from dagnas.files import write_text
 
-# Snakemake 9: one file of JSON for each output; its name is the output's path in base 64. (Names
-# of more than 254 letters are split; paths of this project are shorter.)
+# Snakemake 9: one file of JSON for each output. Its name is the output's path in base 64, of which
+# all that is too long for one name is in folders that begin with @.
 NOTES = Path(".snakemake/metadata")
 
 
 def save(path: Path, folders: Sequence[Path]) -> None:
-    """Write the notes on all files in ``folders`` that exist to ``path``."""
+    """Write the notes on all files in ``folders`` that exist to ``path``.
+
+    A note that cannot be read is left out, with a warning that names its output.
+    """
     notes = {}
-    for note in NOTES.iterdir():
-        output = Path(urlsafe_b64decode(note.name).decode())
+    for note in NOTES.rglob("*"):
+        output = _output(note)
+        if note.is_dir() or output is None:
+            continue
         if output.is_file() and any(output.is_relative_to(folder) for folder in folders):
-            notes[str(output)] = json.loads(note.read_text())
+            known = _read(note, f"{note}, Snakemake's note on {output}")
+            if known is not None:
+                notes[str(output)] = known
     write_text(json.dumps(notes, indent=0, sort_keys=True) + "\n", path)
 
 
 def annotate(output: Path, about: dict[str, str]) -> None:
     """Add to what Snakemake knows of a file; nothing if it knows nothing."""
-    place = NOTES / urlsafe_b64encode(str(output).encode()).decode()
+    place = _note(str(output))
     if place.is_file():
-        write_text(json.dumps({**json.loads(place.read_text()), **about}), place)
+        known = _read(place, f"{place}, Snakemake's note on {output}")
+        if known is not None:
+            write_text(json.dumps({**known, **about}), place)
 
 
 def restore(path: Path) -> None:
-    """Put the notes in ``path`` back where Snakemake has none; nothing if there is no such file."""
+    """Put the notes in ``path`` back where Snakemake has none; nothing if there is no such file.
+
+    A file that cannot be read is told in a warning: what it knows of is then made anew.
+    """
     if not path.is_file():
         return
-    NOTES.mkdir(parents=True, exist_ok=True)
-    for output, note in json.loads(path.read_text()).items():
-        place = NOTES / urlsafe_b64encode(output.encode()).decode()
-        if not place.exists():
+    for output, note in (_read(path, str(path)) or {}).items():
+        place = _note(output)
+        if isinstance(note, dict) and not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(json.dumps(note))
+
+
+def _note(output: str) -> Path:
+    """Note on an output."""
+    NOTES.mkdir(parents=True, exist_ok=True)
+    longest = os.pathconf(NOTES, "PC_NAME_MAX") - 1
+    name = urlsafe_b64encode(output.encode(errors="surrogatepass")).decode()
+    *folders, last = [name[i : i + longest] for i in range(0, len(name) or 1, longest)]
+    return NOTES.joinpath(*(f"@{folder}" for folder in folders), last)
+
+
+def _output(note: Path) -> Path | None:
+    """Output that a note is on; None if the file is no note."""
+    parts = note.relative_to(NOTES).parts
+    try:
+        return Path(urlsafe_b64decode("".join(part.removeprefix("@") for part in parts)).decode())
+    except ValueError:
+        return None
+
+
+def _read(path: Path, about: str) -> dict[str, Any] | None:
+    """Mapping that a file holds; None, with a warning, if it holds none."""
+    try:
+        found = json.loads(path.read_text())
+        if isinstance(found, dict):
+            return found
+        fault = "it is no mapping"
+    except (OSError, ValueError) as error:
+        fault = str(error)
+    print(f"dagnas: left out {about}: {fault}", file=sys.stderr)
+    return None
