@@ -12,7 +12,7 @@ from dagnas.search.models.surrogate import Surrogate
 from dagnas.search.pool import Seen, sample_new
 from dagnas.search.runner import Search, run_trial
 from dagnas.spaces import SPACES
-from dagnas.spaces.cells import Graphs
+from dagnas.spaces.cells import Graphs, concatenate
 from dagnas.testing import method_checks
 
 
@@ -40,8 +40,14 @@ def test_the_papers_parameters_are_the_defaults():
     assert of("goal", "nasbench201")["step_size"] == 1
     assert of("goal", "nasbench201")["epochs"] == 25
     assert of("goal_mlp", "nasbench101") == {**of("goal", "nasbench101"), "predictor": "mlp"}
-    assert of("regularized_evolution", "nasbench101") == {"population": 100, "tournament": 10}
-    assert of("regularized_evolution", "nasbench201") == {"population": 10, "tournament": 3}
+    rules = {"replacement": False, "invalid": "redrawn"}
+    evolution = {"population": 100, "tournament": 10, **rules}
+    assert of("regularized_evolution", "nasbench101") == evolution
+    assert of("regularized_evolution", "nasbench201") == {
+        **evolution,
+        "population": 10,
+        "tournament": 3,
+    }
     assert (of("npnas", "nasbench201")["samples"], of("npnas", "nasbench101")["samples"]) == (
         128,
         172,
@@ -93,6 +99,63 @@ def test_evolution_without_a_tournament_takes_any_parent(space):
     assert all(parents)
 
 
+@pytest.mark.parametrize(("replacement", "wins"), [(False, 2 / 3), (True, 5 / 9)])
+def test_tournaments_draw_with_replacement_or_without(space, replacement, wins):
+    count = 0
+    for seed in range(1000):
+        given = {"population": 3, "tournament": 2, "replacement": replacement}
+        trial = begin("regularized_evolution", space, seed, **given)
+        next(trial)
+        count += trial.send(np.array([1.0, 3.0, 2.0])).parents[0] == 1
+    assert count / 1000 == pytest.approx(wins, abs=0.04)
+
+
+def test_with_replacement_a_tournament_may_be_larger_than_the_population(space):
+    trial = begin("regularized_evolution", space, population=2, tournament=9, replacement=True)
+    next(trial)
+    assert trial.send(np.array([1.0, 2.0])).parents[0] in (0, 1)
+
+
+def evolve(space, evaluations, **given):
+    """Proposals of an evolution whose parents are drawn uniformly."""
+    trial = begin("regularized_evolution", space, population=40, tournament=1, **given)
+    found, proposal = [], next(trial)
+    for _ in range(evaluations):
+        found.append(proposal)
+        proposal = trial.send(np.full(len(proposal.cells), 90.0))
+    return found
+
+
+@pytest.mark.parametrize("invalid", ["kept", "redrawn"])
+def test_invalid_cells_live_or_are_drawn_again(invalid):
+    space = SPACES.get("nasbench101").drawing("script")
+    first, *children = evolve(space, 200, invalid=invalid)
+    cells = concatenate([first.cells, *(child.cells for child in children)])
+    assert space.is_valid(cells).all()
+    parents = np.concatenate([child.parents for child in children])
+    # Kept, most first cells are invalid and give birth to others, of no evaluation's cell.
+    assert (len(first.cells) == 40) == (invalid == "redrawn")
+    assert (parents >= 0).all() == (invalid == "redrawn")
+    assert (parents >= 0).any()
+    values = space.to_values(cells)
+    for number, parent in enumerate(parents, start=len(first.cells)):
+        assert parent < number
+        if parent >= 0:
+            assert (values[number] != values[parent]).sum() == 1
+
+
+def test_an_invalid_cell_has_the_accuracy_of_none():
+    # Among all alive, the parent is a valid cell as long as there is one.
+    space = SPACES.get("nasbench101").drawing("script")
+    given = {"population": 40, "tournament": 400, "replacement": True, "invalid": "kept"}
+    trial = begin("regularized_evolution", space, **given)
+    proposal = next(trial)
+    assert 0 < len(proposal.cells) < 40
+    for _ in range(30):
+        proposal = trial.send(np.full(len(proposal.cells), 1e-9))
+        assert proposal.parents[0] >= 0
+
+
 # GOAL
 
 
@@ -138,6 +201,34 @@ def test_lazy_steps_add_up_until_a_cell_is_new(space):
     found, points, _ = descend(space, slope, cells, max_steps=10)
     assert space.to_values(found).tolist() == [[0, 3, 0, 0, 0, 0]]
     assert points.edges[0, 0, 2, 3] == pytest.approx(1.2)
+
+
+def test_every_member_steps_until_its_cell_is_new_or_all_until_there_are_enough(space):
+    cells = space.from_values(np.array([[0, 0, 0, 0, 0, 0], [0, 3, 0, 0, 0, 0]]))
+    slope = np.zeros((4, 4, 5))
+    # The first member needs three steps, two of them to the cell of the second one.
+    slope[0, 2, 3], slope[0, 3, 2] = -0.7, -0.4
+    found, _, parents = descend(space, slope, cells, wanted=np.inf, max_steps=4)
+    new = space.to_values(found)
+    assert parents.tolist() == [0, 1] or parents.tolist() == [1, 0]
+    assert len({tuple(values) for values in new.tolist()}) == len(new) == 2
+    fewer, _, _ = descend(space, slope, cells, wanted=1, max_steps=4)
+    assert len(fewer) == 1
+
+
+@pytest.mark.parametrize(("until", "wanted"), [("each", np.inf), ("enough", 3)])
+def test_goal_steps_until_what_its_setting_says(space, monkeypatch, until, wanted):
+    asked = []
+
+    def told(space, surrogate, cells, points, seen, step_size, wanted, max_steps):
+        asked.append((wanted, max_steps))
+        return _descend(space, surrogate, cells, points, seen, step_size, wanted, max_steps)
+
+    monkeypatch.setattr("dagnas.search.methods.goal._descend", told)
+    trial = begin("goal", space, initial=8, proposals=3, epochs=1, until=until, max_steps=2)
+    next(trial)
+    trial.send(np.arange(8.0))
+    assert asked == [(wanted, 2)]
 
 
 def test_candidates_are_new_and_each_one_once(space):

@@ -163,16 +163,26 @@ class CellSpace(Space[Cells]):
         values = self.to_values(cells)
         pending = np.arange(len(values))
         while len(pending):
-            trial = values[pending]
-            rows = np.arange(len(pending))
-            variable = rng.integers(len(self.sizes), size=len(pending))
-            size = self.sizes[variable]
-            step = 1 + rng.integers(size - 1)
-            trial[rows, variable] = (trial[rows, variable] + step) % size
+            trial = self.change(values[pending], rng)
             accepted = self.is_valid(self.from_values(trial))
             values[pending[accepted]] = trial[accepted]
             pending = pending[~accepted]
         return self.from_values(values)
+
+    def change(self, values: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+        """Give one variable of every cell another value, whether the result is valid or not.
+
+        Parameters
+        ----------
+        values : ndarray of int, shape (B, number of variables)
+            Values of all variables, as `to_values` gives them.
+        """
+        changed, rows = values.copy(), np.arange(len(values))
+        variable = rng.integers(len(self.sizes), size=len(values))
+        size = self.sizes[variable]
+        step = 1 + rng.integers(size - 1)
+        changed[rows, variable] = (changed[rows, variable] + step) % size
+        return changed
 
     def neighbours(self, cell: Cells) -> Cells:
         """All valid cells that differ from one cell (a batch of one) in one variable."""
