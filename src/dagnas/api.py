@@ -17,6 +17,7 @@ from dagnas.errors import DagnasError
 from dagnas.search import METHODS
 from dagnas.search.method import Method
 from dagnas.search.runner import Search, run_side_by_side, run_trial
+from dagnas.search.terms import check_trials
 from dagnas.tables.place import data_folder
 
 if TYPE_CHECKING:
@@ -187,12 +188,12 @@ def run(
 
 def _numbers(trials: int | range) -> range:
     numbers = range(trials) if isinstance(trials, int) else trials
-    if not isinstance(numbers, range) or not numbers or min(numbers) < 0:
+    if not isinstance(numbers, range) or not numbers or min(numbers[0], numbers[-1]) < 0:
         raise DagnasError(
             f"trials is {trials!r}; expected how many, or a range of their numbers, such as 5 or "
             "range(5, 10)"
         )
-    return numbers
+    return check_trials(numbers)
 
 
 def _usual_policy(benchmark: Benchmark) -> str:

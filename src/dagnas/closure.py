@@ -100,6 +100,11 @@ def closure(roots: Iterable[str]) -> list[str]:
     return sorted(found)
 
 
+def is_known(module: str) -> bool:
+    """Whether a module can be a root: it is in a file."""
+    return _path(_spelled(module)) is not None
+
+
 class _Facts(NamedTuple):
     """A module, or the part of one that a function uses: its digest, and what it imports."""
 
@@ -289,9 +294,9 @@ def _path(name: str) -> Path | None:
     """File of a module, found without running it."""
     top, *rest = name.split(".")
     if top == "__main__":
-        # A script; a notebook has no file.
-        file = getattr(sys.modules["__main__"], "__file__", None)
-        return Path(file).absolute() if file and not rest else None
+        # A script; a notebook has no file, and what is typed has one that is not there.
+        script = Path(getattr(sys.modules["__main__"], "__file__", None) or "").absolute()
+        return script if script.is_file() and not rest else None
     if not (spec := _spec(top)):
         return None
     if not rest:

@@ -24,9 +24,11 @@ from dagnas.benchmarks.benchmark import (
 from dagnas.errors import DagnasError
 from dagnas.files import write_parquet, write_text
 from dagnas.parts import Parts
+from dagnas.predictors import PREDICTORS
+from dagnas.search.code import code_digest
 from dagnas.search.guard import Guard
 from dagnas.search.method import Evaluated, Method
-from dagnas.search.terms import Terms
+from dagnas.search.terms import Terms, check_trials
 from dagnas.seeds import stream
 from dagnas.settings import parsed
 from dagnas.spaces.base import Space
@@ -120,6 +122,15 @@ class Search:
             raise DagnasError(f"method {method.name!r} makes no use of a prior")
         self.settings = method.settings(space.name, given)
 
+    def code(self) -> str:
+        """Digest of the code of runner, method, benchmark and predictor; see `code_digest`."""
+        objective = getattr(self.benchmark, "objective", None)
+        things = [self.method.function, type(self.benchmark), *([objective] if objective else [])]
+        modules = [__name__]
+        if predictor := self.settings.get("predictor"):
+            modules.append(PREDICTORS.module(predictor))
+        return code_digest(modules, things)
+
     def metadata(self) -> dict[str, str]:
         """Everything that decides about a trace of this search, as the trace's metadata."""
         terms = self.terms.model_dump()
@@ -164,6 +175,7 @@ def run_trial(
     """
     if search.method.batched:
         return run_side_by_side(search, [trial], progress)[0]
+    check_trials(range(trial, trial + 1))
     evaluator = _Evaluator(search, trial)
     proposals = search.method.start(
         search.space,
@@ -208,6 +220,8 @@ def run_side_by_side(
     list of pyarrow.Table
         As `run_trial` gives them.
     """
+    for trial in trials:
+        check_trials(range(trial, trial + 1))
     evaluators = [_Evaluator(search, trial) for trial in trials]
     proposals = search.method.start(
         search.space,
@@ -372,7 +386,9 @@ class _Record:
         return pa.table({name: columns[name] for name in TRACE.names}).cast(TRACE)
 
 
-def run(search: Search, trials: range, out: Path, code: str = "", show: bool = True) -> None:
+def run(
+    search: Search, trials: range, out: Path, code: str | None = None, show: bool = True
+) -> None:
     """Run trials and write their trace to ``out``, wall-clock seconds beside it.
 
     Every finished trial is kept in a hidden folder beside ``out`` until all are done, so that an
@@ -384,17 +400,22 @@ def run(search: Search, trials: range, out: Path, code: str = "", show: bool = T
     search : Search
     trials : range
     out : Path
-    code : str
-        Digest of the code that runs; trials that other code finished are run again.
+    code : str, optional
+        Digest of the code that runs; trials that other code finished are run again. By default
+        that of `Search.code`.
     show : bool
         Whether to show progress.
 
     Raises
     ------
     DagnasError
-        ``out`` cannot be written, or an evaluation fails.
+        ``out`` cannot be written, a number of a trial is out of range, or an evaluation fails.
     """
-    identity = {**search.metadata(), "dagnas.code": code}
+    check_trials(trials)
+    identity = {
+        **search.metadata(),
+        "dagnas.code": search.code() if code is None else code,
+    }
     parts = Parts(out, identity)
     pending = [trial for trial in trials if not parts.has(str(trial))]
     with tqdm(

@@ -7,12 +7,21 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
+from dagnas.errors import DagnasError
 from dagnas.settings import Described
 from dagnas.spaces.base import Draw
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+#: Highest number of a trial or an evaluation, since columns of traces are int32.
+LAST = 2**31 - 1
+#: Most trials of one search, far beyond use, so that a slip of zeros is told.
+MOST_TRIALS = 100_000
+
+Evaluations = Annotated[int, Field(gt=0, le=LAST)]
+Trials = Annotated[int, Field(gt=0, le=MOST_TRIALS)]
 
 
 class Terms(Described):
@@ -26,9 +35,30 @@ class Terms(Described):
     """Evaluation policy of the benchmark: signal, cost, what is reported."""
     budget_seconds: Seconds | None = None
     """Budget of a trial in simulated seconds, if not the policy's."""
-    budget_evaluations: PositiveInt | None = None
+    budget_evaluations: Evaluations | None = None
     """Budget of a trial in evaluations, if not the policy's."""
     until_best: bool = False
     """Whether a trial ends with the benchmark's best cell, its trace holding only improvements."""
     draw: Draw | None = None
     """How random cells are drawn, if not as the policy says."""
+
+
+def check_trials(trials: range) -> range:
+    """Numbers of trials as they are.
+
+    Raises
+    ------
+    DagnasError
+        There are none or more than `MOST_TRIALS`, or one is negative or beyond `LAST`.
+    """
+    # `len` fails beyond the largest machine integer.
+    first, last = (trials[0], trials[-1]) if trials else (0, -1)
+    if not 0 <= first <= last <= LAST:
+        raise DagnasError(
+            f"trials {first} to {last}: expected ascending numbers from 0 to {LAST}"
+            if trials
+            else "no trials: expected one at least"
+        )
+    if len(trials) > MOST_TRIALS:
+        raise DagnasError(f"{len(trials):,} trials in one search; expected {MOST_TRIALS:,} at most")
+    return trials
