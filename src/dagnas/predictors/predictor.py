@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from dagnas.errors import DagnasError
 from dagnas.settings import Settings
 from dagnas.spaces.cell_space import CellSpace
 
@@ -68,10 +69,30 @@ class Predictor:
         Raises
         ------
         DagnasError
-            The name of a setting is unknown, or a value is not of its type or range.
+            The name of a setting is unknown, or a value is not of its type or range; or the
+            builder returns no module with weights in single precision.
         """
         with drawing_from(generator):
-            return self.builder(space, **self._settings.check(settings))
+            model = self.builder(space, **self._settings.check(settings))
+        self._check_weights(model)
+        return model
+
+    def _check_weights(self, model: Any) -> None:
+        import torch
+        from torch import nn
+
+        if not isinstance(model, nn.Module):
+            what = "None" if model is None else f"a {type(model).__name__}"
+            raise DagnasError(f"predictor {self.name!r} returns {what}, no module of torch")
+        weights = list(model.parameters())
+        if not weights:
+            raise DagnasError(f"predictor {self.name!r} has no parameters, so nothing to train")
+        for values in weights:
+            if values.dtype != torch.float32:
+                raise DagnasError(
+                    f"predictor {self.name!r} has weights of {values.dtype}; cells are given as "
+                    "torch.float32"
+                )
 
 
 def predictor(builder: Callable[..., nn.Module]) -> Predictor:

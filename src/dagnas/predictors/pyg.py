@@ -22,7 +22,8 @@ class FromPyG(nn.Module):
         """Score relaxed cells, shape (B,); lower is better."""
         nodes, edges = graphs
         batch, vertices = nodes.shape[:2]
-        tails, heads = torch.triu_indices(vertices, vertices, 1, device=nodes.device)
+        # Sorted by head, as aggregations over sequences and sets want them.
+        heads, tails = torch.tril_indices(vertices, vertices, -1, device=nodes.device)
         number = torch.arange(batch, device=nodes.device)
         starts = vertices * number[:, None]
         types = edges[:, tails, heads]
@@ -34,6 +35,11 @@ class FromPyG(nn.Module):
             "batch": number.repeat_interleave(vertices),
         }
         scores: torch.Tensor = self.model(*(given[name] for name in self.inputs))
+        if not isinstance(scores, torch.Tensor):
+            raise DagnasError(
+                f"{type(self.model).__name__} gave {type(scores).__name__}; a predictor gives a "
+                "tensor, one score a graph"
+            )
         if scores.numel() != batch:
             raise DagnasError(
                 f"{type(self.model).__name__} gave a tensor of shape {tuple(scores.shape)} for "
@@ -57,7 +63,8 @@ def from_pyg(model: nn.Module, inputs: str = "x, edge_index, edge_attr, batch") 
         What it is called with, in order, as PyTorch Geometric's ``Sequential`` writes it:
 
         - ``x``, float, shape (B V, T): types of vertices, cell by cell;
-        - ``edge_index``, int, shape (2, B V (V - 1) / 2): tails and heads of edges;
+        - ``edge_index``, int, shape (2, B V (V - 1) / 2): tails and heads of edges, sorted by
+          head and then tail;
         - ``edge_attr``, float, shape (B V (V - 1) / 2, R): types of edges;
         - ``edge_weight``, float, shape (B V (V - 1) / 2,): 1 less the weight of type 0, which in
           all spaces means that there is no edge; for models without attributes;
@@ -66,8 +73,11 @@ def from_pyg(model: nn.Module, inputs: str = "x, edge_index, edge_attr, batch") 
     Raises
     ------
     DagnasError
-        A name in ``inputs`` is none of these; later, if the model gives no score a graph.
+        ``model`` is no module, or a name in ``inputs`` is none of these; later, if the model
+        gives no score a graph.
     """
+    if not isinstance(model, nn.Module):
+        raise DagnasError(f"from_pyg takes a module of torch, not {type(model).__name__}")
     names = tuple(name.strip() for name in inputs.split(","))
     for name in names:
         if name not in _NAMES:
