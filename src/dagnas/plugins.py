@@ -34,7 +34,7 @@ def load(modules: Iterable[str]) -> None:
             sys.path.insert(0, str(Path.cwd()))
         try:
             module = importlib.import_module(name)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise DagnasError(
                 f"cannot import the plug-in module {name!r}: {type(error).__name__}: {error}"
             ) from error

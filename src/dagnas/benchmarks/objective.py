@@ -9,6 +9,7 @@ import numpy as np
 
 from dagnas.benchmarks.benchmark import Evaluations
 from dagnas.benchmarks.policy import Policy
+from dagnas.errors import DagnasError
 from dagnas.spaces.decisions import DecisionSpace, Walk
 
 #: Decisions taken, as pairs of names of state and action, to a reward; higher is better.
@@ -70,11 +71,25 @@ class ObjectiveBenchmark:
         return ()
 
     def evaluate(self, walks: list[Walk], policy: Policy, rng: np.random.Generator) -> Evaluations:
-        """Evaluate walks by their rewards; shape (B,) each."""
-        rewards = np.array(
-            [self.objective(self.space.decisions(walk)) for walk in walks], dtype=np.float64
-        )
+        """Evaluate walks by their rewards; shape (B,) each.
+
+        Raises
+        ------
+        DagnasError
+            A reward is no number.
+        """
+        rewards = np.array([self._reward(walk) for walk in walks])
         return Evaluations(rewards, np.ones(len(walks)), rewards, rewards)
+
+    def _reward(self, walk: Walk) -> float:
+        reward = self.objective(self.space.decisions(walk))
+        try:
+            return float(reward)
+        except (OverflowError, TypeError, ValueError):
+            (text,) = self.space.to_str([walk])
+            raise DagnasError(
+                f"{self.name}: the reward of {text} is {reward!r}, which is no number"
+            ) from None
 
     def digest(self) -> str:
         """Name of the objective, wherever its module is."""
