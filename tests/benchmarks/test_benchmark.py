@@ -1,5 +1,6 @@
 """Tables and policies: what an evaluation gives."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,6 +82,54 @@ def test_what_is_emulated_is_told(bench):
     assert bench.emulated(goal) == ("seconds",)
     assert bench.emulated(replace(goal, signal="cifar10/valid/200")) == ("signal", "seconds")
     assert bench.emulated(replace(goal, seconds="cifar10/seconds/200")) == ()
+
+
+def with_columns(data, folder, columns, drop=(), notes=()):
+    """NAS-Bench-201 of ``data`` with other columns and notes, opened."""
+    table = pq.read_table(data / "nasbench201.parquet").drop_columns(list(drop))
+    metadata = {k.decode(): v.decode() for k, v in table.schema.metadata.items()} | dict(notes)
+    for name, values in columns.items():
+        table = table.append_column(name, pa.array(values))
+    write_parquet(table, folder / "nasbench201.parquet", metadata)
+    return BENCHMARKS.get("nasbench201").open(folder)
+
+
+def test_realisations_of_emulated_noise_are_policies(data, bench, tmp_path):
+    assert sorted(bench.policies) == ["bonas", "goal"]
+    assert bench.policies["goal"].note == ""
+    single = ["cifar10/valid/12/s0", "cifar10/valid/12/s1"]
+    noise = {
+        f"cifar10/valid-{n}/12/s{i}": np.full(5**6, 10.0 * n + i) for n in (1, 2) for i in (0, 1)
+    }
+    marks = {"dagnas.emulated": json.dumps(sorted(noise)), "dagnas.emulation": "7"}
+    other = with_columns(data, tmp_path, noise, single, marks)
+    assert sorted(other.policies) == ["bonas", "goal", "goal_noise1", "goal_noise2"]
+    goal, second = other.policies["goal"], other.policies["goal_noise2"]
+    assert goal.repeat == "mean"
+    assert "mean of trainings" in goal.note
+    assert other.emulated(goal) == ()
+    assert "emulated training, realisation 2" in second.note
+    assert other.emulated(second) == ("signal",)
+    rows = np.arange(200)
+    drawn = other.look_up(rows, second, np.random.default_rng(0))
+    assert set(drawn.signal) == {20.0, 21.0}
+    # All but the signal is the same as without noise, also the numbers drawn of the stream.
+    plain = other.look_up(rows, goal, np.random.default_rng(0))
+    for quantity in ("seconds", "valid", "test"):
+        assert (getattr(drawn, quantity) == getattr(plain, quantity)).all()
+    # Tables of two versions of the emulation are two tables.
+    assert other.digest() == f"{bench.digest()} 7"
+
+
+def test_a_realisation_reports_its_own_validation_accuracy(data, tmp_path):
+    """Where that is emulated too, as on NAS-Bench-101; its mean is that of its repeats."""
+    noise = {f"cifar10/valid-2/{e}/s{i}": np.full(5**6, e + i) for e in (12, 200) for i in (0, 1)}
+    marks = {"dagnas.emulated": json.dumps(sorted(noise))}
+    other = with_columns(data, tmp_path, noise, (), marks)
+    policy = other.policies["goal_noise2"]
+    result = other.look_up(np.arange(9), policy, np.random.default_rng(0))
+    assert set(result.valid) == {200.5}
+    assert other.emulated(policy) == ("signal", "valid")
 
 
 def test_a_policy_for_single_repeats_refuses_means(data, tmp_path):

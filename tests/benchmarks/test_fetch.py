@@ -17,8 +17,9 @@ import pytest
 
 from dagnas.cli import main
 from dagnas.errors import DagnasError
+from dagnas.locks import writing
 from dagnas.tables import fetch as module
-from dagnas.tables.fetch import fetch, split_mirrors
+from dagnas.tables.fetch import fetch, split_mirrors, without_password
 from dagnas.tables.importers import Imported
 from dagnas.tables.sources import SOURCES, Source, SourceFile
 from dagnas.tables.table import Table
@@ -118,6 +119,16 @@ def test_local_file_is_read_in_place(tmp_path, data):
     assert "2 cells" in fetch("t", data, mirrors, force=True)
 
 
+def test_another_version_of_the_emulation_makes_the_table_again(tmp_path, data, monkeypatch):
+    (tmp_path / "table.bin").write_bytes(CONTENT)
+    for version in ("", "1", "2"):
+        source = Source("compact", (SourceFile("table.bin", DIGEST, emulation=version),))
+        monkeypatch.setitem(SOURCES, "t", (source,))
+        assert "2 cells" in fetch("t", data, [str(tmp_path)])
+        assert "up to date" in fetch("t", data, [str(tmp_path)])
+        assert Table(data / "t.parquet").provenance.get("emulation", "") == version
+
+
 def test_a_damaged_table_is_not_up_to_date(tmp_path, data):
     (tmp_path / "table.bin").write_bytes(CONTENT)
     fetch("t", data, [str(tmp_path)])
@@ -187,6 +198,10 @@ def test_wrong_names(data):
         ("/a:b/c", ["/a", "b/c"]),
         ("http://h:80/x:/a:https://i/y", ["http://h:80/x", "/a", "https://i/y"]),
         ("http://h:/a", ["http://h", "/a"]),
+        ("http://u:p@h:1/x:/a", ["http://u:p@h:1/x", "/a"]),
+        ("http://h:https://u:p@i/y", ["http://h", "https://u:p@i/y"]),
+        ("http://[::1]:80/x:/a", ["http://[::1]:80/x", "/a"]),
+        ("/a:https://u:p@[fe80::1]:b", ["/a", "https://u:p@[fe80::1]", "b"]),
     ],
 )
 @pytest.mark.skipif(os.pathsep != ":", reason="texts are written for POSIX")
@@ -194,7 +209,42 @@ def test_split_mirrors(text, places):
     assert split_mirrors(text) == places
 
 
+def test_a_mirror_of_no_user_is_one_without_the_file(data):
+    with pytest.raises(DagnasError, match=r"~nobody-of-that-name/x/table\.bin: no such file"):
+        fetch("t", data, ["~nobody-of-that-name/x"])
+
+
 # Downloads.
+
+
+def test_passwords_stand_in_no_message(data, server):
+    place = server.address.replace("://", "://user:secret@")
+    with pytest.raises(DagnasError) as fault:
+        fetch("t", data, [f"{place}/absent", place.replace("http:", "https:")])
+    assert "404" in str(fault.value)
+    assert "attempts" in str(fault.value)
+    assert "secret" not in str(fault.value)
+    assert without_password("at https://u:p@h/x, a@b") == "at https://h/x, a@b"
+
+
+def test_a_second_download_is_refused_and_leaves_the_first_alone(data, server):
+    with writing(data / "sources/table.bin", by="fetch"):
+        (data / "sources/table.bin.part").write_bytes(CONTENT[:9])
+        with pytest.raises(DagnasError, match=r"another fetch is writing .*sources/table\.bin"):
+            fetch("t", data, [server.address])
+        assert (data / "sources/table.bin.part").read_bytes() == CONTENT[:9]
+        assert not server.asked
+
+
+def test_a_part_that_is_longer_than_the_file_is_begun_anew(data, server):
+    """Two writers of one part, by an older version, leave such a one."""
+    (data / "sources").mkdir(parents=True)
+    (data / "sources/table.bin.part").write_bytes(CONTENT + b"more")
+    known = {"size": len(CONTENT), "validator": server.etag}
+    (data / "sources/table.bin.part.json").write_text(json.dumps(known))
+    fetch("t", data, [server.address])
+    assert server.asked == [("/files/table.bin", None)]
+    assert files(data) == ["sources/table.bin", "t.parquet"]
 
 
 def test_download(data, server):

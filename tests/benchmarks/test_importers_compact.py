@@ -18,7 +18,9 @@ def columns():
 
 
 def test_nasbench201(columns, tmp_path):
-    table = compact.read_nasbench201(official.write_parquet(tmp_path / "x.parquet", columns))
+    table, emulated = compact.read_nasbench201(
+        official.write_parquet(tmp_path / "x.parquet", columns)
+    )
     assert table["code"].to_pylist() == list(range(5**6))
     for ours, theirs in {
         "cifar10/valid/12/mean": "cifar10_valid_12ep",
@@ -33,8 +35,18 @@ def test_nasbench201(columns, tmp_path):
     for epochs in (12, 200):
         expected = epochs * np.float64(columns["cifar10_valid_split_train_seconds_per_epoch"])
         np.testing.assert_array_equal(table[f"cifar10/seconds/{epochs}/mean"], expected)
-    # The 12-epoch validation accuracy is a mean of two trainings: no single one is known.
+    # The 12-epoch validation accuracy is a mean of two trainings: no single one is known, and those
+    # that are emulated have names of their own.
     assert "cifar10/valid/12/s0" not in table.column_names
+    assert set(emulated) == {
+        f"cifar10/valid-{number}/12/s{i}" for number in range(1, 6) for i in range(2)
+    }
+    mean = table["cifar10/valid/12/mean"].to_numpy()
+    for number in range(1, 6):
+        first, second = (table[f"cifar10/valid-{number}/12/s{i}"].to_numpy() for i in range(2))
+        np.testing.assert_allclose((first + second) / 2, mean, atol=1e-12)
+        # Cells that only guess do so in every training.
+        assert ((first != second) == (mean >= 11)).all()
 
 
 @pytest.mark.parametrize(
@@ -114,6 +126,13 @@ def test_assemble_keeps_rows_and_sorts_columns(tmp_path):
     table = assemble(tmp_path, np.array([9, 4]), columns, 2)
     assert table.column_names == ["code", "cifar10/valid/12/s1", "params"]
     assert table["code"].to_pylist() == [9, 4]
+
+
+@pytest.mark.parametrize("column", ["cifar10/valid/12/s0", "cifar10/valid-2/12/s0"])
+def test_accuracies_of_any_realisation_are_in_percent(tmp_path, column):
+    assemble(tmp_path, np.array([1, 2]), {column: np.array([0.0, 100.0])}, 2)
+    with pytest.raises(DagnasError, match=f"{column} is 100.5 in row 1, not an accuracy"):
+        assemble(tmp_path, np.array([1, 2]), {column: np.array([50.0, 100.5])}, 2)
 
 
 def test_cells_of_101_from_bits():
