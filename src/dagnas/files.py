@@ -97,21 +97,14 @@ def read_parquet(path: str | os.PathLike[str], columns: Sequence[str] | None = N
     Raises
     ------
     DagnasError
-        The file is missing, is no Parquet file, is damaged, or lacks a column.
+        The file is missing, is no Parquet file, is damaged, lacks a column, or would take far more
+        memory than it has bytes.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    from dagnas.outside.parquet import read_table
 
     if not Path(path).is_file():
         raise DagnasError(f"no such file: {path}")
-    try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            missing = set(columns or ()) - set(file.schema_arrow.names)
-            if missing:
-                raise DagnasError(f"{path} lacks the columns {', '.join(sorted(missing))}")
-            return file.read(columns=list(columns) if columns is not None else None)
-    except (OSError, pa.ArrowException) as error:
-        raise DagnasError(f"{path} is not a readable Parquet file: {error}") from error
+    return read_table(Path(path), columns)
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

@@ -103,12 +103,30 @@ def to_frame(trace: pa.Table, metadata: Mapping[str, str]) -> pd.DataFrame:
     said = {name: metadata.get(f"dagnas.{name}", "") for name in ABOUT}
     columns: dict[str, Any] = dict(said)
     for name in ("budget_seconds", "budget_evaluations"):
-        budget = json.loads(said[name] or "null")
-        columns[name] = np.nan if budget is None else float(budget)
+        columns[name] = _budget(name, said[name])
     columns["until_best"] = said["until_best"] == "true"
     frame: pd.DataFrame = trace.to_pandas()
     # Where no cell has a number, pandas would take the column for one of objects.
     return frame.astype({"code": "Int64"}).assign(**columns)
+
+
+def _budget(name: str, text: str) -> float:
+    """Budget that a trace tells as JSON; NaN for none.
+
+    Raises
+    ------
+    DagnasError
+        It is no number.
+    """
+    try:
+        budget = json.loads(text or "null")
+        if budget is None:
+            return np.nan
+        if isinstance(budget, int | float) and not isinstance(budget, bool):
+            return float(budget)
+    except (ValueError, OverflowError, RecursionError):
+        pass
+    raise DagnasError(f"a trace tells {text!r:.100} as its {name}, which is no number")
 
 
 def read(paths: str | PathLike[str] | Iterable[str | PathLike[str]]) -> pd.DataFrame:
@@ -141,7 +159,16 @@ def read(paths: str | PathLike[str] | Iterable[str | PathLike[str]]) -> pd.DataF
 
 def _read(path: Path) -> pd.DataFrame:
     trace = read_parquet(path, TRACE.names)
-    return to_frame(trace, metadata(trace, path))
+    for field in TRACE:
+        found = trace.schema.field(field.name).type
+        if found != field.type:
+            raise DagnasError(
+                f"{path} is no trace: its column {field.name} is of type {found}, not {field.type}"
+            )
+    try:
+        return to_frame(trace, metadata(trace, path))
+    except DagnasError as error:
+        raise DagnasError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
 
 
 def metadata(trace: pa.Table, path: Path) -> dict[str, str]:
@@ -152,7 +179,8 @@ def metadata(trace: pa.Table, path: Path) -> dict[str, str]:
     DagnasError
         It does not say which method made it on which benchmark.
     """
-    said = {k.decode(): v.decode() for k, v in (trace.schema.metadata or {}).items()}
+    stored = (trace.schema.metadata or {}).items()
+    said = {k.decode(errors="replace"): v.decode(errors="replace") for k, v in stored}
     for key in ("dagnas.method", "dagnas.benchmark"):
         if not said.get(key):
             raise DagnasError(f"{path} is no trace of `dagnas search`: it does not tell {key}")

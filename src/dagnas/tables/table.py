@@ -47,9 +47,11 @@ class Table:
         # The footer is enough to recognize a table. A damaged footer is reported like any damage.
         try:
             schema = pq.read_schema(self.path)
-        except (OSError, ValueError) as error:
+        # Damaged bytes end in errors of many kinds, in code that is not ours.
+        except Exception as error:
             raise DagnasError(f"{self.path} is not a readable Parquet file: {error}") from error
-        stored = {k.decode(): v.decode() for k, v in (schema.metadata or {}).items()}
+        metadata = (schema.metadata or {}).items()
+        stored = {k.decode(errors="replace"): v.decode(errors="replace") for k, v in metadata}
         self.provenance: dict[str, str] = {
             k.removeprefix("dagnas."): v for k, v in stored.items() if k.startswith("dagnas.")
         }
@@ -60,9 +62,18 @@ class Table:
                 f"`dagnas fetch {self.path.stem}` makes it again"
             )
         self.columns = tuple(schema.names)
-        self.emulated = frozenset(json.loads(self.provenance.get("emulated", "[]")))
+        self.emulated = frozenset(self._emulated())
         self._read: dict[str, NDArray[Any]] = {}
         self._kept: NDArray[np.intp] | slice = slice(None)
+
+    def _emulated(self) -> list[str]:
+        try:
+            names = json.loads(self.provenance.get("emulated", "[]"))
+        except (ValueError, RecursionError):
+            names = None
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise DagnasError(f"{self.path} is damaged: it tells no list of emulated columns")
+        return names
 
     def only(self, rows: NDArray[np.bool_]) -> Table:
         """Part of this table: the rows where ``rows``, one value a row, is true."""
@@ -79,6 +90,8 @@ class Table:
                     f"{self.path} has no column {column!r}; it has {', '.join(self.columns)}"
                 )
             values = read_parquet(self.path, [column])[column].to_numpy()
+            if values.dtype.kind not in "biuf":
+                raise DagnasError(f"{self.path}: the column {column!r} holds no numbers")
             self._read[column] = values[self._kept]
         return self._read[column]
 

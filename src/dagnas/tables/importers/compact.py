@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,7 @@ def read_nasbench201(path: Path) -> Imported:
     edges = ["e01", "e02", "e12", "e03", "e13", "e23"]
     needed = ["arch_str", *edges, "cifar10_params_millions", *_SECONDS.values(), *names.values()]
     raw = read_parquet(path, needed)
-
+    _check(path, raw, ROWS["nasbench201"], texts=("arch_str",), whole=edges)
     space = SPACES.get("nasbench201")
     codes = space.pack(space.from_str(raw["arch_str"].to_pylist()))
     columns = {ours: _floats(raw, theirs) for ours, theirs in names.items()}
@@ -111,12 +112,10 @@ def read_nasbench101(path: Path, curves: Path) -> Imported:
     """
     from dagnas.tables.emulation import emulate
 
-    raw = read_parquet(
-        path, ["num_vertices", "edge_bits", "op_code", "params", "test_correct_of_29952"]
-    )
-    vertices, bits, operations = (
-        raw[name].to_numpy().astype(np.int64) for name in raw.column_names[:3]
-    )
+    whole = ["num_vertices", "edge_bits", "op_code"]
+    raw = read_parquet(path, [*whole, "params", "test_correct_of_29952"])
+    _check(path, raw, ROWS["nasbench101"], whole=whole)
+    vertices, bits, operations = (raw[name].to_numpy().astype(np.int64) for name in whole)
     space = SPACES.get("nasbench101")
     cells = cells_from_bits(vertices, bits, operations)
     valid = (vertices >= 2) & (vertices <= 7) & (bits >> vertices * (vertices - 1) // 2 == 0)
@@ -131,6 +130,30 @@ def read_nasbench101(path: Path, curves: Path) -> Imported:
     emulated = emulate(raw, read_parquet(curves))
     table = assemble(path, codes, {**emulated, **facts}, ROWS["nasbench101"])
     return Imported(table, tuple(sorted(emulated.keys() - facts.keys())))
+
+
+def _check(
+    path: Path, table: pa.Table, rows: int, texts: Sequence[str] = (), whole: Sequence[str] = ()
+) -> None:
+    """Check types and number of rows: some columns of texts, some of whole numbers, else numbers.
+
+    Raises
+    ------
+    DagnasError
+        There are others, or texts or whole numbers are missing.
+    """
+    # `assemble` tells of missing ones; more would take their time before it does.
+    if len(table) > rows:
+        raise DagnasError(f"{path} holds {len(table)} cells; expected {rows}")
+    for field in table.schema:
+        kind = field.type
+        number = pa.types.is_floating(kind) or pa.types.is_integer(kind)
+        exact = pa.types.is_integer(kind) and field.name in whole
+        text = kind in (pa.string(), pa.large_string()) and field.name in texts
+        if not (text or exact or (number and field.name not in (*texts, *whole))):
+            raise DagnasError(f"{path}: the column {field.name} is of type {kind}")
+        if (text or exact) and table[field.name].null_count:
+            raise DagnasError(f"{path}: a value of {field.name} is missing")
 
 
 def _floats(table: pa.Table, column: str) -> NDArray[np.float64]:

@@ -32,6 +32,12 @@ from dagnas.tables.importers.bits import cells_from_bits
 _LONGEST = 2**20
 #: One cell out of so many is hashed again, to check that hash and cell belong together.
 _HASHED = 1000
+#: Epochs of the trainings of NAS-Bench-101.
+_EPOCHS = (4, 12, 36, 108)
+#: Letters of a hash.
+_HASH = 32
+#: Bits of the longest whole number of a protocol buffer.
+_BITS = 64
 _QUANTITIES = ("train", "valid", "test", "seconds")
 
 
@@ -63,6 +69,12 @@ def read(path: Path, expected: int = ROWS["nasbench101"]) -> pa.Table:
         for number, data in enumerate(_records(path, bar.update)):
             try:
                 key, epochs, adjacency, operations, raw = json.loads(data)
+                if epochs not in _EPOCHS or isinstance(epochs, bool | float):
+                    raise ValueError("epochs are none of 4, 12, 36 and 108")
+                if not all(isinstance(text, str) for text in (key, adjacency, operations, raw)):
+                    raise TypeError("hash, adjacency, operations or metrics are no texts")
+                if len(key) != _HASH:
+                    raise ValueError(f"the hash has {len(key)} letters, not {_HASH}")
                 metrics = _metrics(base64.b64decode(raw, validate=True))
                 if key not in place:
                     vertices = 1 + operations.count(",")
@@ -74,10 +86,19 @@ def read(path: Path, expected: int = ROWS["nasbench101"]) -> pa.Table:
                 keys.extend((place[key], epochs))
                 results.extend((100 * metrics.train, 100 * metrics.valid, 100 * metrics.test))
                 results.append(metrics.seconds)
-            except (ValueError, TypeError, LookupError, OverflowError, struct.error) as error:
+            except (
+                ValueError,
+                TypeError,
+                LookupError,
+                OverflowError,
+                RecursionError,
+                struct.error,
+            ) as error:
                 raise DagnasError(
-                    f"{path}: record {number} is none of NAS-Bench-101: {error!r}"
+                    f"{path}: record {number} is none of NAS-Bench-101: {error!r:.300}"
                 ) from error
+            if len(place) > expected:
+                raise DagnasError(f"{path} holds more than {expected:,} cells")
     return _table(path, place, cells, keys, results, expected)
 
 
@@ -209,6 +230,8 @@ def _varint(message: bytes, position: int) -> tuple[int, int]:
     """Number of variable length (7 bits per byte, the lowest first) and the position behind it."""
     value = shift = 0
     while message[position] >= 128:
+        if shift >= _BITS:
+            raise ValueError("a whole number is too long")
         value |= (message[position] & 127) << shift
         position, shift = position + 1, shift + 7
     return value | message[position] << shift, position + 1
