@@ -1,5 +1,9 @@
 """`dagnas show`: trials counted rightly, cells whole, failed signals without a traceback."""
 
+import os
+import subprocess
+import sys
+
 import pyarrow as pa
 import pytest
 
@@ -7,6 +11,7 @@ from dagnas.cli import main
 from dagnas.files import write_parquet
 from dagnas.search.runner import TRACE
 
+SIGNS = "é±…中\xd7"
 LONG = "|nor_conv_3x3~0|" * 30
 
 
@@ -81,3 +86,47 @@ def test_a_fault_of_one_of_several_is_told_in_one_line(kind, tmp_path, capsys):
     assert str(bad) in captured.err
     assert captured.err.count("\n") == 1
     assert not captured.out
+
+
+def run(path, stdout, **environment):
+    """`dagnas show` as a program of its own."""
+    command = [sys.executable, "-m", "dagnas", "show", str(path)]
+    return subprocess.run(
+        command,
+        env={**os.environ, **environment},
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"),
+    [
+        ("utf-8", SIGNS.encode()),
+        ("latin-1", "é±...?\xd7".encode("latin-1")),
+        ("ascii", b"e+/-...?x"),
+    ],
+)
+def test_plain_characters_where_the_encoding_has_no_others(encoding, shown, tmp_path):
+    path = write(tmp_path / "a.parquet", [(0, 0, SIGNS, 1.0)])
+    done = run(path, subprocess.PIPE, PYTHONIOENCODING=encoding)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.split()[-1] == shown
+
+
+def test_a_reader_that_has_gone_is_no_fault(tmp_path):
+    path = write(tmp_path / "a.parquet", [(0, 0, "a", 1.0)])
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = run(path, writing)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a full device")
+def test_a_full_disk_behind_the_output_is_told_in_one_line(tmp_path):
+    path = write(tmp_path / "a.parquet", [(0, 0, "a", 1.0)])
+    with open("/dev/full", "wb") as full:
+        done = run(path, full)
+    assert (done.returncode, done.stderr) == (2, b"dagnas: No space left on device\n")

@@ -220,7 +220,7 @@ def test_a_mirror_of_no_user_is_one_without_the_file(data):
 def test_passwords_stand_in_no_message(data, server):
     place = server.address.replace("://", "://user:secret@")
     with pytest.raises(DagnasError) as fault:
-        fetch("t", data, [f"{place}/absent", place.replace("http:", "https:")])
+        fetch("nasbench201", data, [place, place.replace("http:", "https:")], source="compact")
     assert "404" in str(fault.value)
     assert "attempts" in str(fault.value)
     assert "secret" not in str(fault.value)
