@@ -1,5 +1,7 @@
 """Names that become paths and words of the shell are refused at once, or are plain."""
 
+import re
+import sys
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -70,3 +72,32 @@ def test_all_names_of_the_package_are_plain():
 def test_words_that_are_no_text_are_refused(capsys):
     assert main(["show", "caf\udce9.parquet"]) == 2
     assert "'caf\\udce9.parquet' is no valid text" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "my_method.py",
+            "such as my_method of my_method.py, not 'my_method.py'",
+        ),
+        ("./my_method", "not './my_method'"),
+        ("plugins/my_method", "not 'plugins/my_method'"),
+        ("my-method", "not 'my-method'"),
+        (".my_method", "not '.my_method'"),
+        ("", "not ''"),
+        ("random", "'random' has a name of Python's own"),
+        ("numpy", r"'numpy' defines no space, benchmark, .*; it is .*numpy"),
+    ],
+)
+def test_names_that_are_no_plug_ins_are_told_in_one_line(
+    name, message, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    for file in ("my_method.py", "random.py"):
+        (tmp_path / file).write_text("raise RuntimeError('it was run')")
+    assert main(["list", "methods", "--plugin", name]) == 2
+    error = capsys.readouterr().err
+    assert re.search(message, error)
+    assert error.count("\n") == 1

@@ -27,9 +27,11 @@ def load(modules: Iterable[str]) -> None:
     Raises
     ------
     DagnasError
-        A module cannot be imported or defines nothing to register, or a name is taken.
+        A name is that of a file or of a module of Python's; a module cannot be imported or defines
+        nothing to register, or a name is taken.
     """
     for name in modules:
+        _check(name)
         if str(Path.cwd()) not in sys.path:
             sys.path.insert(0, str(Path.cwd()))
         try:
@@ -46,9 +48,21 @@ def load(modules: Iterable[str]) -> None:
         ]
         if not found:
             kinds = ", ".join(registry.kind for registry in REGISTRIES)
-            raise DagnasError(f"the plug-in module {name!r} defines no {kinds}")
+            place = getattr(module, "__file__", None)
+            raise DagnasError(f"the plug-in module {name!r} defines no {kinds}; it is {place}")
         for registry, entry in found:
             registry.add(entry.name, entry)
+
+
+def _check(name: str) -> None:
+    """Refuse what is no name of a module of the user's own."""
+    first = name.split(".")[0]
+    if name.endswith(".py") or not all(part.isidentifier() for part in name.split(".")):
+        raise DagnasError(
+            f"a plug-in is named as a module, such as my_method of my_method.py, not {name!r}"
+        )
+    if first in sys.stdlib_module_names:
+        raise DagnasError(f"the plug-in {name!r} has a name of Python's own: give it another name")
 
 
 def _module(entry: Any) -> str:
