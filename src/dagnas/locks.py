@@ -53,6 +53,7 @@ def _locked(path: Path, by: str) -> Iterator[None]:
     check_target(path)
     mark = path.with_name(f".{path.name}.lock")
     lock = FileLock(mark, blocking=False, fallback_to_soft=False)
+    lacking = [folder for folder in path.parents if not folder.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
@@ -75,6 +76,10 @@ def _locked(path: Path, by: str) -> Iterator[None]:
         with suppress(OSError):
             mark.unlink()
         lock.release()
+        # Of a command that failed no empty folders stay.
+        with suppress(OSError):
+            for folder in lacking:
+                folder.rmdir()
 
 
 def _holder(mark: Path) -> str:

@@ -85,7 +85,7 @@ def asked(folder: Path, function: str, root: str = "mine.main") -> str:
 def test_closure_follows_imports_of_all_kinds(package):
     found = eval(asked(package, "closure"))
     inside = {"main", "apart", "used", "relative", "lazy", "sub", "sub.deep", "sub.named"}
-    registry = {"dagnas", "dagnas.errors", "dagnas.registry"}
+    registry = {"dagnas", "dagnas.errors", "dagnas.names", "dagnas.registry"}
     assert set(found) == registry | {"mine"} | {f"mine.{name}" for name in inside}
 
 
