@@ -11,6 +11,9 @@ import pydantic
 
 from dagnas.errors import DagnasError, unknown
 
+#: Whole numbers that settings may be, far beyond use, so that a slip of zeros is told.
+LARGEST = 10_000_000
+
 
 class Settings:
     """Typed keyword-only arguments of a function, with defaults.
@@ -48,13 +51,20 @@ class Settings:
             if name not in self.defaults:
                 raise unknown(f"setting of {self.owner}", name, self.defaults)
         try:
-            return dict(self._model(**given))
+            checked = dict(self._model(**given))
         except pydantic.ValidationError as error:
             (first, *_) = error.errors()
             where = str(first["loc"][0])
             raise DagnasError(
-                f"setting {where}={given[where]!r} of {self.owner}: {first['msg']}"
+                f"setting {where}={given[where]!r:.100} of {self.owner}: {first['msg']}"
             ) from None
+        for name in given:
+            if isinstance(checked[name], int) and abs(checked[name]) > LARGEST:
+                raise DagnasError(
+                    f"setting {name}={given[name]!r:.30} of {self.owner}: expected {LARGEST:,} at "
+                    "most"
+                )
+        return checked
 
 
 class Described(pydantic.BaseModel):
@@ -102,5 +112,5 @@ def fault_words(fault: Mapping[str, Any], hidden: Collection[str] = ()) -> str:
     key = ".".join(str(place) for place in fault["loc"] if place not in hidden)
     words = fault["msg"].removeprefix("Value error, ")
     if fault["type"] not in ("value_error", "missing"):
-        words += f", not {fault['input']!r}"
+        words += f", not {fault['input']!r:.100}"
     return f"{key}: {words}" if key else words

@@ -32,7 +32,7 @@ from dagnas.settings import fault_words
 
 #: Scale files that a scale file may extend, and jobs that it may ask for: far beyond use, so that
 #: a slip of zeros is told before all of them are planned.
-_FILES, _JOBS = 100, 200_000
+_FILES, _JOBS = 100, 20_000
 
 
 class Scale(Section):
