@@ -101,3 +101,10 @@ def test_names_that_are_no_plug_ins_are_told_in_one_line(
     error = capsys.readouterr().err
     assert re.search(message, error)
     assert error.count("\n") == 1
+
+
+def test_a_table_that_no_benchmark_could_be_named_after_is_not_built(tmp_path, capsys):
+    build = ["build-table", "--space", "nasbench201", "--images", "digits", "--out"]
+    assert main([*build, str(tmp_path / "my table.parquet")]) == 2
+    assert "'my table' cannot be the name of a benchmark" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

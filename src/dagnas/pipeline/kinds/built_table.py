@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.errors import DagnasError
+from dagnas.names import check_name
 from dagnas.pipeline.job import Job, Range, range_text
 from dagnas.pipeline.kind import Kind
 from dagnas.pipeline.sections import Count, Section
@@ -80,6 +81,8 @@ class BuildJob(Job, Recipe):
         from dagnas.training.images import find_images
         from dagnas.training.recipe import parse_recipe
 
+        # A benchmark is found by the name of its file.
+        check_name("benchmark", out.stem)
         recipe, images = parse_recipe(self.settings), find_images(self.images, self.name)
         build = Build(self.space, images, recipe, choose_device(self.device))
         if self.merge:
