@@ -49,7 +49,9 @@ def test_nothing_to_restore(tmp_path, monkeypatch):
 
 
 def test_names_longer_than_a_file_name_travel_too(tmp_path, monkeypatch):
-    from snakemake.persistence.file import FilePersistence
+    from snakemake.persistence.file import (  # type: ignore[import-untyped]
+        FilePersistence,
+    )
 
     monkeypatch.chdir(tmp_path)
     output = f"results/{'study' * 18}/{'method' * 15}/{'x' * 90}.parquet"
