@@ -47,7 +47,7 @@ def writing(*paths: Path, by: str) -> Iterator[None]:
 
 @contextmanager
 def _locked(path: Path, by: str) -> Iterator[None]:
-    # Takes a tenth of a second.
+    # Commands that only read do without.
     from filelock import FileLock, Timeout
 
     check_target(path)
