@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.errors import DagnasError
+from dagnas.files import write_parquet
 from dagnas.search import METHODS
 from dagnas.search.methods.bohb import _bracket, _choose, _Density, _rungs, _Seen
 from dagnas.search.runner import Search, run_trial
@@ -275,6 +277,26 @@ def test_fidelities_of_a_table_are_used():
     for start in range(0, 60, 6):
         first = trace[start : start + 3]
         assert trace["code"][start + 3] == first["code"][first["signal"].idxmax()]
+
+
+def test_on_nasbench101_rungs_are_those_of_the_public_script_where_the_table_has_them(tmp_path):
+    codes = SPACES.get("nasbench101").representatives()[:500]
+    worth = np.linspace(80, 90, len(codes))
+    columns = {"code": codes, "cifar10/valid/108/mean": worth, "cifar10/test/108/mean": worth}
+    for epochs in (4, 12, 36, 108):
+        columns[f"cifar10/valid/{epochs}/s0"] = worth - 100 / epochs
+        columns[f"cifar10/seconds/{epochs}/mean"] = np.full(len(codes), 10.0 * epochs)
+    notes = {"dagnas.schema": "1", "dagnas.space": "nasbench101"}
+    write_parquet(pa.table(columns), tmp_path / "nasbench101.parquet", notes)
+    bench = BENCHMARKS.get("nasbench101").open(tmp_path)
+    rungs = _rungs(bench.fidelities(bench.policies["goal"]), 3)
+    assert rungs == (4, 12, 36, 108)
+    assert [_bracket(number, rungs, 3) for number in range(4)] == [
+        [(27, 4), (9, 12), (3, 36), (1, 108)],
+        [(9, 12), (3, 36), (1, 108)],
+        [(6, 36), (2, 108)],
+        [(4, 108)],
+    ]
 
 
 def test_the_model_leads():

@@ -61,8 +61,10 @@ class CellSpace(Space[Cells]):
         #: Number of values of every variable.
         self.sizes = np.array([int(mask.sum()) for mask in allowed])
         self._types = np.zeros((len(allowed), self.sizes.max()), dtype=np.int8)
-        for row, mask in zip(self._types, allowed, strict=True):
+        self._values = np.zeros((len(allowed), max(map(len, allowed))), dtype=np.int64)
+        for row, values, mask in zip(self._types, self._values, allowed, strict=True):
             row[: mask.sum()] = np.flatnonzero(mask)
+            values[: len(mask)] = np.cumsum(mask) - 1
         self._radix = np.concatenate([[1], np.cumprod(self.sizes[:-1], dtype=np.int64)])
         self._fixed = Cells(
             node_mask.argmax(axis=1).astype(np.int8)[None],
@@ -79,8 +81,7 @@ class CellSpace(Space[Cells]):
         types = np.concatenate(
             [cells.edges[:, self._tails, self._heads], cells.nodes[:, self._vertices]], axis=1
         )
-        values: NDArray[np.int64] = (types[:, :, None] == self._types).argmax(axis=2)
-        return values
+        return self._values[np.arange(len(self.sizes)), types]
 
     def from_values(self, values: NDArray[np.integer]) -> Cells:
         """Cells from the values of all variables, shape (B, number of variables)."""

@@ -38,8 +38,9 @@ def bohb(
     Parameters
     ----------
     fidelities : tuple of int
-        Epochs that an evaluation can train, ascending. With one number, or none, every bracket
-        is one cell.
+        Epochs that an evaluation can train, ascending: all that the table has. Of the official
+        full file of NAS-Bench-101 these are 4, 12, 36 and 108, as in its public script. With one
+        number, as of the public table of 108 epochs alone, or none, every bracket is one cell.
     eta : int
         Ratio of the epochs of successive rungs, and of the cells tried to the cells kept.
     samples : int

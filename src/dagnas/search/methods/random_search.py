@@ -21,6 +21,9 @@ def random_search(
 ) -> Trial:
     """Evaluate architectures drawn independently (Ying et al. 2019; GOAL, appendix B).
 
+    The public script of NAS-Bench-101 refuses cells of more than nine edges even where pruning
+    would leave nine or fewer; the draw "script" of that space is its rule.
+
     Parameters
     ----------
     batch : int
