@@ -193,7 +193,10 @@ EDITS = {
         "\n\n\n",
         "\n\nCHANGED = True\n\n\n",
         lambda name: (
-            searches("goal", "goal_mlp", "goal_restart", "goal_by_cell", "goal_short_step")(name)
+            searches(
+                *("goal", "goal_mlp", "goal_restart", "goal_by_cell", "goal_enough"),
+                "goal_short_step",
+            )(name)
             or name == "ranking goal_after_search"
         ),
     ),

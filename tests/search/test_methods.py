@@ -204,16 +204,17 @@ def test_lazy_steps_add_up_until_a_cell_is_new(space):
 
 
 def test_every_member_steps_until_its_cell_is_new_or_all_until_there_are_enough(space):
-    cells = space.from_values(np.array([[0, 0, 0, 0, 0, 0], [0, 3, 0, 0, 0, 0]]))
+    cells = space.from_values(np.array([[0, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0]]))
     slope = np.zeros((4, 4, 5))
-    # The first member needs three steps, two of them to the cell of the second one.
-    slope[0, 2, 3], slope[0, 3, 2] = -0.7, -0.4
-    found, _, parents = descend(space, slope, cells, wanted=np.inf, max_steps=4)
-    new = space.to_values(found)
-    assert parents.tolist() == [0, 1] or parents.tolist() == [1, 0]
-    assert len({tuple(values) for values in new.tolist()}) == len(new) == 2
-    fewer, _, _ = descend(space, slope, cells, wanted=1, max_steps=4)
-    assert len(fewer) == 1
+    # The first step leads the second member to a new cell and the first one to a known cell, which
+    # it leaves in its third step.
+    slope[0, 2, 3], slope[0, 3, 2] = -1.2, -0.4
+    known = [space.from_values(np.array([[0, 3, 0, 0, 0, 0]]))]
+    ask = {"max_steps": 4, "seen": known}
+    found, _, parents = descend(space, slope, cells, wanted=np.inf, **ask)
+    assert parents.tolist() == [1, 0]
+    assert space.to_values(found).tolist() == [[1, 3, 0, 0, 0, 0], [0, 3, 0, 2, 0, 0]]
+    assert descend(space, slope, cells, wanted=1, **ask)[2].tolist() == [1]
 
 
 @pytest.mark.parametrize(("until", "wanted"), [("each", np.inf), ("enough", 3)])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 from pydantic import PositiveFloat, PositiveInt
@@ -12,6 +14,9 @@ from dagnas.search.models.surrogate import Surrogate
 from dagnas.search.pool import Sameness, Seen, sample_new
 from dagnas.spaces.cell_space import CellSpace
 from dagnas.spaces.cells import Cells, Graphs, concatenate
+
+#: When members of the pool stop stepping.
+Until = Literal["each", "enough"]
 
 
 @method(per_space={"nasbench101": {"initial": 64}})
@@ -27,6 +32,7 @@ def goal(
     predictor: str = "ecc",
     restart: bool = False,
     sameness: Sameness = "class",
+    until: Until = "each",
     max_steps: PositiveInt = 10,
     observe: Callable[[Surrogate], None] | None = None,
 ) -> Trial:
@@ -49,8 +55,11 @@ def goal(
     sameness : {"cell", "class"}
         Whether a candidate is skipped if this very cell was evaluated, or also if a cell
         isomorphic to it was.
+    until : {"each", "enough"}
+        Whether the members of the pool step by equation 4 until each has reached a new cell, or
+        until K new cells are reached in all.
     max_steps : int
-        Steps of equation 4 that a candidate takes at most until it is a new cell.
+        Steps of equation 4 that a member takes at most.
     observe : callable, optional
         Told the surrogate before its first training, for callers who want to keep it.
     """
@@ -63,8 +72,9 @@ def goal(
     signals = yield cells
     while True:
         surrogate.fit(cells, signals, epochs)
+        wanted = proposals if until == "enough" else math.inf
         candidates, relaxed, parents = _descend(
-            space, surrogate, cells, points, seen, step_size, proposals, max_steps
+            space, surrogate, cells, points, seen, step_size, wanted, max_steps
         )
         best = np.argsort(surrogate.score(candidates), kind="stable")[:proposals]
         new, relaxed, parents = candidates[best], _take(relaxed, best), parents[best]
@@ -88,14 +98,14 @@ def _descend(
     points: Graphs,
     seen: Seen,
     step_size: float,
-    wanted: int,
+    wanted: float,
     max_steps: int,
 ) -> tuple[Cells, Graphs, np.ndarray]:
     """Lazy proximal steps from every member of the pool (GOAL, equation 4).
 
     The gradient is taken at the projected cell and moves the relaxed point. One step is taken
-    from every point; while fewer than ``wanted`` new cells are reached, the points that only
-    reached known ones take further steps.
+    from every point; while fewer than ``wanted`` new cells are reached in all, the points that
+    only reached known ones take further steps.
 
     Returns
     -------
