@@ -179,3 +179,54 @@ def test_source_that_is_no_python(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(DagnasError, match=r"broken_plugin\.py is no Python source"):
         digest(["broken_plugin"])
+
+
+PLUGIN = {
+    "hill.py": "from moves import step\nimport deep.down\nimport numpy\n",
+    "moves.py": "import further\ndef step(): return 1\n",
+    "further.py": "FAR = 1\n",
+    "deep/down.py": "DOWN = 1\n",
+    "step.py": "x = 1\n",
+    "beside.py": "y = 1\n",
+}
+
+
+@pytest.fixture
+def plugin(tmp_path):
+    """Folder with a plug-in of several modules and a folder without ``__init__``."""
+    for name, text in PLUGIN.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def test_modules_from_the_folder_of_a_plugin_count(plugin):
+    assert eval(asked(plugin, "closure", "hill")) == ["deep.down", "further", "hill", "moves"]
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [("moves.py", True), ("further.py", True), ("deep/down.py", True), ("beside.py", False)],
+)
+def test_an_edit_of_a_plugin_s_helper_changes_its_digest(plugin, name, changes):
+    before = asked(plugin, "digest", "hill")
+    (plugin / name).write_text((plugin / name).read_text() + "NEW = 1\n")
+    assert (asked(plugin, "digest", "hill") != before) == changes
+
+
+def test_a_compiled_helper_counts_by_its_bytes(plugin):
+    (plugin / "further.py").unlink()
+    digests = set()
+    for content in (b"\0one", b"\0two"):
+        (plugin / "further.abi3.so").write_bytes(content)
+        digests.add(asked(plugin, "digest", "hill"))
+    assert len(digests) == 2
+
+
+def test_installed_packages_have_nothing_to_do_with_each_other(plugin):
+    installed = plugin / "site-packages"
+    installed.mkdir()
+    for name in PLUGIN:
+        if "/" not in name:
+            (plugin / name).rename(installed / name)
+    assert eval(asked(installed, "closure", "hill")) == ["hill"]
