@@ -34,9 +34,12 @@ RESULT = Result(
 #: Labels and colours of the variants.
 VARIANTS = {
     "bonas_unnormalized": ("sums, not normalised", "#0072B2"),
+    "bonas_printed": ("equation 3 as printed", "#56B4E9"),
     "bonas_accuracy": ("accuracy, not logit", "#009E73"),
     "bonas_by_class": ("new classes alone", "#882255"),
     "bonas_large_pool": ("pool of 10,000", "#CC79A7"),
+    "bonas_code_mutation": ("mutation of the code", "#E69F00"),
+    "bonas_every_round": ("trained every round", "#777777"),
     "bonas_long": ("500 epochs, not 100", "#D55E00"),
 }
 #: Settings of what is no variant.
