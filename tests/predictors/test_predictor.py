@@ -116,3 +116,21 @@ def test_a_user_can_add_one(monkeypatch):
     graphs = one_hots(3, 4, 3, 5)
     model = PREDICTORS.get("count_edges").build(any_space(4, 3, 5), seeded(), bias=1)
     assert model(as_tensors(graphs)).tolist() == (graphs.edges[..., 1:].sum((1, 2, 3)) + 1).tolist()
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (lambda: None, "'broken' returns None, no module"),
+        (lambda: 3, "'broken' returns a int, no module"),
+        (nn.ReLU, "'broken' has no parameters"),
+        (lambda: nn.Linear(2, 1).double(), r"'broken' has weights of torch\.float64"),
+    ],
+)
+def test_builders_of_what_cannot_be_trained_are_refused(made, message):
+    @predictor
+    def broken(space):
+        return made()
+
+    with pytest.raises(DagnasError, match=message):
+        broken.build(any_space(4, 3, 5), seeded())

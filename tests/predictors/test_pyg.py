@@ -154,3 +154,31 @@ def test_tutorial_command_searches_with_it(tutorial, data, monkeypatch):
     trace = pq.read_table(tutorial / "my_gnn.parquet")
     assert len(trace) == 37
     assert b"my_gnn" in trace.schema.metadata[b"dagnas.settings"]
+
+
+def test_edges_are_sorted_by_head_for_aggregations_over_sequences():
+    seen = []
+
+    class Listening(nn.Module):
+        def forward(self, edge_index, edge_attr):
+            seen.extend([edge_index, edge_attr])
+            return torch.zeros(2)
+
+    graphs = as_tensors(one_hots(2, *SHAPE))
+    from_pyg(Listening(), "edge_index, edge_attr")(graphs)
+    (tails, heads), types = seen
+    assert (heads.diff() >= 0).all()
+    assert (tails < heads).all()
+    assert torch.equal(types, graphs.edges[tails // 4, tails % 4, heads % 4])
+    assert len(set(zip(tails.tolist(), heads.tolist(), strict=True))) == 2 * 6
+
+
+def test_what_is_no_module_or_gives_no_tensor_is_refused():
+    class Silent(nn.Module):
+        def forward(self, x):
+            return None
+
+    with pytest.raises(DagnasError, match="Silent gave NoneType; a predictor gives a tensor"):
+        from_pyg(Silent(), "x")(as_tensors(one_hots(2, *SHAPE)))
+    with pytest.raises(DagnasError, match="takes a module of torch, not NoneType"):
+        from_pyg(None)

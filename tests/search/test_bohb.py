@@ -128,6 +128,9 @@ def test_a_search_goes_as_hpbandsters(monkeypatch):
 def test_epochs_at_hand_that_are_nearest_in_ratio():
     assert _rungs((), 3) == (None,)
     assert _rungs((108,), 3) == (108,)
+    # Signals that name no epochs, and an untrained network among trained ones.
+    assert _rungs((0,), 3) == (0,)
+    assert _rungs((0, 4, 12), 3) == (4, 12)
     assert _rungs((1, 2, 3), 3) == (1, 3)
     assert _rungs((4, 12, 36, 108), 3) == (4, 12, 36, 108)
     # 1.33, 4 and 12.
