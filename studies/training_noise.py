@@ -66,7 +66,7 @@ class Draws(NamedTuple):
         Mean accuracy of each cell, in 0..1.
     first : ndarray, shape (B,)
         Deviation of one training from it.
-    count : ndarray of int, shape (B,)
+    known : ndarray of int, shape (B,)
         Trainings known of the cell: one, or two (a third follows from the mean).
     square : ndarray, shape (B,)
         Sum of squares of the deviations, as independent normals of the spread of one training.
@@ -74,12 +74,12 @@ class Draws(NamedTuple):
 
     mean: Floats
     first: Floats
-    count: NDArray[np.int64]
+    known: NDArray[np.int64]
     square: Floats
 
     def only(self, chosen: NDArray[np.bool_]) -> Draws:
         """Some of the cells."""
-        return Draws(*(values[chosen] for values in self))
+        return Draws(self.mean[chosen], self.first[chosen], self.known[chosen], self.square[chosen])
 
 
 def draws(means: Iterable[float], trainings: Iterable[Floats]) -> Draws:
@@ -103,7 +103,7 @@ LAWS: dict[str, tuple[list[float], Callable[[Floats, Floats], Floats]]] = {
 
 def _normal(cells: Draws, scale: Floats) -> Floats:
     """Log-density of the deviations for a spread of one training of ``scale``."""
-    n = cells.count
+    n = cells.known
     determinant = np.log(1 - n / REPEATS)
     logs: Floats = -0.5 * (cells.square / scale**2 + n * np.log(2 * np.pi * scale**2) + determinant)
     return logs
@@ -111,7 +111,7 @@ def _normal(cells: Draws, scale: Floats) -> Floats:
 
 def _student(cells: Draws, scale: Floats, freedom: float) -> Floats:
     """The same for Student's t of several variables."""
-    n = cells.count
+    n = cells.known
     logs: Floats = (
         gammaln((freedom + n) / 2)
         - gammaln(freedom / 2)
@@ -141,15 +141,18 @@ class Tail(NamedTuple):
 
 def _mixed_density(cells: Draws, unit: Floats, own: Floats) -> Floats:
     model = mixture(own)
-    return np.logaddexp(
+    logs: Floats = np.logaddexp(
         np.log1p(-model.share) + _normal(cells, unit * model.narrow),
         np.log(model.share) + _normal(cells, unit * model.wide),
     )
+    return logs
 
 
 def _mixed_below(x: Floats, own: Floats) -> Floats:
     model = mixture(own)
-    return (1 - model.share) * norm.cdf(x / model.narrow) + model.share * norm.cdf(x / model.wide)
+    narrow, wide = (norm.cdf(x / scale) for scale in (model.narrow, model.wide))
+    below: Floats = (1 - model.share) * narrow + model.share * wide
+    return below
 
 
 TAILS = {
@@ -231,7 +234,7 @@ def show_models(cells: Draws, splits: int) -> None:
     """Print every model's fit, and its quality in cross-validation."""
     assumed = Model("sqrt(p(1-p))", "normal", np.log([ASSUMED_101]))
     before = assumed.density(cells)
-    print(f"{len(cells.mean)} cells, {cells.count.sum()} trainings")
+    print(f"{len(cells.mean)} cells, {cells.known.sum()} trainings")
     print(f"assumed before, normal of {ASSUMED_101}: log-likelihood {before.sum():.1f}")
     print(f"  coverage {coverage(assumed.below(cells))}")
     for law in LAWS:
@@ -337,7 +340,7 @@ class Pairs(NamedTuple):
 
     def only(self, chosen: NDArray[np.bool_]) -> Pairs:
         """Some of the pairs."""
-        return Pairs(*(values[chosen] for values in self))
+        return Pairs(self.difference[chosen], self.mean[chosen], self.group[chosen])
 
 
 def pairs(values: Floats, classes: NDArray[np.int64]) -> Pairs:
@@ -428,7 +431,8 @@ def show_pairs(found: Pairs) -> None:
         for part in ("narrow", "wide", "rms"):
             print(f"  {part:8}{np.round(getattr(model, part), 2).tolist()}")
     density, below = np.empty((2, len(found.mean)))
-    folds = found.group % PAIR_FOLDS
+    _, group = np.unique(found.group, return_inverse=True)
+    folds = np.random.default_rng(0).permutation(group.max() + 1)[group] % PAIR_FOLDS
     for fold in np.unique(folds):
         out = folds == fold
         held = found.only(out)
