@@ -118,13 +118,13 @@ def meeting(bench: TabularBenchmark, policy: str, variant: str, trial: int, budg
     return float(trace["seconds"][-1].as_py()) if met else np.inf
 
 
-def line(variant: str, met: NDArray[np.float64], first: NDArray[np.float64], cpu: float) -> str:
+def line(variant: str, met: NDArray[np.bool], first: NDArray[np.bool], cpu: float) -> str:
     """Percentages and tests of a variant.
 
     Parameters
     ----------
     variant : str
-    met, first : ndarray, shape (trials, times)
+    met, first : ndarray of bool, shape (trials, times)
         Whether each trial of the variant, and of the first one, had met the best cell.
     cpu : float
         Processor seconds of a trial.

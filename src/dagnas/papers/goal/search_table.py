@@ -130,8 +130,8 @@ def _fractions(missed: pd.DataFrame) -> pd.DataFrame:
 
     table = missed.assign(mean=1 - missed["mean"])
     intervals = [
-        binomtest(round(row.mean * row.n), row.n).proportion_ci()
-        for row in table[["mean", "n"]].itertuples()
+        binomtest(round(mean * trials), trials).proportion_ci()
+        for mean, trials in zip(table["mean"].tolist(), table["n"].tolist(), strict=True)
     ]
     low, high = np.transpose(intervals)
     return table.assign(low=low, high=high)
