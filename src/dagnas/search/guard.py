@@ -118,7 +118,7 @@ class Guard:
                     f"yielded {_described(batch)}; it yields Cells of {self._space.name}, or a "
                     "Proposal of some"
                 )
-            return self._cells(batch)
+            return self._cells(self._space, batch)
         if not isinstance(batch, Sequence) or isinstance(batch, str):
             raise self._refuse(
                 f"yielded {_described(batch)}; it yields lists of {self._kind} of "
@@ -128,8 +128,8 @@ class Guard:
             return [self._walk(self._space, walk) for walk in batch]
         return list(batch)
 
-    def _cells(self, cells: Cells) -> Cells:
-        vertices = len(self._space.node_mask)
+    def _cells(self, space: CellSpace, cells: Cells) -> Cells:
+        vertices = len(space.node_mask)
         arrays = {"nodes": (cells.nodes, (vertices,)), "edges": (cells.edges, (vertices,) * 2)}
         for name, (array, shape) in arrays.items():
             if not isinstance(array, np.ndarray) or array.dtype.kind not in "iu":
@@ -139,7 +139,7 @@ class Guard:
                 wanted = ", ".join(map(str, ("B", *shape)))
                 raise self._refuse(
                     f"proposed cells whose {name} have shape {array.shape}; those of B cells of "
-                    f"{self._space.name} have shape ({wanted})"
+                    f"{space.name} have shape ({wanted})"
                 )
         places = np.concatenate([cells.nodes, cells.edges.reshape(len(cells), vertices**2)], axis=1)
         types = places.astype(np.int8, copy=False)
@@ -149,20 +149,19 @@ class Guard:
             known &= types == places
         if not known.all():
             cell, place = np.argwhere(~known)[0]
-            raise self._refuse_type(int(place), int(places[cell, place]))
+            raise self._refuse_type(space, int(place), int(places[cell, place]))
         copied = Cells(
             types[:, :vertices].copy(), types[:, vertices:].reshape(-1, vertices, vertices)
         )
         # A table refuses a cell that it lacks; others would make up a result.
         if not isinstance(self._benchmark, TabularBenchmark):
-            valid = self._space.is_valid(copied)
+            valid = space.is_valid(copied)
             if not valid.all():
-                (text,) = self._space.to_str(copied[int(valid.argmin())])
-                raise self._refuse(f"proposed {text!r}, which is no {self._space.name} cell")
+                (text,) = space.to_str(copied[int(valid.argmin())])
+                raise self._refuse(f"proposed {text!r}, which is no {space.name} cell")
         return copied
 
-    def _refuse_type(self, place: int, found: int) -> ProposalError:
-        space = self._space
+    def _refuse_type(self, space: CellSpace, place: int, found: int) -> ProposalError:
         vertices = len(space.node_mask)
         tail, head = divmod(place - vertices, vertices)
         if place < vertices:
