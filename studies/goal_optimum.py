@@ -118,7 +118,7 @@ def meeting(bench: TabularBenchmark, policy: str, variant: str, trial: int, budg
     return float(trace["seconds"][-1].as_py()) if met else np.inf
 
 
-def line(variant: str, met: NDArray[np.bool], first: NDArray[np.bool], cpu: float) -> str:
+def line(variant: str, met: NDArray[np.bool_], first: NDArray[np.bool_], cpu: float) -> str:
     """Percentages and tests of a variant.
 
     Parameters
