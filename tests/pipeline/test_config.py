@@ -11,6 +11,7 @@ from dagnas.cli import main
 from dagnas.cli.config import keys
 from dagnas.errors import DagnasError
 from dagnas.pipeline import scales
+from dagnas.pipeline.job import parse_setting
 from dagnas.pipeline.kinds import KINDS
 from dagnas.pipeline.kinds.search import SearchJob
 
@@ -84,6 +85,13 @@ def written(folder, text):
         ),
         (("trials: 5", "plugins: 3\ntrials: 5"), ["plugins: Input should be a valid list, not 3"]),
         (("{study: s, method: half}", "3"), ["rankings.after", "valid dictionary", "not 3"]),
+        (("trials: 5", "trials: true"), ["trials", "valid integer", "not True"]),
+        (("trials: 5", "trials: '5'"), ["trials", "valid integer", "not '5'"]),
+        (("trials: 5", "trials: 1:30"), ["1:30 is one number in YAML 1.1"]),
+        (("trials: 5", "trials: 010"), ["010 is one number in YAML 1.1"]),
+        (("trials: 5", "trials: 100000000"), ["trials", "less than or equal to 100000"]),
+        (("train_sizes: [8]", "train_sizes: [true]"), ["train_sizes.0", "not True"]),
+        (("1e3", "1e999"), ["1e999 is beyond the range of numbers"]),
         (("trials: 5", "trials: !!python/object/apply:os.getcwd []"), ["no valid YAML"]),
     ],
 )
@@ -106,6 +114,87 @@ def test_files_that_are_no_scale_files(tmp_path):
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DagnasError, match="no valid YAML"):
         scales.load(tmp_path / "binary.yaml")
+
+
+#: What no job can run, though all names are right: told by `config check`.
+REFUSED = {
+    "policy: ngae, budget_evaluations: 3": "studies.s: unknown policy of digits201 'ngae'",
+    "settings: {batch: zero}, budget_evaluations: 3": "studies.s: setting batch='zero'",
+    "prior: nasbench101, budget_evaluations: 3": "studies.s: method 'random_search' makes no use",
+    "until_best: true, budget_evaluations: 3": "studies.s: digits201: the signal .* no cell is",
+    "benchmark: stack_layers, policy: reward, until_best: true, budget_evaluations: 3":
+        "studies.s: stack_layers is no table",
+    "methods: [controller_reinforce], budget_evaluations: 3": "walks; digits201 is a space",
+    "benchmark: stack_layers, policy: reward, methods: [controller_reinforce], budget_seconds: 9":
+        "studies.s: .*give budget_evaluations, not budget_seconds",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("terms", REFUSED)
+def test_studies_that_no_job_can_run(terms, tmp_path):
+    keys = {"benchmark": "digits201", "methods": ["random_search"]}
+    study = {**keys, **yaml.safe_load(f"{{{terms}}}")}
+    whole = {"scale": "tiny", "trials": 2, "papers": [], "studies": {"s": study}}
+    scale = scales.load(written(tmp_path, yaml.safe_dump(whole)))
+    with pytest.raises(DagnasError, match=REFUSED[terms]):
+        scales.check(scale)
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "message"),
+    [
+        ("rankings", {"target": "cifar10/valid/12"}, "rankings.x: .* no column 'cifar10/valid/12"),
+        ("rankings", {"train_sizes": [6_400]}, "rankings.x: 3000 test cells and 6400 training"),
+        ("rankings", {"benchmark": "stack_layers"}, "rankings.x: .*'stack_layers' is no table"),
+        ("autoencoders", {"target": "digits/valid/13"}, "autoencoders.x: .* no column"),
+    ],
+)
+def test_targets_and_sizes_that_a_table_lacks(section, change, message, tmp_path):
+    entry = {"benchmark": "digits201", "target": "digits/valid/12"}
+    entry |= {"predictors": ["mlp"], "train_sizes": [20]} if section == "rankings" else {}
+    whole = {"scale": "tiny", "trials": 2, "papers": [], section: {"x": entry}}
+    scales.check(scales.load(written(tmp_path, yaml.safe_dump(whole))))
+    whole[section]["x"] = {**entry, **change}
+    with pytest.raises(DagnasError, match=message):
+        scales.check(scales.load(written(tmp_path, yaml.safe_dump(whole))))
+
+
+def test_tables_to_come_are_no_fault(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    scales.check(scales.load(written(tmp_path, GOOD)))
+
+
+def test_more_jobs_than_can_be_planned(tmp_path):
+    text = GOOD.replace("trials: 5", "trials: 100000").replace(
+        "trials_per_job: 2", "trials_per_job: 1"
+    )
+    with pytest.raises(DagnasError, match=r"200,000 search jobs; expected 20,000 at most"):
+        scales.load(written(tmp_path, text))
+
+
+def test_files_that_extend_each_other_without_end(tmp_path):
+    for level in range(12):
+        text = f"extends: [l{level + 1}.yaml, l{level + 1}.yaml]\n" if level < 11 else GOOD
+        (tmp_path / f"l{level}.yaml").write_text(text)
+    with pytest.raises(DagnasError, match="more than 100 files are extended"):
+        scales.load(tmp_path / "l0.yaml")
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("x=3", 3), ("x=1e-3", 0.001), ("x=true", True), ("x=on", "on"), ("x=[1, a]", [1, "a"]),
+        ("x=[1", "[1"), ("x=", None), ("x=a=b", "a=b"), ("x='010'", "010"),
+    ],
+)  # fmt: skip
+def test_settings_of_command_lines_are_read_as_yaml(word, value):
+    assert parse_setting("--set", word) == ("x", value)
+
+
+@pytest.mark.parametrize("word", ["x=010", "x=1:30", "x=99999999999999999999", "x={1: 2}"])
+def test_settings_that_mean_something_else_elsewhere(word):
+    with pytest.raises(DagnasError, match=r"^--set x: no valid YAML"):
+        parse_setting("--set", word)
 
 
 def test_all_faults_are_told_at_once(tmp_path):

@@ -67,3 +67,32 @@ def test_damaged_files_are_refused(stored, tmp_path):
     torch.save({"training": Trap()}, path)
     with pytest.raises(DagnasError, match=r"x\.pt is no readable graph VAE"):
         Stored.read(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"space": 3}, "space or direction of another type"),
+        ({"sizes": {"hidden": 10**6, "latent": 4, "types": 5, "edges": 7}}, "a width .* 1 to 4096"),
+        ({"sizes": {"hidden": 6}}, "it lacks a part"),
+        ({"training": [[], {}]}, "its records are no losses"),
+        ({"training": [[(1, "x")], {}]}, "its records are no losses"),
+        ({"training": [[(1,) * 7], {1: {"a": 3}}]}, "its weights are no tensors"),
+        ({"training": 3}, "it lacks a part"),
+    ],
+)
+def test_files_with_values_of_other_types(stored, change, message, tmp_path):
+    stored.write(tmp_path / "x.pt")
+    whole = torch.load(tmp_path / "x.pt", weights_only=True)
+    torch.save({**whole, **change}, tmp_path / "x.pt")
+    with pytest.raises(DagnasError, match=rf"x\.pt is no readable graph VAE: {message}"):
+        Stored.read(tmp_path / "x.pt")
+
+
+def test_weights_of_other_widths_are_refused_before_there_is_room_for_them(stored, tmp_path):
+    stored.write(tmp_path / "x.pt")
+    whole = torch.load(tmp_path / "x.pt", weights_only=True)
+    whole["sizes"]["hidden"] = 4096
+    torch.save(whole, tmp_path / "x.pt")
+    with pytest.raises(DagnasError, match="the weights are of another graph VAE than one of Sizes"):
+        Stored.read(tmp_path / "x.pt").model(SPACE)

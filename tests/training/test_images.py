@@ -65,6 +65,13 @@ def with_nan(values):
         (pixels(12, 0, 4), LABELS, r"images have shape \(12, 0, 4\), expected"),
         (pixels(12, 3, 4, 0), LABELS, r"images have shape \(12, 3, 4, 0\), expected"),
         (pixels(0), LABELS[:0], r"images have shape \(0, 3, 4\), expected"),
+        (
+            pixels(12, 3, 32, 32),
+            LABELS,
+            r"images .* which is 3 x 32 pixels and 32 channels; ",
+        ),
+        (pixels(12, 3, 1024), LABELS, r"images .* which is 3 x 1024 pixels and 1 channels; "),
+        (pixels(12, 3, 4, 2), LABELS, r"images .* which is 3 x 4 pixels and 2 channels; expected"),
         (pixels(), LABELS[:11], r"labels have shape \(11,\), expected one for each of 12 images"),
         (pixels(), LABELS[:, None], r"labels have shape \(12, 1\), expected one for each of 12"),
         (pixels(), np.int64(3), r"labels have shape \(\), expected one for each of 12"),

@@ -40,9 +40,12 @@ def open_built(name: str, path: Path) -> TabularBenchmark:
     table = Table(path)
     if "recipe" not in table.provenance:
         raise DagnasError(f"{path} was not made by `dagnas build-table`")
-    images = table.provenance["images"]
-    pattern = re.compile(rf"{re.escape(images)}/valid/(\d+)/s0")
-    last = max(int(found[1]) for found in map(pattern.fullmatch, table.columns) if found)
+    images = table.provenance.get("images", "")
+    pattern = re.compile(rf"{re.escape(images)}/valid/(\d{{1,9}})/s0")
+    lengths = [int(found[1]) for found in map(pattern.fullmatch, table.columns) if found]
+    if not lengths:
+        raise DagnasError(f"{path} is damaged: it has no accuracies on the images {images:.50}")
+    last = max(lengths)
     early = max(1, last // SIGNAL_DIVISOR)
     signal, seconds = f"{images}/valid/{early}", f"{images}/seconds/{early}"
     valid, test = f"{images}/valid/{last}", f"{images}/test/{last}"
@@ -58,7 +61,7 @@ def open_built(name: str, path: Path) -> TabularBenchmark:
         ),
         "bonas": bonas_policy(images, last),
     }
-    space = SPACES.get(table.provenance["space"])
+    space = SPACES.get(table.provenance.get("space", ""))
     return TabularBenchmark(name, space, table, policies)
 
 

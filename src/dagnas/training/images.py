@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from dagnas.errors import DagnasError
@@ -130,7 +131,7 @@ def read_table(path: Path) -> ImageSet:
     """
     table = read_parquet(path, ["pixels", "label"]).combine_chunks()
     pixels, label = table["pixels"].combine_chunks(), table["label"]
-    width = getattr(pixels.type, "byte_width", 0)
+    width = pixels.type.byte_width if pa.types.is_fixed_size_binary(pixels.type) else 0
     side = math.isqrt(width // 3)
     if 3 * side**2 != width or not width or str(label.type) not in _LABELS:
         raise DagnasError(

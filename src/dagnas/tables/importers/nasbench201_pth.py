@@ -55,7 +55,7 @@ def read(path: Path, expected: int = ROWS["nasbench201"]) -> pa.Table:
                 rows[index], names[index] = nats.row(_states(record))
         if names != {index: official[index] for index in names if index < len(official)}:
             raise DagnasError("its cells and its list of cells disagree")
-    except (*DAMAGE, zipfile.BadZipFile, NotImplementedError, DagnasError) as error:
+    except (*DAMAGE, OSError, zipfile.BadZipFile, NotImplementedError, DagnasError) as error:
         reason = error if isinstance(error, DagnasError) else f"no results of cells: {error!r:.200}"
         raise DagnasError(f"cannot read {path}: {reason}") from error
     return nats.table(path, names, rows, expected)
