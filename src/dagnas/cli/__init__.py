@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
-
-# One thread a process is faster for models this small, and repeatable bit for bit. It must be
-# said before NumPy or torch are imported.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dagnas import __version__
+from dagnas import __version__, kernels
 from dagnas.cli import output
 from dagnas.errors import DagnasError
 from dagnas.names import check_text
@@ -85,6 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 if it went well, 2 with one message if the user must mend something."""
     words = sys.argv[1:] if arguments is None else arguments
     output.use_plain_characters()
+    kernels.choose(fast="--fast" in words)
     try:
         try:
             for word in words:

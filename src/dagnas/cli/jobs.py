@@ -38,6 +38,13 @@ def add_job(commands: _SubParsersAction[argparse.ArgumentParser], name: str) -> 
     parser.add_argument(
         "--out", required=True, type=Path, metavar=f"FILE{suffix}", help="file to make"
     )
+    # It has an effect before options are parsed, since libraries read it as they are loaded.
+    parser.add_argument(
+        "--fast",
+        action="store_true",
+        help="take the kernels that are fastest on this machine, and say so in the file; without "
+        "it results are the same bytes on every x86-64 machine with AVX2",
+    )
     parser.set_defaults(run=lambda options: run_job(job, suffix, options))
 
 

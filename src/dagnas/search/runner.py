@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from dagnas import __version__
+from dagnas import __version__, kernels
 from dagnas.benchmarks.benchmark import (
     Benchmark,
     Evaluations,
@@ -145,6 +145,7 @@ class Search:
             **{f"dagnas.{name}": json.dumps(value) for name, value in terms.items()},
             "dagnas.prior": self.prior.name if self.prior else "",
             "dagnas.device": self.device,
+            "dagnas.kernels": kernels.name(),
             "dagnas.emulated": json.dumps(self.benchmark.emulated(self.policy)),
             "dagnas.version": __version__,
         }

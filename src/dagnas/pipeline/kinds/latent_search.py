@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, model_validator
 
+from dagnas import kernels
 from dagnas.errors import DagnasError, unknown
 from dagnas.pipeline.job import Job
 from dagnas.pipeline.kind import Kind
@@ -123,7 +124,8 @@ class LatentSearchJob(Job, Settings):
             rng, cells = stream("ngae/fig5", self.name), labelled.cells[labelled.split.train]
             found = search_by_rounds(model, cells, known, **settings, rng=rng)
             table = found.table(known)
-        write_parquet(table, out, {"dagnas.epoch": str(len(stored.training.records))})
+        epoch = str(len(stored.training.records))
+        write_parquet(table, out, {"dagnas.epoch": epoch, "dagnas.kernels": kernels.name()})
 
     def benchmarks(self) -> Sequence[str]:
         """Benchmark whose cells are encoded."""

@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from dagnas import kernels
 from dagnas.closure import digest
 from dagnas.errors import DagnasError, unknown
 from dagnas.pipeline.job import Job
@@ -140,6 +141,7 @@ class RankJob(Job, Comparison):
             "dagnas.code": digest(self.roots()),
             "dagnas.table": benchmark.digest(),
             "dagnas.device": device,
+            "dagnas.kernels": kernels.name(),
         }
         parts = Parts(out, identity)
         asked = (self.name, benchmark, self.target, self.predictors)
