@@ -283,6 +283,45 @@ def test_a_bound_that_is_too_large_already_is_judged(inputs_of):
         assert row.loc["bonas", "to_paper"] == 2.5
 
 
+def test_trials_that_were_stopped_without_success_refute_a_small_mean(inputs_of):
+    table = table2.summary_table(inputs_of("table2"), "bonas_nasbench201")
+    # Four of LaNAS's trials took 30 samples each without success: 95 % of means are above 40.06.
+    for mean, known in ((20.0, True), (20.1, False)):
+        paper = {"nasbench201": {"lanas": mean, "bonas": 10.0}}
+        row = by(table2.with_paper(table.copy(), paper, "bonas"), "method").loc["lanas"]
+        assert row["paper_p"] == pytest.approx(np.exp(-120 / mean))
+        assert np.isnan(row["to_paper"]) != known
+        if known:
+            assert row["to_paper"] == pytest.approx(-120 / np.log(0.05) / mean)
+    # Where all trials ended there is a mean, and no probability is asked for.
+    row = by(table2.with_paper(table, paper, "bonas"), "method").loc["bonas"]
+    assert np.isnan(row["paper_p"])
+
+
+def test_tops_are_samples_until_one_of_several_best_cells(inputs_of, table_of):
+    tops = table_of("table2")
+    tops = by(tops[tops["part"] == "tops"], "benchmark", "method", "top").loc["nasbench201"]
+    assert tops.loc["bonas", "rank"].to_dict() == {
+        "2": 2,
+        "5": 5,
+        "20": 20,
+        "0.01 %": 1,
+        "0.1 %": 15,
+    }
+    # The two best cells have 97 %; all that these trials found else has 92 %, or less.
+    bonas = tops.loc["bonas"]
+    accuracy = np.sort(inputs_of("table2").benchmark("nasbench201").values("cifar10/test/200"))
+    assert bonas.loc["5", "accuracy"] == accuracy[-5]
+    assert bonas.loc["2", ["accuracy", "finished", "mean"]].tolist() == [97.0, 4, 25]
+    evolution = tops.loc[("regularized_evolution", "0.01 %")]
+    assert evolution[["finished", "n", "cap", "restricted_mean"]].tolist() == [2, 4, 100, 82.5]
+
+
+def test_ranks_of_tops_are_whole_and_one_at_least():
+    assert table2.ranks(423_624) == {"2": 2, "5": 5, "20": 20, "0.01 %": 42, "0.1 %": 423}
+    assert table2.ranks(100)["0.01 %"] == 1
+
+
 def test_table2_counts_cells_that_share_the_best_and_marks_emulated_signals(table_of):
     rows = summary_of(table_of("table2")).groupby("benchmark").first()
     assert rows.loc["nasbench201", ["cells", "best", "best_cells"]].tolist() == [15625, 97.0, 2]

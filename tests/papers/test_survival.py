@@ -223,13 +223,43 @@ def traces():
 
 
 def test_times_of_traces():
-    found = survival.times_to_best(traces(), 95.0)
+    found = survival.times_to(traces(), 95.0)
     assert list(found) == ["b", "a"]
     assert found["b"].samples.tolist() == [7, 10]
     assert found["b"].found.tolist() == [True, False]
     # In the order of the trials, whatever the order of the rows.
     assert found["a"].samples.tolist() == [3, 5]
     assert found["a"].found.all()
+
+
+def test_times_until_a_cell_is_good_enough():
+    found = survival.times_to(traces(), 90.0)
+    # By the first that is: later ones do not count, nor what followed.
+    assert found["b"].samples.tolist() == [7, 4]
+    assert found["b"].found.all()
+    assert survival.times_to(traces(), 80.0)["b"].samples.tolist() == [1, 1]
+
+
+def test_chance_of_few_successes_if_waits_were_exponential():
+    # None of 50 within twice the mean, and within 1,000 samples of a mean of 1,520.9.
+    assert survival.chance(0, 50 * 2.0, 1.0) == pytest.approx(np.exp(-100))
+    assert survival.chance(0, 50 * 1000, 1520.9) == pytest.approx(5e-15, rel=0.1)
+    # One: the Poisson probabilities of none and one.
+    assert survival.chance(1, 30.0, 10.0) == pytest.approx(np.exp(-3) * (1 + 3))
+
+
+def test_chance_is_that_of_waits_that_are_stopped():
+    rng = np.random.default_rng(0)
+    waits = rng.exponential(10, size=(20_000, 6))
+    none = (waits > 4).all(axis=1).mean()
+    assert survival.chance(0, 6 * 4.0, 10) == pytest.approx(none, abs=0.01)
+
+
+@pytest.mark.parametrize(("found", "samples"), [(0, 500.0), (3, 120.0), (40, 9000.0)])
+def test_a_mean_at_its_lower_limit_has_a_chance_of_5_percent(found, samples):
+    least = survival.least_mean(found, samples)
+    assert survival.chance(found, samples, least) == pytest.approx(0.05)
+    assert survival.chance(found, samples, least / 2) < 0.05
 
 
 def test_p_values_are_corrected_within_each_benchmark():
@@ -247,7 +277,7 @@ def test_p_values_are_corrected_within_each_benchmark():
 
 
 def test_table_has_the_same_columns_with_and_without_a_reference():
-    found = survival.times_to_best(traces(), 95.0)
+    found = survival.times_to(traces(), 95.0)
     caps = {"a": 20, "b": 10}
     table = survival.table(found, caps, "a").set_index("method")
     assert table.loc["b", "ratio_upto"] == (7 + 10) / (3 + 5)

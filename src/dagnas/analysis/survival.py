@@ -121,21 +121,24 @@ class Comparison(NamedTuple):
     median_ratio_least: float
 
 
-def times_to_best(traces: pd.DataFrame, best: float) -> dict[str, CensoredTimes]:
-    """Times of the trials of every method, in the order of the trials' numbers.
+def times_to(traces: pd.DataFrame, least: float) -> dict[str, CensoredTimes]:
+    """Times of every method until a cell is good enough, in the order of the trials' numbers.
 
     Parameters
     ----------
     traces : DataFrame
         As `Inputs.traces` gives them, of a study with ``until_best``.
-    best : float
-        Best signal of the benchmark.
+    least : float
+        Signal that is good enough; the benchmark's best for the times to the best cell.
     """
     found = {}
     for method, trials in traces.groupby("method", sort=False):
-        last = trials.sort_values(["trial", "step"]).groupby("trial").tail(1)
+        ordered = trials.sort_values(["trial", "step"])
+        last = ordered.groupby("trial")["step"].last()
+        reached = ordered[ordered["signal"] >= least].groupby("trial")["step"].first()
+        steps = reached.reindex(last.index).fillna(last)
         found[str(method)] = CensoredTimes(
-            last["step"].to_numpy() + 1, last["signal"].to_numpy() >= best
+            steps.to_numpy(np.int64) + 1, last.index.isin(reached.index)
         )
     return found
 
@@ -261,6 +264,36 @@ def summary(times: CensoredTimes, cap: int) -> Summary:
         float(counted.std(ddof=1) / np.sqrt(len(counted))) if len(counted) > 1 else np.nan,
         *median(times),
     )
+
+
+def chance(found: int, samples: float, mean: float) -> float:
+    """Probability of so few successes, were waiting times exponential with a given mean.
+
+    Then successes come at a constant rate, and their number in all samples that were taken is
+    Poisson's: with n trials of c samples without any it is 0 with probability exp(-n c / mean).
+
+    Parameters
+    ----------
+    found : int
+        Trials that found it.
+    samples : float
+        Samples of all trials together.
+    mean : float
+    """
+    from scipy.stats import poisson
+
+    return float(poisson.cdf(found, samples / mean))
+
+
+def least_mean(found: int, samples: float) -> float:
+    """Lower limit of 95 % of the mean waiting time, were waiting times exponential.
+
+    Smaller means have a `chance` below 5 %. With n trials of c samples without success it is
+    n c / 3.0; see there for the parameters.
+    """
+    from scipy.stats import chi2
+
+    return float(2 * samples / chi2.ppf(0.95, 2 * (found + 1)))
 
 
 def comparison(

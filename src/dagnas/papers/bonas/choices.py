@@ -15,6 +15,7 @@ from dagnas.papers.bonas.table2 import (
     times_caption,
     times_figure,
     times_table,
+    tops_table,
 )
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.result import Result
@@ -61,7 +62,8 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     summary = pd.concat([summary_table(inputs, study) for study in studies], ignore_index=True)
     settings = [settings_words(inputs, method) for method in summary["method"]]
     times = [times_table(inputs, study, study_times(inputs, study)) for study in studies]
-    return in_parts(survival.corrected(summary).assign(settings=settings), times)
+    tops = [tops_table(inputs, study) for study in studies]
+    return in_parts(survival.corrected(summary).assign(settings=settings), times, tops)
 
 
 def settings_words(inputs: Inputs, method: str) -> str:

@@ -31,6 +31,8 @@ RESULT = Result(
 REFERENCE = "bonas"
 #: Means that differ by more than this are not the paper's; see claims.yaml.
 FACTOR = 2
+#: Best cells of a table, by number or fraction, any of which is looked for beside the best.
+TOPS = ("2", "5", "20", "0.01 %", "0.1 %")
 #: The paper's means over 50 trials.
 PAPER = {
     "nasbench101": {
@@ -68,23 +70,29 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
         cells (of the table), best (its best mean test accuracy, %), best_cells (that have it),
         method, those of `survival.Summary` and `survival.Comparison`, paper (its mean), paper_ratio
         (that over BONAS(EA)'s), to_paper (our mean over the paper's; where trials were stopped its
-        lower bound, if that is above `FACTOR`, else NaN) and emulated. For "times", a row for each
-        number of samples after which trials of a method ended: benchmark, method, emulated and
-        those of `survival.tally`.
+        lower bound, see `with_paper`, if that is above `FACTOR`, else NaN), paper_p (where trials
+        were stopped, `survival.chance` of so few successes with the paper's mean) and emulated.
+        For "times", a row for each number of samples after which trials of a method ended:
+        benchmark, method, emulated and those of `survival.tally`. For "tops", those of
+        `tops_table`.
     """
     import pandas as pd
 
     studies = inputs.result.names("studies")
     summary = pd.concat([summary_table(inputs, study) for study in studies], ignore_index=True)
     times = [times_table(inputs, study, study_times(inputs, study)) for study in studies]
-    return in_parts(with_paper(survival.corrected(summary), PAPER, REFERENCE), times)
+    tops = [tops_table(inputs, study) for study in studies]
+    return in_parts(with_paper(survival.corrected(summary), PAPER, REFERENCE), times, tops)
 
 
-def in_parts(summary: pd.DataFrame, times: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """Table of the parts "summary" and "times", as `tabulate` describes it."""
+def in_parts(
+    summary: pd.DataFrame, times: Iterable[pd.DataFrame], tops: Iterable[pd.DataFrame] = ()
+) -> pd.DataFrame:
+    """Table of the parts "summary", "times" and "tops", as `tabulate` describes it."""
     import pandas as pd
 
     parts = [summary.assign(part="summary"), *(rows.assign(part="times") for rows in times)]
+    parts += [rows.assign(part="tops") for rows in tops]
     # Whole numbers stay whole beside cells that are empty.
     parts = [rows.astype(dict.fromkeys(rows.select_dtypes("integer"), "Int64")) for rows in parts]
     table = pd.concat(parts, ignore_index=True)
@@ -101,17 +109,31 @@ def summary_rows(table: pd.DataFrame) -> pd.DataFrame:
 def with_paper(
     table: pd.DataFrame, paper: Mapping[str, Mapping[str, float]], reference: str
 ) -> pd.DataFrame:
-    """Table with the paper's means, by benchmark and method, before the column emulated."""
+    """Table with the paper's means, by benchmark and method, before the column emulated.
+
+    Where trials were stopped, to_paper is of the larger of two lower bounds of our mean: that of
+    the samples counted up to the cap, and `survival.least_mean`.
+    """
     means = [paper.get(b, {}) for b in table["benchmark"]]
     theirs = np.array([mean.get(m, np.nan) for mean, m in zip(means, table["method"], strict=True)])
-    least = table["restricted_mean"] / theirs
+    # Samples of all trials, and successes among them.
+    taken = table["n"] * table["restricted_mean"]
+    counts = list(zip(table["finished"], taken, strict=True))
+    bounds = [survival.least_mean(found, samples) for found, samples in counts]
+    whole = table["mean"].notna()
+    least = table["mean"].where(whole, np.fmax(table["restricted_mean"], bounds)) / theirs
     # Where trials were stopped, a mean is known to be too large or nothing is known.
-    known = table["mean"].notna() | (least > FACTOR)
+    known = whole | (least > FACTOR)
+    chances = [
+        survival.chance(found, samples, mean)
+        for (found, samples), mean in zip(counts, theirs, strict=True)
+    ]
     emulated = table.pop("emulated")
     return table.assign(
         paper=theirs,
         paper_ratio=theirs / np.array([mean.get(reference, np.nan) for mean in means]),
         to_paper=least.where(known),
+        paper_p=np.where(whole, np.nan, chances),
         emulated=emulated,
     )
 
@@ -130,6 +152,38 @@ def times_table(inputs: Inputs, study: str, methods: Mapping[str, CensoredTimes]
     return pd.concat(frames, ignore_index=True).assign(
         benchmark=benchmark_name(inputs, study), emulated=_mark(inputs, study)
     )
+
+
+def tops_table(inputs: Inputs, study: str) -> pd.DataFrame:
+    """Samples until one of several best cells is found, rows of the part "tops".
+
+    Returns
+    -------
+    DataFrame
+        A row for each method and each of `TOPS`: benchmark, method, top (such as "5" or "0.1 %"),
+        rank (cells that count, but for those that share the last one's accuracy), accuracy (the
+        least that counts, %), those of `survival.Summary`, and emulated.
+    """
+    import pandas as pd
+
+    name, traces, limits = benchmark_name(inputs, study), inputs.traces(study), caps(inputs, study)
+    benchmark, policy = inputs.benchmark(name), inputs.policy(study)
+    falling = -np.sort(-benchmark.values(policy.signal, policy.repeat))
+    rows = [
+        {"method": method, "top": top, "rank": rank, "accuracy": falling[rank - 1]}
+        | survival.summary(times, limits[method])._asdict()
+        for top, rank in ranks(len(falling)).items()
+        for method, times in survival.times_to(traces, falling[rank - 1]).items()
+    ]
+    return pd.DataFrame(rows).assign(benchmark=name, emulated=_mark(inputs, study))
+
+
+def ranks(cells: int) -> dict[str, int]:
+    """Ranks of the worst cells of `TOPS` in a table, by their names; one at least."""
+    return {
+        top: max(1, int(cells * float(top.split()[0]) / 100)) if "%" in top else int(top)
+        for top in TOPS
+    }
 
 
 def benchmark_name(inputs: Inputs, study: str) -> str:
@@ -163,7 +217,7 @@ def study_times(inputs: Inputs, study: str) -> dict[str, CensoredTimes]:
     """Times to the best cell of the trials of every method of a study."""
     benchmark = inputs.benchmark(benchmark_name(inputs, study))
     best = benchmark.best_signal(inputs.policy(study))
-    return survival.times_to_best(inputs.traces(study), best)
+    return survival.times_to(inputs.traces(study), best)
 
 
 def caps(inputs: Inputs, study: str) -> dict[str, int]:
@@ -317,6 +371,11 @@ def caption(table: pd.DataFrame) -> str:
     for benchmark, here in summary.groupby("benchmark", sort=False):
         theirs = PAPER.get(str(benchmark), {})
         sentences.append(lacking_sentence(str(benchmark), set(theirs) - set(here["method"])))
+    sentences.append(chance_sentence(summary))
+    sentences.append(
+        "The part tops of the table has the samples until one of the 2, 5 or 20 best cells, or of "
+        "the best 0.01 % or 0.1 %, is found."
+    )
     sentences.append(
         "The paper's third benchmark, LSTM-12K, is not run: its table was never released."
     )
@@ -365,6 +424,23 @@ def stopped_sentence(here: pd.DataFrame) -> str:
         for _, row in here[here["finished"] < here["n"]].iterrows()
     ]
     return f"Stopped: {'; '.join(stopped)}." if stopped else "No trial was stopped at its cap."
+
+
+def chance_sentence(summary: pd.DataFrame) -> str:
+    """Probabilities of so few successes with the paper's means, "" if no trial was stopped."""
+    from dagnas.drawing.style import benchmark_label
+
+    known = summary[summary["paper_p"].notna()]
+    words = [
+        f"{row['method']} on {benchmark_label(row['benchmark'])} {row['paper_p']:.2g}"
+        for _, row in known.iterrows()
+    ]
+    return (
+        "Probability of so few successes in the samples taken, were waiting times exponential with "
+        f"the paper's mean: {', '.join(words)}."
+        if words
+        else ""
+    )
 
 
 def compared_sentence(reference: str, others: str) -> str:
