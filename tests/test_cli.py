@@ -97,7 +97,9 @@ def test_lists_name_what_the_package_holds(capsys):
 
 def test_one_thread_a_process_and_no_traceback():
     environment = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
-    code = "from dagnas import kernels; kernels.choose(); import torch as t; print(t.get_num_threads())"
+    code = (
+        "from dagnas import kernels; kernels.choose(); import torch; print(torch.get_num_threads())"
+    )
     run = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )

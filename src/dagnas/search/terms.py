@@ -11,7 +11,7 @@ from pydantic import Field
 
 from dagnas.errors import DagnasError
 from dagnas.settings import Described
-from dagnas.spaces.base import Draw
+from dagnas.spaces.draws import Draw
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dagnas.errors import DagnasError
-
-#: Ways of drawing random architectures: uniformly over the values of all variables that give a
-#: valid one; uniformly over the classes of isomorphic ones; or by a benchmark's public script.
-Draw = Literal["variables", "classes", "script"]
 
 Batch = TypeVar("Batch")
 
@@ -37,7 +33,7 @@ class Space(ABC, Generic[Batch]):
         """Draw ``n`` architectures."""
 
     def drawing(self, draw: str) -> Self:
-        """Same space with another way of drawing in `sample`, a `Draw`.
+        """Same space with another way of drawing in `sample`, a `dagnas.spaces.draws.Draw`.
 
         Raises
         ------

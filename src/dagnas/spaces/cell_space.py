@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dagnas.errors import DagnasError, unknown
-from dagnas.spaces.base import Draw, Space
+from dagnas.spaces.base import Space
 from dagnas.spaces.cells import Cells, Graphs
+from dagnas.spaces.draws import Draw
 
 
 class CellSpace(Space[Cells]):

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dagnas.errors import DagnasError
-from dagnas.spaces.base import Draw
 from dagnas.spaces.cell_space import CellSpace
 from dagnas.spaces.cells import Cells
+from dagnas.spaces.draws import Draw
 from dagnas.spaces.sizes.enas import enas_size
 
 #: Operations in the order of their numbers in the file of D-VAE.

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dagnas.errors import DagnasError
-from dagnas.spaces.base import Draw
 from dagnas.spaces.cell_space import CellSpace
 from dagnas.spaces.cells import Cells, Graphs, concatenate
+from dagnas.spaces.draws import Draw
 from dagnas.spaces.paths import vertices_on_paths
 from dagnas.spaces.sizes.nasbench101 import nasbench101_size
 
