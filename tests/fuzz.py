@@ -198,7 +198,8 @@ def _pth(folder: Path) -> Kind:
 
     content = official.content_201(1)
     wholes = [
-        official.write_pth(folder / f"{old}.pth", content, old).read_bytes() for old in (0, 1)
+        official.write_pth(folder / f"{old}.pth", content, old).read_bytes()
+        for old in (False, True)
     ]
     legacy = wholes[1]
     head = legacy[: legacy.index(b"\x80\x02", legacy.index(b"\x80\x02", 3) + 3)]
@@ -293,7 +294,7 @@ def _vae(folder: Path) -> Kind:
     return Kind(read, "x.pt", inputs)
 
 
-def _arrays(rng: random.Random, good: dict[str, np.ndarray]) -> Iterator[bytes]:
+def _arrays(rng: random.Random, good: dict[str, Any]) -> Iterator[bytes]:
     """Archives of arrays: damaged ones, strange ones, and such as expand."""
     buffer = io.BytesIO()
     np.savez(buffer, **good)
@@ -340,7 +341,7 @@ def _cifar(folder: Path) -> Kind:
     picture = io.BytesIO()
     Image.new("RGB", (32, 64)).save(picture, "WEBP", lossless=True)
     strip, size = np.frombuffer(picture.getvalue(), np.uint8), len(picture.getvalue())
-    good = {}
+    good: dict[str, Any] = {}
     for part in ("train", "test"):
         good |= {
             f"webp_{part}": strip,
@@ -388,7 +389,7 @@ def _images(folder: Path) -> Kind:
     from dagnas.training.images import read_npz
 
     rng = np.random.default_rng(0)
-    good = {
+    good: dict[str, Any] = {
         "images": rng.integers(0, 256, (12, 4, 4), dtype=np.uint8),
         "labels": np.arange(12) % 3,
     }
@@ -412,7 +413,7 @@ def _tfrecord(folder: Path) -> Kind:
     def inputs(rng: random.Random) -> Iterator[bytes]:
         def strange() -> bytes:
             record = list(good)
-            values = [
+            values: list[Any] = [
                 None,
                 [],
                 {},
@@ -436,7 +437,7 @@ def _tfrecord(folder: Path) -> Kind:
         def message() -> bytes:
             import base64
 
-            raw = rng.choice([b"\xff" * 700_000, mutated(rng, base64.b64decode(good[4]))])
+            raw = rng.choice([b"\xff" * 700_000, mutated(rng, base64.b64decode(str(good[4])))])
             return official.frame(json.dumps([*good[:4], base64.b64encode(raw).decode()]).encode())
 
         def many() -> bytes:
@@ -553,7 +554,8 @@ def _table(folder: Path) -> Kind:
     from dagnas.benchmarks.digits201 import digits201
     from dagnas.files import read_parquet
 
-    shipped = digits201.open(folder).table.path
+    opened: Any = digits201.open(folder)
+    shipped = opened.table.path
     good = read_parquet(shipped).slice(0, 200)
     good = good.replace_schema_metadata(read_parquet(shipped).schema.metadata)
 
