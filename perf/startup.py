@@ -97,7 +97,8 @@ def rows(out: Path) -> dict[str, Row]:
         "scale-file": Row(python(load), 0.5),
         "smoke-dry": Row(build("smoke", "--dry-run"), 3.0, lambda: idle("smoke")),
         "smoke": Row(build("smoke"), 3.0, lambda: idle("smoke")),
-        "desk-dry": Row(build("desk", "--dry-run"), 4.0),
+        "desk-dry": Row(build("desk", "--dry-run")),
+        "desk": Row(build("desk"), 4.0, lambda: idle("desk")),
         "draw": Row(dagnas("draw", "results/smoke/goal/fig2.csv", "--out", str(out)), 2.5),
         "figure": Row(dagnas(*result), 2.5, lambda: traces("smoke")),
     }

@@ -2,7 +2,13 @@
 
 
 def job_of(kind):
-    return lambda wildcards: SCALE.jobs(kind.name)[wildcards.name]
+    def find(wildcards):
+        try:
+            return SCALE.jobs(kind.name)[wildcards.name]
+        except KeyError:
+            raise WorkflowError(f"the scale {SCALE.scale} has no {kind.name} {wildcards.name}")
+
+    return find
 
 
 def job_inputs(kind):
@@ -39,7 +45,8 @@ for kind in all_kinds():
             log:
                 f"logs/{SCALE.scale}/{kind.name}/{{name}}.log",
             wildcard_constraints:
-                name="|".join(SCALE.jobs(kind.name)),
+                # All names together would be a pattern that is slow to match.
+                name="[A-Za-z0-9_/-]+",
             conda:
                 "../envs/dagnas.yml"
             resources:
