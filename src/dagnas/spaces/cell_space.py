@@ -82,7 +82,8 @@ class CellSpace(Space[Cells]):
         types = np.concatenate(
             [cells.edges[:, self._tails, self._heads], cells.nodes[:, self._vertices]], axis=1
         )
-        return self._values[np.arange(len(self.sizes)), types]
+        values: NDArray[np.int64] = self._values[np.arange(len(self.sizes)), types]
+        return values
 
     def from_values(self, values: NDArray[np.integer]) -> Cells:
         """Cells from the values of all variables, shape (B, number of variables)."""

@@ -164,12 +164,12 @@ class NASBench101Space(CellSpace):
 
         Takes a few seconds the first time.
         """
-        everything = self.unpack(nasbench101._all_codes)
-        return everything if self.size is None else everything[self.is_valid(everything)]
+        return self.unpack(self.representatives())
 
     def representatives(self) -> NDArray[np.int64]:
         """Packed numbers of one pruned cell of each class, ascending."""
-        return self.pack(self.enumerate())
+        codes = nasbench101._all_codes
+        return codes if self.size is None else codes[self.is_valid(self.unpack(codes))]
 
     @cached_property
     def _all_codes(self) -> NDArray[np.int64]:

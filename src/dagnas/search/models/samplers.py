@@ -138,7 +138,7 @@ class EvolutionSampler(RandomSampler):
         """Cells with an edge more and one less, another operation, or both."""
         rng, rows = self.rng, np.arange(len(cells))
         nodes, edges = cells.nodes.copy(), cells.edges.copy()
-        free = self.space.edge_mask.all(axis=2)
+        free = np.array(self.space.edge_mask.all(axis=2))
         free[-2] = False
         added = self._edges(np.broadcast_to(free, edges.shape))
         removed = self._edges(free & (edges > 0))
@@ -155,7 +155,8 @@ class EvolutionSampler(RandomSampler):
         tail = self.rng.random(among.shape[:2]) * among.any(axis=2)
         from_tail = among & (tail == tail.max(axis=1, keepdims=True))[:, :, None]
         weight = self.rng.random(among.shape) * from_tail
-        return from_tail & (weight == weight.max(axis=(1, 2), keepdims=True))
+        chosen: NDArray[np.bool_] = weight == weight.max(axis=(1, 2), keepdims=True)
+        return from_tail & chosen
 
     def _operations(self, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """A vertex and any type that it may have, drawn ``n`` times."""
