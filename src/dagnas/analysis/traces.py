@@ -104,29 +104,42 @@ def to_frame(trace: pa.Table, metadata: Mapping[str, str]) -> pd.DataFrame:
     columns: dict[str, Any] = dict(said)
     for name in ("budget_seconds", "budget_evaluations"):
         columns[name] = _budget(name, said[name])
+    if not isinstance(_told("settings", said["settings"], "{}"), dict):
+        raise DagnasError(f"a trace tells {said['settings']!r:.100} as its settings")
     columns["until_best"] = said["until_best"] == "true"
     frame: pd.DataFrame = trace.to_pandas()
     # Where no cell has a number, pandas would take the column for one of objects.
     return frame.astype({"code": "Int64"}).assign(**columns)
 
 
+def _told(name: str, text: str, empty: str) -> Any:
+    """Value that a trace tells as JSON; ``empty`` is that of no text.
+
+    Raises
+    ------
+    DagnasError
+        It is no JSON.
+    """
+    try:
+        return json.loads(text or empty)
+    except (ValueError, RecursionError) as error:
+        raise DagnasError(f"a trace tells {text!r:.100} as its {name}, which is no JSON") from error
+
+
 def _budget(name: str, text: str) -> float:
-    """Budget that a trace tells as JSON; NaN for none.
+    """Budget that a trace tells; NaN for none.
 
     Raises
     ------
     DagnasError
         It is no number.
     """
-    try:
-        budget = json.loads(text or "null")
-        if budget is None:
-            return np.nan
-        if isinstance(budget, int | float) and not isinstance(budget, bool):
-            return float(budget)
-    except (ValueError, OverflowError, RecursionError):
-        pass
-    raise DagnasError(f"a trace tells {text!r:.100} as its {name}, which is no number")
+    budget = _told(name, text, "null")
+    if budget is None:
+        return np.nan
+    if not isinstance(budget, int | float) or isinstance(budget, bool) or abs(budget) > 1e300:
+        raise DagnasError(f"a trace tells {text!r:.100} as its {name}, which is no number")
+    return float(budget)
 
 
 def read(paths: str | PathLike[str] | Iterable[str | PathLike[str]]) -> pd.DataFrame:
