@@ -156,7 +156,7 @@ class EvolutionSampler(RandomSampler):
         from_tail = among & (tail == tail.max(axis=1, keepdims=True))[:, :, None]
         weight = self.rng.random(among.shape) * from_tail
         chosen: NDArray[np.bool_] = weight == weight.max(axis=(1, 2), keepdims=True)
-        return from_tail & chosen
+        return np.asarray(from_tail & chosen)
 
     def _operations(self, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """A vertex and any type that it may have, drawn ``n`` times."""
