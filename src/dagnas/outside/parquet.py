@@ -78,9 +78,9 @@ def _estimate(metadata: Any, columns: int) -> int:
 
 def _length(column: pa.ChunkedArray) -> int:
     """Bytes of all texts of a dictionary column."""
-    total = 0
+    total: int = 0
     for chunk in column.chunks:
         lengths = pc.fill_null(pc.binary_length(chunk.dictionary), 0)
         taken = pc.sum(pc.cast(lengths.take(chunk.indices), pa.int64())).as_py()
-        total += taken or 0
+        total += int(taken or 0)
     return total

@@ -261,7 +261,8 @@ def read(path: Path) -> pd.DataFrame:
     from dagnas.files import read_parquet
 
     table = read_parquet(path)
-    about = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    stored = (table.schema.metadata or {}).items()
+    about = {k.decode(errors="replace"): v.decode(errors="replace") for k, v in stored}
     scores: pd.DataFrame = table.to_pandas()
     try:
         return scores.assign(
@@ -271,6 +272,8 @@ def read(path: Path) -> pd.DataFrame:
         )
     except KeyError as error:
         raise DagnasError(f"{path} does not say its {error}: make it anew") from error
+    except (ValueError, TypeError, RecursionError) as error:
+        raise DagnasError(f"{path} is damaged: it lists no emulated columns") from error
 
 
 ranking = Kind(
