@@ -136,3 +136,8 @@ def test_searches_are_portable_unless_fast(tmp_path):
     assert plain[1] == "portable: x86-64-v3"
     assert search(tmp_path / "other.parquet", **OTHERS[2]) == plain
     assert search(tmp_path / "fast.parquet", "--fast")[1] == f"fast: {kernels.machine()}"
+
+
+@able
+def test_tests_run_with_portable_kernels():
+    assert kernels.name() == "portable: x86-64-v3"
