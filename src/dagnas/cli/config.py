@@ -67,7 +67,10 @@ def keys() -> str:
     sections = [part for kind in all_kinds() for part in kind.sections.values()]
     parts: list[type[BaseModel]] = [Scale, *(model for part in sections for model in models(part))]
     return "# Keys of scale files\n\n" + (
-        "Written by `dagnas config keys`. Keys that are not required may be left out.\n\n"
+        "Written by `dagnas config keys`. Keys that are not required may be left out. Values are "
+        "read as YAML 1.2 has them: `on` and `2001-02-03` are texts, and what would be another "
+        "number in YAML 1.1 (`010`, `1:30`, `1_000`) is refused. `dagnas config check` tells also "
+        "what only the jobs would notice, as far as the tables are there.\n\n"
         "A scale file may begin with `extends`, a list of papers and of other scale files: it "
         "holds what their studies and these files hold, but for what it says otherwise itself. "
         "Mappings are merged key by key, lists and other values replaced, and `null` takes a key "

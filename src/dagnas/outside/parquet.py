@@ -73,7 +73,8 @@ def _estimate(metadata: Any, columns: int) -> int:
     """
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     rows = max(metadata.num_rows, sum(group.num_rows for group in groups))
-    return max(8 * rows * columns, sum(group.total_byte_size for group in groups))
+    size: int = max(8 * rows * columns, sum(group.total_byte_size for group in groups))
+    return size
 
 
 def _length(column: pa.ChunkedArray) -> int:
