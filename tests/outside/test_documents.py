@@ -50,6 +50,8 @@ def test_values_have_the_types_that_they_look_like(text, value):
         ("[" * 1_000 + "]" * 1_000, "20 levels"),
         ("- a\n" * 20_001, "20,000 values"),
         ("x" * 300_000, "more than 262,144 characters"),
+        ('"a\\0"', "a character that is none"),
+        ('{"\\ud800": 1}', "a character that is none"),
         ("a: [b", "no valid YAML"),
         ("\x00", "no valid YAML"),
         ("\ud800", "no valid YAML"),

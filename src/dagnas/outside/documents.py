@@ -111,6 +111,14 @@ def _scalar(loader: _Loader, node: Any, kind: str) -> str:
     return text
 
 
+def _str(loader: _Loader, node: Any) -> str:
+    text: str = loader.construct_scalar(node)
+    # Escapes can give these, which no path, file or command can hold.
+    if re.search("[\0\ud800-\udfff]", text):
+        raise _fault(node, "a text holds a character that is none")
+    return text
+
+
 def _null(loader: _Loader, node: Any) -> None:
     _scalar(loader, node, "null")
 
@@ -145,6 +153,7 @@ def _unclear(loader: _Loader, node: Any) -> Any:
     )
 
 
+_Loader.add_constructor(f"{_TAG}str", _str)
 _Loader.add_constructor(f"{_TAG}null", _null)
 _Loader.add_constructor(f"{_TAG}bool", _bool)
 _Loader.add_constructor(f"{_TAG}int", _int)
@@ -152,7 +161,7 @@ _Loader.add_constructor(f"{_TAG}float", _float)
 _Loader.add_constructor(f"{_TAG}unclear", _unclear)
 # As they are in PyYAML's class, but for the types of their arguments.
 _KEPT: Any = yaml.SafeLoader.yaml_constructors
-for _name in ("str", "seq", "map"):
+for _name in ("seq", "map"):
     _Loader.add_constructor(f"{_TAG}{_name}", _KEPT[f"{_TAG}{_name}"])
 _Loader.yaml_constructors[None] = _KEPT[None]
 
