@@ -13,8 +13,8 @@ from dagnas.errors import DagnasError
 from dagnas.files import write_parquet
 from dagnas.papers.bonas import choices, fig4, fig5, samplers, table2, transfer
 from dagnas.papers.claims.check import Tables, check
-from dagnas.papers.claims.model import NOT_RUN
 from dagnas.papers.claims.reader import FOLDER, read
+from dagnas.papers.claims.rule import NOT_RUN
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.make import draw, make, read_table
 from dagnas.papers.result import all_results, load, results
@@ -355,6 +355,14 @@ def test_captions_say_what_was_stopped_and_what_is_lacking(read_of, digits_input
     text = table2.caption(table2.tabulate(digits_inputs("table2")))
     assert "No trial was stopped at its cap." in text or "Stopped:" in text
     assert "Not run on" not in text
+
+
+def test_captions_say_how_probable_so_few_successes_are(read_of):
+    text = table2.caption(read_of("table2"))
+    chance = np.exp(-120 / 1367.4)
+    assert f"lanas on NAS-Bench-201 {chance:.2g}" in text
+    assert "bonas on NAS-Bench-201" not in text
+    assert "until one of the 2, 5 or 20 best cells" in text
 
 
 def test_a_caption_without_stopped_trials_says_so(read_of):

@@ -372,10 +372,11 @@ def caption(table: pd.DataFrame) -> str:
         theirs = PAPER.get(str(benchmark), {})
         sentences.append(lacking_sentence(str(benchmark), set(theirs) - set(here["method"])))
     sentences.append(chance_sentence(summary))
-    sentences.append(
-        "The part tops of the table has the samples until one of the 2, 5 or 20 best cells, or of "
-        "the best 0.01 % or 0.1 %, is found."
-    )
+    if (table["part"] == "tops").any():
+        sentences.append(
+            "The part tops of the table has the samples until one of the 2, 5 or 20 best cells, or "
+            "of the best 0.01 % or 0.1 %, is found."
+        )
     sentences.append(
         "The paper's third benchmark, LSTM-12K, is not run: its table was never released."
     )
@@ -430,7 +431,8 @@ def chance_sentence(summary: pd.DataFrame) -> str:
     """Probabilities of so few successes with the paper's means, "" if no trial was stopped."""
     from dagnas.drawing.style import benchmark_label
 
-    known = summary[summary["paper_p"].notna()]
+    # Tables that were made before the column was added lack it.
+    known = summary[summary["paper_p"].notna()] if "paper_p" in summary else summary[:0]
     words = [
         f"{row['method']} on {benchmark_label(row['benchmark'])} {row['paper_p']:.2g}"
         for _, row in known.iterrows()
