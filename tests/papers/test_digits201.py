@@ -7,8 +7,8 @@ import pytest
 from dagnas.benchmarks.nasbench201 import open_nasbench201
 from dagnas.files import write_parquet
 from dagnas.papers.claims.check import Tables, check
-from dagnas.papers.claims.model import FAILED, NOT_RUN, REPRODUCED
 from dagnas.papers.claims.reader import read
+from dagnas.papers.claims.rule import FAILED, NOT_RUN, REPRODUCED
 from dagnas.papers.digits201 import quality, relation
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.make import make

@@ -14,8 +14,8 @@ EXAMPLES = """examples:
   dagnas claims --config config/smoke.yaml
   dagnas claims --config config/desk.yaml --out results/desk   claims.csv and claims.md
 
-Each claim is reproduced, not reproduced, or not run (and what it needs). docs/claims.md tells how
-to write one.
+Each claim is reproduced, undecided, not reproduced, or not run (and what it needs). docs/claims.md
+has the rule, and tells how to write one.
 """
 
 

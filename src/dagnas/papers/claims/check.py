@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dagnas.errors import DagnasError
+from dagnas.papers.claims import estimate
+from dagnas.papers.claims.estimate import Estimate, least, negative
 from dagnas.papers.claims.model import (
-    FAILED,
-    NOT_RUN,
-    REPRODUCED,
+    LEVEL,
+    Check,
     Claim,
     Condition,
+    Count,
     Entry,
+    Error,
     Operand,
     Range,
+    Scalar,
     Selection,
 )
 from dagnas.papers.claims.reader import FOLDER, read
+from dagnas.papers.claims.rule import NOT_RUN, Contrast, Status, decide
 
 if TYPE_CHECKING:
     import pandas as pd
+
+#: Columns that the interval of a mean waiting time follows from, of `survival.Summary`.
+WAIT = ("restricted_mean", "se", "n", "finished")
 
 
 class MissingError(Exception):
@@ -61,21 +69,24 @@ class Tables:
             self._tables[name] = pd.read_csv(path)
         return self._tables[name]
 
-    def rows(self, selection: Selection) -> pd.DataFrame:
+    def rows(self, selection: Selection, *more: str) -> pd.DataFrame:
         """Rows that meet a selection's conditions; there may be none.
+
+        Parameters
+        ----------
+        selection : Selection
+        more : str
+            More columns that are needed.
 
         Raises
         ------
         MissingError
-            There is no such result.
-        DagnasError
-            The result has no such column.
+            There is no such result, or it has no such column.
         """
         rows = self.table(selection.result)
-        for column in (selection.column, *selection.where):
+        for column in (selection.column, *selection.where, *_error_columns(selection), *more):
             if column not in rows:
-                has = ", ".join(map(str, rows))
-                raise DagnasError(f"{selection.result} has no column {column!r}; it has {has}")
+                raise MissingError(f"the column {column} in {selection.result}")
         for column, want in selection.where.items():
             rows = rows[_matches(rows[column], want)]
         return rows
@@ -96,20 +107,36 @@ class _Evidence:
         self._tables = tables
         self._rows: list[pd.DataFrame] = []
 
-    def number(self, operand: Operand) -> float:
-        """Number that an operand stands for."""
+    def number(self, operand: Operand, level: float, also: Mapping[str, Condition]) -> Estimate:
+        """Number that an operand stands for.
+
+        Parameters
+        ----------
+        operand : Operand
+        level : float
+            Coverage of its interval.
+        also : mapping
+            More conditions on the rows.
+        """
         if isinstance(operand, float):
-            return operand
+            return estimate.exact(operand)
+        operand = operand.model_copy(update={"where": {**operand.where, **also}})
         rows = self._tables.rows(operand)
         if rows.empty and operand.aggregate != "count":
             raise MissingError(f"{self._tables.absent(operand)} in {operand.result}")
-        number = _aggregate(operand, rows)
+        number = _aggregate(operand, rows, level)
         self._rows.append(rows)
-        if operand.plus:
-            number += self.number(operand.plus)
-        if operand.minus:
-            number -= self.number(operand.minus)
-        return number
+        terms = [(1.0, number)]
+        for factor, part in ((1.0, operand.plus), (-1.0, operand.minus)):
+            if part:
+                terms.append((factor, self.number(part, level, also)))
+        return number if len(terms) == 1 else estimate.combine(*terms)
+
+    def values(self, operand: Operand, column: str) -> set[Scalar] | None:
+        """Values of a column in the rows of an operand; None if it selects none."""
+        if isinstance(operand, float):
+            return None
+        return set(self._tables.rows(operand, column)[column].tolist())
 
     def require_trials(self, least: int) -> None:
         """Refuse numbers that rest on fewer trials."""
@@ -129,25 +156,25 @@ def ledger(papers: Sequence[str], tables: Tables, folder: Path = FOLDER) -> list
 
 
 def check(paper: str, claim: Claim, tables: Tables) -> Entry:
-    """Check one claim.
+    """Check one claim, by the rule of `rule.decide`.
 
-    A claim is not run if its result, its rows, their numbers or enough trials are missing.
+    A claim is not run if its result, a column of it, its rows, their numbers or enough trials are
+    missing.
 
     Raises
     ------
     DagnasError
-        The claim names a column that its result has not, or selects several rows without saying
-        how to aggregate them.
+        The claim selects several rows without saying how to aggregate them.
     """
     status, measured, missing = NOT_RUN, "", "; ".join(claim.needs)
     evidence = _Evidence(tables)
     if claim.check is not None:
         try:
-            numbers = [evidence.number(operand) for operand in claim.check.operands]
+            status, measured = _judge(claim.check, evidence)
             evidence.require_trials(claim.trials)
-            status = REPRODUCED if claim.check.holds(*numbers) else FAILED
-            measured, missing = claim.check.words(*numbers), ""
+            missing = ""
         except MissingError as lack:
+            status, measured = NOT_RUN, ""
             missing = "; ".join([*claim.needs, str(lack)])
     return Entry(
         paper=paper,
@@ -164,32 +191,159 @@ def check(paper: str, claim: Claim, tables: Tables) -> Entry:
     )
 
 
+def _judge(test: Check, evidence: _Evidence) -> tuple[Status, str]:
+    """Status, and what was measured in words."""
+    if not test.each:
+        numbers = _numbers(test, evidence, LEVEL, {})
+        status, words = decide(test.contrasts(*numbers)), test.words(*numbers)
+    else:
+        status, words = _judge_each(test, evidence)
+    if any(_once(operand) for operand in test.operands):
+        words += "; one training, so no interval"
+    return status, words
+
+
+def _judge_each(test: Check, evidence: _Evidence) -> tuple[Status, str]:
+    """Status of a statement made for each value of a column, and the worst of them in words."""
+    found = [evidence.values(operand, test.each) for operand in test.operands]
+    common = sorted(set.intersection(*(values for values in found if values is not None)))
+    if not common:
+        raise MissingError(f"a common {test.each} of all numbers")
+    at, contrasts = [{test.each: value} for value in common], []
+    for also in at:
+        pairs = zip(
+            test.contrasts(*_numbers(test, evidence, LEVEL, also)),
+            test.contrasts(*_numbers(test, evidence, _corrected(len(at)), also)),
+            strict=True,
+        )
+        # As for the least of several numbers.
+        contrasts += [
+            (Contrast(least([one.difference], [wide.difference]), one.strict), also)
+            for one, wide in pairs
+        ]
+    # A sign of trouble is an interval that reaches far below zero, not a small value.
+    _, worst = min(contrasts, key=lambda pair: pair[0].difference.low)
+    words = test.words(*_numbers(test, evidence, LEVEL, worst))
+    place = f" at {test.each} {_text(worst[test.each])}, the worst of {len(at)}"
+    return decide(contrast for contrast, _ in contrasts), words + place
+
+
+def _numbers(
+    test: Check,
+    evidence: _Evidence,
+    level: float,
+    also: Mapping[str, Condition],
+) -> list[Estimate]:
+    return [evidence.number(operand, level, also) for operand in test.operands]
+
+
+def _once(operand: Operand | None) -> bool:
+    """Whether a number, or one added to it, was measured in one training."""
+    return isinstance(operand, Selection) and (
+        operand.error == "once" or _once(operand.plus) or _once(operand.minus)
+    )
+
+
+def _corrected(number: int) -> float:
+    """Coverage of one of several intervals that all hold with `LEVEL` (Bonferroni)."""
+    return 1 - (1 - LEVEL) / number
+
+
+def _error_columns(selection: Selection) -> list[str]:
+    """Columns that a selection's interval follows from."""
+    if selection.error == "wait":
+        return list(WAIT)
+    return selection.error.columns if isinstance(selection.error, Error) else []
+
+
 def _matches(values: pd.Series[Any], want: Condition) -> pd.Series[bool]:
     if isinstance(want, Range):
         return values.between(want.min, want.max)
     return values.isin(want if isinstance(want, list) else [want])
 
 
-def _aggregate(selection: Selection, rows: pd.DataFrame) -> float:
+def _aggregate(selection: Selection, rows: pd.DataFrame, level: float) -> Estimate:
     """One number of the rows, at least one except for a count."""
     values = rows[selection.column]
+    if selection.aggregate == "count":
+        return estimate.exact(float(len(rows)))
+    if selection.error == "rows":
+        return _mean_of_rows(selection, rows, level)
     match selection.aggregate:
-        case "count":
-            return float(len(rows))
         case "only" if len(values) > 1:
             raise DagnasError(
                 f"{len(values)} rows of {selection.result} where "
                 f"{_text(selection.where)}: say how to aggregate {selection.column!r}"
             )
         case "only" | "first":
-            number = values.iloc[0]
+            rows = rows.iloc[:1]
         case "last":
-            number = values.iloc[-1]
-        case name:
-            number = getattr(values, name)()
-    if math.isnan(number):
-        raise MissingError(f"{selection.column} in {selection.result}")
-    return float(number)
+            rows = rows.iloc[-1:]
+    numbers = _estimates(selection, rows, level)
+    match selection.aggregate:
+        case "min":
+            wide = _estimates(selection, rows, _corrected(len(rows)))
+            return estimate.least(numbers, wide)
+        case "max":
+            wide = _estimates(selection, rows, _corrected(len(rows)))
+            return negative(least(map(negative, numbers), map(negative, wide)))
+        case "mean":
+            return estimate.combine(*((1 / len(numbers), number) for number in numbers))
+        case _:
+            return estimate.combine(*((1.0, number) for number in numbers))
+
+
+def _mean_of_rows(selection: Selection, rows: pd.DataFrame, level: float) -> Estimate:
+    """Mean of rows that are a trial each."""
+    values = rows[selection.column].to_numpy(float)
+    trials = len(values)
+    se = values.std(ddof=1) / math.sqrt(trials) if trials > 1 else math.nan
+    if math.isnan(se):
+        raise MissingError(f"two rows or more with {selection.column} in {selection.result}")
+    return estimate.mean(float(values.mean()), float(se), trials, level)
+
+
+def _estimates(selection: Selection, rows: pd.DataFrame, level: float) -> list[Estimate]:
+    """Estimate of each row."""
+    return [_estimate(selection, row, level) for row in _records(rows)]
+
+
+def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as mappings from columns."""
+    return [dict(zip(rows.columns, row, strict=True)) for row in rows.itertuples(index=False)]
+
+
+def _estimate(selection: Selection, row: Mapping[str, Any], level: float) -> Estimate:
+    """Estimate of a row, with the interval that follows from its other columns."""
+
+    def take(count: Count | None) -> float:
+        number = row[count] if isinstance(count, str) else count
+        if number is None or math.isnan(number):
+            raise MissingError(f"{count} in {selection.result}")
+        return float(number)
+
+    value, error = take(selection.column), selection.error
+    if error in ("none", "once"):
+        return estimate.exact(value)
+    if error == "wait":
+        counted, se, trials, finished = map(take, WAIT)
+        return estimate.wait(counted, se, trials, finished, level)
+    assert isinstance(error, Error)
+    trials = take("n") if "n" in row else math.inf
+    if error.se is not None:
+        return estimate.mean(value, take(error.se), trials, level)
+    if error.sd is not None:
+        return estimate.mean(value, take(error.sd) / math.sqrt(trials), trials, level)
+    if error.low is not None:
+        return Estimate(value, take(error.low), take(error.high))
+    if error.of is not None:
+        share = estimate.fraction(value / error.whole, take(error.of) / error.cluster, level)
+        return Estimate(value, error.whole * share.low, error.whole * share.high)
+    if error.spread is not None:
+        return estimate.spread(value, take(error.spread), level)
+    ranks = error.pearson is None
+    pairs = take(error.spearman if ranks else error.pearson)
+    return estimate.correlation(value, pairs, level, ranks)
 
 
 def _trials(rows: pd.DataFrame) -> int | None:

@@ -12,7 +12,8 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from dagnas.errors import DagnasError
-from dagnas.papers.claims.model import FAILED, NOT_RUN, REPRODUCED, Entry
+from dagnas.papers.claims.model import Entry
+from dagnas.papers.claims.rule import FAILED, NOT_RUN, STATUSES
 
 
 def to_csv(entries: Sequence[Entry]) -> str:
@@ -37,9 +38,11 @@ def to_markdown(entries: Sequence[Entry], scale: str) -> str:
     lines = [
         f"# Claims at the scale {scale}",
         "",
-        "What the papers state and what was measured. A claim is checked only if the results hold "
-        "all that it needs, its least number of trials included; *emulated* marks what rests on "
-        "emulated data.",
+        "What the papers state and what was measured, with intervals of 95 % in brackets. A claim "
+        "is reproduced if the whole interval satisfies its statement, not reproduced if no point "
+        "of it does, and undecided otherwise ([the rule](../../docs/claims.md#the-rule)). It is "
+        "checked only if the results hold all that it needs, its least number of trials included; "
+        "*emulated* marks what rests on emulated data.",
     ]
     for paper, of_paper in itertools.groupby(entries, key=lambda entry: entry.paper):
         mine = list(of_paper)
@@ -59,7 +62,7 @@ def to_markdown(entries: Sequence[Entry], scale: str) -> str:
 def counts(entries: Sequence[Entry]) -> str:
     """Number of claims with each status, in words."""
     found = Counter(entry.status for entry in entries)
-    return ", ".join(f"{found[status]} {status}" for status in (REPRODUCED, FAILED, NOT_RUN))
+    return ", ".join(f"{found[status]} {status}" for status in STATUSES)
 
 
 def _found(entry: Entry) -> str:
@@ -90,11 +93,12 @@ def count_statuses(ledger: Path) -> str:
     DagnasError
         The file is missing, or is no ledger.
     """
-    counts: dict[str, Counter[str]] = {}
+    counts: dict[str, dict[str, int]] = {}
     try:
         with ledger.open(encoding="utf-8", newline="") as file:
             for claim in csv.DictReader(file):
-                counts.setdefault(claim["paper"], Counter())[claim["status"]] += 1
+                of_paper = counts.setdefault(claim["paper"], dict.fromkeys(STATUSES, 0))
+                of_paper[claim["status"]] += 1
     except OSError as error:
         raise DagnasError(f"{ledger}: {error.strerror}") from error
     except (KeyError, ValueError) as error:
