@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from scipy.stats import trim_mean
 
 from dagnas import plugins
+from dagnas.analysis import aggregates
 from dagnas.cli import main
 from dagnas.errors import DagnasError
 from dagnas.files import write_parquet
@@ -21,6 +23,7 @@ from dagnas.papers.result import results
 from dagnas.pipeline import scales
 from dagnas.pipeline.kinds import KINDS
 from dagnas.pipeline.sections import paper_names
+from dagnas.search import METHODS
 from dagnas.seeds import stream
 from tests.papers.tables import searches
 
@@ -36,6 +39,8 @@ papers: [leaderboard]
 """
 BUDGETS = {"nasbench201": 2000.0, "digits201": 50.0}
 BEST = {"nasbench201": 92.0}
+#: Of the four evaluations of a trial, as many are random ones with which the method begins.
+SETTINGS = {"npnas": {"samples": 4}, "goal": {"initial": 2}}
 #: Mean regrets at the end.
 REGRETS = {
     "nasbench201": {"random_search": 3.0, "reinforce": 0.5, "npnas": 1.0, "goal": 1.0},
@@ -82,7 +87,9 @@ def write_study(root, scale, study, regrets, emulated=""):
             )
             walls.append(f"{trial},{budget * (1, 2, 3, 10)[trial]:.3f}")
         table = pa.Table.from_pandas(pd.concat(frames), preserve_index=False)
-        write_parquet(table, root / path, {"dagnas.budget_seconds": json.dumps(budget)})
+        settings = json.dumps(SETTINGS.get(method, {}))
+        notes = {"dagnas.budget_seconds": json.dumps(budget), "dagnas.settings": settings}
+        write_parquet(table, root / path, notes)
         (root / path).with_suffix(".wall.csv").write_text("\n".join(walls) + "\n")
 
 
@@ -166,17 +173,97 @@ def test_intervals_of_ranks(inputs_of):
 
 def test_resampled_means_spread_as_the_standard_error():
     values = np.random.default_rng(0).normal(0, 1, (40, 2))
-    found = rank.means(values, stream("a"))
+    found = aggregates.means(values, aggregates.resample(40, stream("a")))
     assert found[0] == pytest.approx(values.mean(axis=0))
     assert found[1:].mean(axis=0) == pytest.approx(values.mean(axis=0), abs=0.01)
     assert found[1:].std(axis=0) == pytest.approx(values.std(axis=0) / np.sqrt(40), rel=0.03)
-    columns = rank.with_interval("x", found)
+    columns = aggregates.with_interval("x", found)
     half = 1.96 * values.std(axis=0) / np.sqrt(40)
     assert columns["x"] - columns["x_low"] == pytest.approx(half, rel=0.1)
     assert columns["x_high"] - columns["x"] == pytest.approx(half, rel=0.1)
     # A resample takes whole trials, so that shares of the budget stay together.
-    together = rank.means(np.stack([values[:, 0], 2 * values[:, 0]], axis=1), stream("a"))
+    twice = np.stack([values[:, 0], 2 * values[:, 0]], axis=1)
+    together = aggregates.means(twice, aggregates.resample(40, stream("a")))
     assert together[:, 1] == pytest.approx(2 * together[:, 0])
+
+
+def test_benchmarks_are_drawn_again_too(inputs_of):
+    table = rank.tabulate(inputs_of("leaderboard/rank"))
+    rows = table[(table["share"] == 1) & (table["benchmark"] == "all")].set_index("method")
+    # GOAL shares the first rank on one benchmark and is first alone on the other.
+    wide = rows[["rank_benchmarks_low", "rank_benchmarks_high"]].T
+    assert wide["goal"].tolist() == [1, 2]
+    assert wide["random_search"].tolist() == [3, 3]
+
+
+def test_interquartile_means_are_fractions_of_random_search(inputs_of):
+    table = rank.tabulate(inputs_of("leaderboard/rank"))
+    rows = table[(table["share"] == 1) & (table["benchmark"] == "all")].set_index("method")
+    # Trials are at 0.9 and 1.1 of means that are 1 / 3 and 1 / 4 of those of random search.
+    scores = np.outer([1 / 3, 1 / 4], [0.9, 0.9, 1.1, 1.1]).ravel()
+    assert rows.loc["goal", "iqm"] == pytest.approx(trim_mean(scores, 0.25))
+    assert rows.loc["random_search", "iqm"] == pytest.approx(1)
+    assert (rows["iqm_low"] < rows["iqm"]).all()
+    assert (rows["iqm"] < rows["iqm_high"]).all()
+    assert table.loc[table["benchmark"] == "digits201", "iqm"].isna().all()
+
+
+def test_probabilities_of_improvement(inputs_of):
+    table = rank.tabulate(inputs_of("leaderboard/rank"))
+    rows = table[(table["share"] == 1) & (table["benchmark"] == "all")].set_index("method")
+    assert rows["over_random"].to_dict() == {"goal": 1, "npnas": 1, "random_search": 0.5}
+    # GOAL has the least mean rank; on NAS-Bench-201 NPNAS is its equal.
+    assert rows["best_over"].to_dict() == {"goal": 0.5, "npnas": 0.75, "random_search": 1}
+    # With f and g the fractions of the lower regret in the resamples there, it is
+    # 0.75 + 0.25 (f - g), and 4 (f - g) + 4 has the binomial distribution of 8 throws of a coin.
+    interval = rows.loc["npnas", ["best_over_low", "best_over_high"]]
+    assert interval.tolist() == [0.75 - 0.25 * 0.75, 0.75 + 0.25 * 0.75]
+
+
+def test_without_random_search_there_is_nothing_to_compare_regrets_with(inputs_of, tmp_path):
+    inputs = inputs_of("leaderboard/rank")
+    every = {study: inputs.traces(study) for study in inputs.result.names("studies")}
+    inputs.traces = lambda study: every[study][every[study]["method"] != "random_search"]
+    table = rank.tabulate(inputs)
+    assert "iqm" not in table
+    assert len(rank.draw(table).axes) == 3
+    assert "The table lacks iqm, over_random: what these show is left out." in rank.caption(table)
+
+
+def test_methods_that_have_learned_nothing_yet_are_marked(inputs_of):
+    table = rank.tabulate(inputs_of("leaderboard/rank"))
+    begins = table.set_index(["benchmark", "method"])["begins"]
+    assert begins["digits201", "npnas"].tolist() == [1, 1, 1, 1]
+    assert begins["digits201", "goal"].tolist() == [1, 1, 1, 0]
+    assert begins["all", "random_search"].tolist() == [0, 0, 0, 0]
+    text = rank.caption(table)
+    assert "So to the end of the budget: NPNAS on NAS-Bench-201, NPNAS on digits201." in text
+    dots = [line for line in rank.draw(table).axes[0].lines if line.get_marker() == "o"]
+    assert [dot.get_markerfacecolor() == "w" for dot in dots] == [False, True, False]
+
+
+def test_first_random_cells_are_settings_of_methods():
+    for name, setting in rank.FIRST.items():
+        assert METHODS.get(name).has(setting)
+
+
+def test_tables_of_an_earlier_version_are_drawn_with_what_they_have(inputs_of):
+    table = rank.tabulate(inputs_of("leaderboard/rank"))
+    columns = ["rank", "rank_low", "rank_high", "regret", "seconds", "n", "emulated"]
+    earlier = table[["benchmark", "share", "method", *columns]]
+    assert len(rank.draw(earlier).axes) == 3
+    text = rank.caption(earlier.assign(emulated="signal"))
+    assert "lacks rank_benchmarks_low, iqm, over_random, best_over, begins:" in text
+
+
+def test_real_benchmarks_of_one_cell_space_are_said_to_be(inputs_of):
+    table = rank.tabulate(inputs_of("leaderboard/rank"))
+    sentence = "The 2 real benchmarks are all of one cell space, that of NAS-Bench-201:"
+    assert sentence in rank.caption(table)
+    other = table.assign(
+        space=table["space"].where(table["benchmark"] != "digits201", "nasbench101")
+    )
+    assert "one cell space" not in rank.caption(other)
 
 
 def test_another_method_changes_no_regret_and_no_interval(inputs_of):
@@ -206,7 +293,7 @@ def test_without_a_method_on_all_benchmarks_there_are_regrets_alone(inputs_of, t
 def test_the_leaderboard_is_drawn_best_first_and_repeats(inputs_of, tmp_path):
     inputs = inputs_of("leaderboard/rank")
     table = rank.tabulate(inputs)
-    dots, heat, _ = rank.draw(table).axes
+    dots, _, _, heat, _ = rank.draw(table).axes
     labels = [label.get_text() for label in dots.get_yticklabels()]
     # The one that is not on all benchmarks is last, without a dot.
     assert labels == ["GOAL", "NPNAS", "RS", "RL"]
@@ -232,13 +319,22 @@ def test_emulated_benchmarks_are_marked(inputs_of):
     assert marks == {
         "nasbench201": ["seconds signal"],
         "digits201": [""],
+        "real": [""],
         "all": ["seconds signal"],
     }
     figure = rank.draw(table)
-    assert "EMULATED: seconds, signal" in [text.get_text() for text in figure.texts]
-    labels = [label.get_text() for label in figure.axes[1].get_xticklabels()]
+    marked = [
+        ax.get_title()
+        for ax in figure.axes
+        if "EMULATED: seconds, signal" in [text.get_text() for text in ax.texts]
+    ]
+    assert marked == ["(b) With emulated benchmarks"]
+    labels = [label.get_text() for label in figure.axes[4].get_xticklabels()]
     assert labels == ["NAS-Bench-201\n(emulated)", "digits201"]
     text = rank.caption(table)
+    assert "(a) Mean, over 1 benchmark with no emulated data, of the rank" in text
+    assert "(b) The same over 2 benchmarks (1 emulated)." in text
+    assert "Least mean rank: GOAL 1.00 over 1 benchmark with no emulated data; GOAL 1.25" in text
     assert "**Emulated** in NAS-Bench-201, not from training runs: seconds, signal." in text
 
 

@@ -137,6 +137,11 @@ class Inputs:
         seconds = json.loads(_metadata(path).get("dagnas.budget_seconds", "null"))
         return float(self.traces(study)["seconds"].max() if seconds is None else seconds)
 
+    def settings(self, study: str, method: str) -> dict[str, Any]:
+        """Settings of a method, or variant, in the trials of a study, as its traces say."""
+        path = next(path for name, path in self._jobs(study) if name == method)
+        return cast("dict[str, Any]", json.loads(_metadata(path).get("dagnas.settings", "{}")))
+
     def ranking(self, name: str) -> pd.DataFrame:
         """Scores that predictors gave to test cells.
 

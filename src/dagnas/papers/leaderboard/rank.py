@@ -1,13 +1,23 @@
-"""Rank: regret of every method on every benchmark, and its mean rank over all of them."""
+"""Rank: regret of every method on every benchmark, and what follows over several benchmarks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
-from dagnas.analysis.paired import RESAMPLES, reports
+from dagnas.analysis.aggregates import (
+    Counts,
+    improvement,
+    interquartile_mean,
+    limits,
+    means,
+    over_benchmarks,
+    resample,
+    with_interval,
+)
+from dagnas.analysis.paired import reports
 from dagnas.analysis.ranks import Values, rounded
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.result import Result
@@ -15,8 +25,9 @@ from dagnas.seeds import stream
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from dagnas.pipeline.kinds.search import SearchJob
 
 RESULT = Result(
     place="Leaderboard",
@@ -26,8 +37,47 @@ RESULT = Result(
 )
 #: Shares of the budget at which methods are compared.
 SHARES = (0.1, 0.25, 0.5, 1.0)
-#: In place of a benchmark: the mean over all.
-OVERALL = "all"
+#: In place of a benchmark: the mean over those with no emulated data, and over all.
+REAL, OVERALL = "real", "all"
+#: What regrets are measured in where benchmarks are put together.
+REFERENCE = "random_search"
+#: The setting with the number of random cells that a method evaluates before it learns.
+FIRST = {
+    "npnas": "samples",
+    "regularized_evolution": "population",
+    **dict.fromkeys(["bonas", "goal", "goal_mlp", "lanas", "nao", "nasbot"], "initial"),
+    **dict.fromkeys(["ngae", "ngae_performance"], "initial"),
+}
+
+
+class Field(NamedTuple):
+    """All methods on one benchmark.
+
+    Attributes
+    ----------
+    space : str
+        Name of the space of its cells.
+    seconds : ndarray, shape (shares,)
+        Simulated seconds at which methods are compared.
+    emulated : str
+        Quantities behind the regrets that a model gave.
+    regrets : dict of str to ndarray, shape (trials, shares)
+        By method.
+    counts : dict of str to ndarray, shape (1 + RESAMPLES, trials)
+        Resamples of the trials of each method.
+    means : dict of str to ndarray, shape (1 + RESAMPLES, shares)
+        Regret in each resample.
+    begins : dict of str to ndarray of bool, shape (shares,)
+        Whether a method still evaluates the random cells that it begins with, in the median trial.
+    """
+
+    space: str
+    seconds: Values
+    emulated: str
+    regrets: dict[str, Values]
+    counts: dict[str, Counts]
+    means: dict[str, Values]
+    begins: dict[str, NDArray[np.bool_]]
 
 
 def tabulate(inputs: Inputs) -> pd.DataFrame:
@@ -36,239 +86,200 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     The regret of a trial is the final test error of the cell that it reports less that of the
     best cell of the table. Methods are ranked by their mean regrets, 1 the best; equal ones share
     the mean of their ranks. Intervals of 95 % are percentiles over resamples of the trials of
-    every method.
+    every method; a second one of mean ranks is over resamples of the benchmarks and of the trials
+    on each.
 
     Returns
     -------
     DataFrame
         Columns benchmark, share (of the budget), seconds, method, regret (mean over trials, in
-        points), regret_low, regret_high, rank, rank_low, rank_high, n (trials) and emulated. Rows
-        of the benchmark "all" have the mean over benchmarks of the ranks among those methods that
-        all benchmarks have, and the least number of trials.
+        points), regret_low, regret_high, rank, rank_low, rank_high, rank_benchmarks_low and
+        rank_benchmarks_high (over benchmarks too), iqm (interquartile mean of the regret as a
+        fraction of random search's mean regret on the same benchmark at the same time), over_random
+        (probability of improvement over random search) and best_over (that of the method with the
+        least mean rank over this one), these three with _low and _high, begins (fraction of
+        benchmarks on which the method still evaluates the random cells that it begins with), space
+        (of the cells), n (trials) and emulated.
+
+        Rows of the benchmark "all" are over all benchmarks and methods that all of them have, with
+        the least number of trials; those of "real" are over the benchmarks with no emulated data,
+        and there only if others have some.
     """
+    import pandas as pd
+
+    fields = {
+        inputs.config.section("studies")[study].benchmark: _field(inputs, study)
+        for study in inputs.result.names("studies")
+    }
+    frames = [_alone(benchmark, field) for benchmark, field in fields.items()]
+    shared = [
+        method
+        for method in next(iter(fields.values())).means
+        if all(method in field.means for field in fields.values())
+    ]
+    real = {benchmark: field for benchmark, field in fields.items() if not field.emulated}
+    groups = {REAL: real} if 0 < len(real) < len(fields) else {}
+    if shared:
+        groups[OVERALL] = fields
+        frames += [_together(name, list(group.values()), shared) for name, group in groups.items()]
+    return pd.concat(frames, ignore_index=True)
+
+
+def _field(inputs: Inputs, study: str) -> Field:
+    """Regrets of a study's trials, and resamples of them."""
+    name = inputs.config.section("studies")[study].benchmark
+    benchmark, traces = inputs.benchmark(name), inputs.traces(study)
+    least = 100 - np.nanmax(benchmark.values(inputs.policy(study).test))
+    times = inputs.budget(study) * np.array(SHARES)
+    found = reports(traces, times)
+    found = found[found["metric"] == "test error"]
+    regrets = {
+        str(method): rows["error"].to_numpy().reshape(-1, len(SHARES)) - least
+        for method, rows in found.groupby("method", sort=False)
+    }
+    counts = {
+        method: resample(len(values), stream("leaderboard", name, method))
+        for method, values in regrets.items()
+    }
+    return Field(
+        space=benchmark.space.name,
+        seconds=times,
+        emulated=str(found["emulated"].iloc[0]),
+        regrets=regrets,
+        counts=counts,
+        means={method: means(values, counts[method]) for method, values in regrets.items()},
+        begins={
+            str(method): _begins(steps, times, _first(inputs, study, str(method)))
+            for method, steps in traces.groupby("method", sort=False)
+        },
+    )
+
+
+def _begins(steps: pd.DataFrame, times: Values, first: int) -> NDArray[np.bool_]:
+    """Whether the median trial of a method has evaluated no more than its first cells, by time."""
+    ended = [
+        np.searchsorted(trial["seconds"].to_numpy(), times, side="right")
+        for _, trial in steps.groupby("trial")
+    ]
+    return np.asarray((np.median(ended, axis=0) <= first) & (first > 0))
+
+
+def _first(inputs: Inputs, study: str, name: str) -> int:
+    """Number of random cells that a method of a study evaluates first, 0 if it does not say."""
+    jobs = inputs.config.jobs("search")
+    job = jobs[next(key for key in jobs if key.startswith(f"{study}/{name}/"))]
+    setting = FIRST.get(cast("SearchJob", job).method, "")
+    return int(inputs.settings(study, name).get(setting, 0))
+
+
+def _alone(benchmark: str, field: Field) -> pd.DataFrame:
+    """Rows of one benchmark."""
+    import pandas as pd
+
+    ranked = dict(zip(field.means, ranks(list(field.means.values())), strict=True))
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "benchmark": benchmark,
+                    "share": SHARES,
+                    "seconds": field.seconds,
+                    "method": method,
+                    **with_interval("regret", regret),
+                    **with_interval("rank", ranked[method]),
+                    "begins": field.begins[method].astype(float),
+                    "space": field.space,
+                    "n": len(field.regrets[method]),
+                    "emulated": field.emulated,
+                }
+            )
+            for method, regret in field.means.items()
+        ]
+    )
+
+
+def _together(name: str, fields: list[Field], methods: list[str]) -> pd.DataFrame:
+    """Rows of the means over several benchmarks."""
     import pandas as pd
 
     from dagnas.papers.panels import marks
 
-    regrets: dict[str, dict[str, Values]] = {}
+    # Shape (benchmarks, methods, resamples, shares).
+    each = np.array([ranks([field.means[method] for method in methods]) for field in fields])
+    mean = each.mean(axis=0)
+    wide = over_benchmarks(each.swapaxes(1, 2), stream("leaderboard", name, "benchmarks"))
+    best = mean[:, 0].argmin(axis=0)
     frames = []
-    for study in inputs.result.names("studies"):
-        benchmark = inputs.config.section("studies")[study].benchmark
-        accuracies = inputs.benchmark(benchmark).values(inputs.policy(study).test)
-        least = 100 - np.nanmax(accuracies)
-        times = inputs.budget(study) * np.array(SHARES)
-        found = reports(inputs.traces(study), times)
-        found = found[found["metric"] == "test error"]
-        trials = {
-            str(method): rows["error"].to_numpy().reshape(-1, len(SHARES)) - least
-            for method, rows in found.groupby("method", sort=False)
+    for place, method in enumerate(methods):
+        over = {other: _improvement(fields, methods[other], method) for other in set(best)}
+        best_over = np.stack([over[other][:, at] for at, other in enumerate(best)], axis=1)
+        columns = {
+            **with_interval("rank", mean[place]),
+            **limits("rank_benchmarks", wide[:, place]),
         }
-        regrets[benchmark] = {
-            method: means(values, stream("leaderboard", benchmark, method))
-            for method, values in trials.items()
-        }
-        ranked = ranks(regrets[benchmark])
-        common = {"benchmark": benchmark, "share": SHARES, "seconds": times}
-        for method, regret in regrets[benchmark].items():
-            columns = with_interval("regret", regret) | with_interval("rank", ranked[method])
-            counts = {"n": len(trials[method]), "emulated": found["emulated"].iloc[0]}
-            frames.append(pd.DataFrame({**common, "method": method, **columns, **counts}))
-    table = pd.concat(frames, ignore_index=True)
-    overall = [
-        pd.DataFrame(
-            {
-                "benchmark": OVERALL,
-                "share": SHARES,
-                "method": method,
-                **with_interval("rank", rank),
-                "n": table.loc[table["method"] == method, "n"].min(),
-                "emulated": marks(table["emulated"]),
-            }
+        if REFERENCE in methods:
+            columns |= with_interval("iqm", _normalized(fields, method))
+            columns |= with_interval("over_random", _improvement(fields, method, REFERENCE))
+        columns |= with_interval("best_over", best_over)
+        frames.append(
+            pd.DataFrame(
+                {
+                    "benchmark": name,
+                    "share": SHARES,
+                    "method": method,
+                    **columns,
+                    "begins": np.mean([field.begins[method] for field in fields], axis=0),
+                    "space": "",
+                    "n": min(len(field.regrets[method]) for field in fields),
+                    "emulated": marks(field.emulated for field in fields),
+                }
+            )
         )
-        for method, rank in mean_ranks(list(regrets.values())).items()
-    ]
-    return pd.concat([table, *overall], ignore_index=True)
+    return pd.concat(frames)
 
 
-def means(values: Values, rng: np.random.Generator) -> Values:
-    """Means over trials, of the trials themselves and of resamples of them.
-
-    Parameters
-    ----------
-    values : ndarray, shape (trials, shares)
-        A resample takes whole trials.
-    rng : Generator
-
-    Returns
-    -------
-    ndarray, shape (1 + RESAMPLES, shares)
-    """
-    n = len(values)
-    chosen = np.concatenate([np.arange(n)[None], rng.integers(n, size=(RESAMPLES, n))])
-    return np.asarray(values[chosen].mean(axis=1))
-
-
-def ranks(regrets: Mapping[str, Values]) -> dict[str, Values]:
-    """Ranks of methods in each resample and at each share; shapes as given."""
+def ranks(regrets: list[Values]) -> Values:
+    """Ranks of methods in each resample and at each share: shape (methods, resamples, shares)."""
     from scipy.stats import rankdata
 
-    found = rankdata(rounded(np.stack(list(regrets.values()))), axis=0)
-    return dict(zip(regrets, found, strict=True))
+    return np.asarray(rankdata(rounded(np.stack(regrets)), axis=0))
 
 
-def mean_ranks(regrets: list[dict[str, Values]]) -> dict[str, Values]:
-    """Mean over benchmarks of the ranks among the methods that all of them have."""
-    shared = [method for method in regrets[0] if all(method in each for each in regrets)]
-    if not shared:
-        return {}
-    ranked = [ranks({method: each[method] for method in shared}) for each in regrets]
-    return {method: np.mean([each[method] for each in ranked], axis=0) for method in shared}
+def _normalized(fields: list[Field], method: str) -> Values:
+    """Interquartile mean of regrets, shape (1 + RESAMPLES, shares).
+
+    Each is a fraction of the mean regret of random search on its benchmark at that time, NaN if
+    that is zero: 0 is the best cell of the table, 1 is as good as random search.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scores = [field.regrets[method] / field.means[REFERENCE][0] for field in fields]
+    counts = [field.counts[method] for field in fields]
+    by_share = [
+        interquartile_mean([each[:, at] for each in scores], counts) for at in range(len(SHARES))
+    ]
+    return np.stack(by_share, axis=1)
 
 
-def with_interval(name: str, values: Values) -> dict[str, Values]:
-    """What was found and its interval, from the first row and from the others."""
-    low, high = np.percentile(values[1:], [2.5, 97.5], axis=0)
-    return {name: values[0], f"{name}_low": low, f"{name}_high": high}
+def _improvement(fields: list[Field], one: str, other: str) -> Values:
+    """Mean over benchmarks of the probability of improvement, shape (1 + RESAMPLES, shares)."""
+    by_benchmark = [
+        improvement(
+            field.regrets[one], field.regrets[other], field.counts[one], field.counts[other]
+        )
+        for field in fields
+    ]
+    return np.asarray(np.mean(by_benchmark, axis=0))
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    """Mean ranks with intervals; regrets; mean ranks as the budget grows."""
-    from matplotlib.figure import Figure
+    """Mean ranks, what is emulated apart; interquartile means; improvements; regrets; growth."""
+    from dagnas.papers.leaderboard import panels
 
-    from dagnas.drawing import style
-    from dagnas.papers.panels import marks
-
-    overall = table[table["benchmark"] == OVERALL]
-    end = table[table["share"] == SHARES[-1]]
-    best_first = overall[overall["share"] == SHARES[-1]].sort_values("rank", kind="stable")[
-        "method"
-    ]
-    methods = list(dict.fromkeys([*best_first, *table["method"]]))
-    benchmarks = [name for name in table["benchmark"].unique() if name != OVERALL]
-    looks = style.looks(list(table["method"].unique()))
-
-    widths = [4.2, 0.6 + 1.15 * len(benchmarks), 3.6]
-    size = (sum(widths) + 2.6, 1.9 + 0.36 * max(len(methods), 6))
-    figure = Figure(figsize=size, layout="constrained")
-    left, middle, right = figure.subplots(1, 3, width_ratios=widths)
-    _dots(left, overall[overall["share"] == SHARES[-1]], methods, looks)
-    _heat(middle, end, methods, benchmarks)
-    _growth(right, overall, looks)
-    style.stamp(figure, marks(table["emulated"]))
-    return figure
-
-
-def _dots(ax: Axes, end: pd.DataFrame, methods: list[str], looks: Mapping[str, Any]) -> None:
-    """Panel a: mean rank of every method at the end, the best above."""
-    from dagnas.drawing import style
-
-    numbers = end[["rank", "rank_low", "rank_high"]].to_numpy()
-    for method, (rank, low, high) in zip(end["method"], numbers, strict=True):
-        place, look = methods.index(method), looks[method]
-        ax.plot([low, high], [place, place], color=look.colour, lw=2.4)
-        ax.plot(rank, place, color=look.colour, marker="o", ms=9)
-    style.name_rows(ax, [looks[method] for method in methods])
-    ax.set(
-        title="(a) Mean rank",
-        xlabel="mean rank over benchmarks (1 is best)",
-        ylim=(len(methods) - 0.5, -0.5),
-    )
-
-
-def _heat(ax: Axes, end: pd.DataFrame, methods: list[str], benchmarks: list[str]) -> None:
-    """Panel b: mean regrets at the end; colours compare methods on one benchmark."""
-    from dagnas.drawing import style
-
-    regret = end.pivot(index="method", columns="benchmark", values="regret")
-    shown = regret.reindex(index=methods, columns=benchmarks).to_numpy()
-    least, most = np.nanmin(shown, axis=0), np.nanmax(shown, axis=0)
-    # Regrets of most methods are small beside the largest one.
-    shade = np.sqrt((shown - least) / np.maximum(most - least, 1e-9))
-    ax.imshow(shade, cmap="YlGnBu", vmin=-0.1, vmax=1.2, aspect="auto")
-    for (row, column), value in np.ndenumerate(shown):
-        if np.isfinite(value):
-            ax.text(
-                column,
-                row,
-                f"{value:.2f}",
-                ha="center",
-                va="center",
-                fontsize=9,
-                color="white" if shade[row, column] > 0.65 else "#222222",
-                fontweight="bold" if value == least[column] else "normal",
-            )
-    emulated = end.groupby("benchmark")["emulated"].first()
-    labels = [
-        style.benchmark_label(name).replace(", ", "\n") + ("\n(emulated)" if emulated[name] else "")
-        for name in benchmarks
-    ]
-    ax.set_xticks(range(len(benchmarks)), labels, fontsize=9)
-    ax.set_yticks([])
-    ax.grid(visible=False)
-    ax.set(title="(b) Regret (points of test error)", ylim=(len(methods) - 0.5, -0.5))
-
-
-def _growth(ax: Axes, overall: pd.DataFrame, looks: Mapping[str, Any]) -> None:
-    """Panel c: mean rank of every method against the share of the budget."""
-    from matplotlib.ticker import FuncFormatter
-
-    from dagnas.drawing import style
-
-    if overall.empty:
-        return
-    ends = []
-    for method, rows in overall.groupby("method", sort=False):
-        look = looks[str(method)]
-        line = {"color": look.colour, "lw": look.width, "ls": look.dashes}
-        # Low ranks are above.
-        ax.plot(range(len(SHARES)), -rows["rank"], marker="o", ms=4, **line)
-        ends.append((-rows["rank"].iloc[-1], look))
-    ax.set_xticks(range(len(SHARES)), [f"{100 * share:g} %" for share in SHARES])
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{-y:g}"))
-    low, high = -overall["rank"].max(), -overall["rank"].min()
-    margin = 0.05 * max(high - low, 1)
-    ax.set(
-        title="(c) As the budget grows",
-        xlabel="share of the budget",
-        ylabel="mean rank",
-        xlim=(-0.2, len(SHARES) - 1),
-        ylim=(low - margin, high + 3 * margin),
-    )
-    style.label_ends(ax, ends, gap=min(0.065, 0.95 / max(len(ends), 1)))
+    return panels.draw(table)
 
 
 def caption(table: pd.DataFrame) -> str:
-    """What ranks and regrets are, over how many trials, and what is emulated."""
-    from dagnas.drawing.style import benchmark_label, looks
-    from dagnas.papers.panels import (
-        between,
-        emulated_sentence,
-        join_sentences,
-        number,
-        own_sentence,
-    )
+    """What each panel shows, over how many trials, and what is emulated."""
+    from dagnas.papers.leaderboard import panels
 
-    end = table[table["share"] == SHARES[-1]]
-    ranked = list(end.loc[end["benchmark"] == OVERALL, "method"])
-    single = end[end["benchmark"] != OVERALL]
-    labels = looks(list(table["method"].unique()))
-    others = [labels[method].label for method in labels if method not in ranked]
-    sentences = [
-        f"(a) Mean over {single['benchmark'].nunique()} benchmarks of the rank, among "
-        f"{len(ranked)} methods, by mean regret at the end of the budget; 1 is best, equals share "
-        "the mean of their ranks. Bars: intervals of 95 % over resamples of the trials.",
-        "(b) Regret at the end, mean over trials: final test error of the cell with the best "
-        "search signal, less that of the best cell of the table. Colours go from the least (bold) "
-        "to the largest on each benchmark.",
-        f"(c) Mean rank at {', '.join(f'{100 * share:g}' for share in SHARES)} % of the budget.",
-        f"Not on all benchmarks, so without mean rank: {', '.join(others)}." if others else "",
-    ]
-    for benchmark, here in single.groupby("benchmark", sort=False):
-        label = benchmark_label(str(benchmark))
-        seconds = number(float(f"{here['seconds'].iloc[0]:.6g}"))
-        sentences.append(
-            f"{label}: {between(here['n'])} trials of {len(here)} methods, {seconds} s."
-        )
-        sentences.append(own_sentence([str(benchmark)]))
-        sentences.append(emulated_sentence(here["emulated"], label))
-    return join_sentences(*sentences)
+    return panels.caption(table)
