@@ -386,6 +386,13 @@ def test_the_least_and_the_greatest_of_several(judge, aggregate):
         assert judge(test, *rows).status == status
 
 
+def test_rows_without_the_number_are_left_out_of_several_but_not_of_all(judge):
+    rows = [row("a", 1.0), row("a", None), row("a", 3.0)]
+    test = {"kind": "equal", "value": mean_of("a", "none", aggregate="mean"), "other": 2}
+    assert judge(test, *rows).status == REPRODUCED
+    assert judge(test, rows[1], row("b", 1.0)).missing == "mean in p/r"
+
+
 def test_mean_and_sum_of_rows_with_errors(judge):
     rows = [row("a", 1.0), row("a", 3.0)]
     for aggregate, middle, half in (("mean", 2.0, BOTH / 2), ("sum", 4.0, BOTH)):

@@ -285,6 +285,9 @@ def test_errors_of_the_predictor(inputs_of):
     of_test = table[(table["of"] == "test") & (table["quantity"] != "cell")]
     last = of_test.groupby("quantity")["value"].last()
     assert last["slope"] == pytest.approx(line.slope, rel=1e-3)
+    (slope,) = of_test[of_test["quantity"] == "slope"][["low", "high"]].to_numpy()
+    half = stats.t.ppf(0.975, len(actual) - 2) * line.stderr
+    assert slope == pytest.approx([line.slope - half, line.slope + half], rel=1e-3)
     assert last["intercept"] == pytest.approx(line.intercept, rel=1e-3)
     assert last["pearson"] == pytest.approx(line.rvalue, rel=1e-3)
     assert last["spread"] == pytest.approx(actual.std(), rel=1e-3)
@@ -314,6 +317,7 @@ def test_ascents_are_those_of_the_whole_climb(inputs_of):
     region = Region.of(model.encode(labelled.train.batch)[0].detach())
     generator = torch_generator(stream("ngae/fig4", f"ngae_{BENCHMARK}", "starts"))
     starts = region.draw(40, generator)
+    rises = {}
     for objective, complexity in (("performance", False), ("both", True)):
         for steps in (0, 1, 30):
             end = ascend(model, starts, steps=steps, rate=0.03, complexity=complexity).points
@@ -328,6 +332,13 @@ def test_ascents_are_those_of_the_whole_climb(inputs_of):
             row = table.loc[("distance", objective, steps)]
             assert row["value"] == pytest.approx(float(away.mean()), rel=1e-5)
             assert row["epoch"] == 3
+            rises.setdefault(objective, {})[steps] = heights
+        for steps, low in rises[objective].items():
+            row = table.loc[("climb", objective, steps)]
+            rise = rises[objective][30] - low
+            mean = stats.t.interval(0.95, 39, rise.mean(), max(stats.sem(rise), 1e-12))
+            assert row["value"] == pytest.approx(rise.mean(), abs=1e-4)
+            assert [row["low"], row["high"]] == pytest.approx(mean, abs=1e-4)
     lower, higher = (table.loc[("complexity", of, 30), "value"] for of in ("both", "performance"))
     assert lower < higher
     assert table.index.get_level_values("step").max() == 30
@@ -370,17 +381,32 @@ def test_accuracies_are_the_tables_or_else_emulated(inputs_of):
     table = fig5.tabulate(inputs_of("fig5"))
     *_, bench = parts_of(inputs_of("fig5"))
     held = dict(zip(bench.table["code"].tolist(), bench.values(TARGET), strict=True))
-    ridge = PairwiseRidge(bench.space, bench.cells, bench.values(TARGET))
+    known = Accuracies(bench, TARGET)
+    told, judge = (
+        PairwiseRidge(bench.space, bench.cells[rows], bench.values(TARGET)[rows])
+        for rows in (known.half, ~known.half)
+    )
     for _, row in table.iterrows():
         cell = bench.space.from_str([row["cell"]])
         assert bench.space.pack(cell)[0] == row["code"]
-        (guess,) = ridge.predict(cell)
-        assert row["regression"] == pytest.approx(guess)
+        (guess,) = told.predict(cell)
+        assert row["judged"] == pytest.approx(judge.predict(cell)[0])
         assert row["accuracy"] == pytest.approx(held.get(row["code"], guess))
         assert row["emulated"] == ("" if row["code"] in held else "accuracy")
         assert row["madds"] == bench.space.madds(cell)[0] / 1e6
     assert set(table["emulated"]) == {"", "accuracy"}
     assert not table[table["method"] == "training"]["emulated"].any()
+
+
+def test_the_judge_shares_no_class_of_cells_with_what_searches_are_told(inputs_of):
+    *_, bench = parts_of(inputs_of("fig5"))
+    known = Accuracies(bench, TARGET)
+    classes = bench.space.canonical(bench.cells)
+    told, judged = set(classes[known.half].tolist()), set(classes[~known.half].tolist())
+    assert not told & judged
+    assert abs(len(told) - len(judged)) <= 1
+    some = bench.cells[:50]
+    assert not np.allclose(known.emulator.predict(some), known.judge.predict(some))
 
 
 def test_emulated_cells_are_marked_in_figure_and_caption(inputs_of):
@@ -552,7 +578,7 @@ def test_a_search_without_a_valid_cell_finds_none(inputs_of, monkeypatch):
         "code",
         "accuracy",
         "emulated",
-        "regression",
+        "judged",
         "predicted",
     ]
 
@@ -616,7 +642,7 @@ def test_claims_name_what_results_have_and_are_not_run_on_another_benchmark(inpu
         table.to_csv(tmp_path / f"ngae/{name}.csv", index=False)
     names = [f"ngae/{name}" for name in NAMES]
     for entry in ledger(["ngae"], Tables(tmp_path, names)):
-        # A column that a result lacks would be an error.
+        # A column that a result lacks would be missing before any row.
         assert (entry.status, entry.missing[:14]) == ("not run", "benchmark enas"), entry.id
 
 
@@ -661,25 +687,29 @@ def as_the_paper_says(good):
         for epoch, number in numbers.items():
             value = number if good else 60 + (-epoch if measure == "accuracy" else epoch) / 10
             row = {"measure": measure, "epoch": epoch, "value": value}
-            rows["table1"].append(row | {"of": 190200 if good else 100})
+            of = {"accuracy": 190200 if good else 190100}.get(measure, 10000)
+            rows["table1"].append(row | {"of": of})
     fit = {"slope": 0.9, "pearson": 0.95} if good else {"slope": 0.7, "pearson": 0.8}
     fit["spread"] = 0.6
-    rows["fig4"] += [
-        {"quantity": k, "of": "test", "epoch": 300, "value": v} for k, v in fit.items()
-    ]
+    for quantity, value in fit.items():
+        row = {"quantity": quantity, "of": "test", "epoch": 300, "value": value}
+        rows["fig4"].append(row | {"low": value - 0.01, "high": value + 0.01})
     for epoch in (100, 200, 300):
         error = 30 / epoch if good else epoch
         rows["fig4"].append({"quantity": "rmse", "of": "test", "epoch": epoch, "value": error})
     for objective in ("performance", "both"):
         for step in range(101):
             height = 75 - 0.9**step if good else 75 - step / 100
-            row = {"quantity": "accuracy", "of": objective, "step": step, "value": height}
-            rows["fig4"].append(row | {"epoch": 300})
+            climb = (75 - 0.9**100 if good else 74) - height
+            row = {"quantity": "climb", "of": objective, "step": step, "value": climb}
+            rows["fig4"].append(row | {"epoch": 300, "low": climb - 0.01, "high": climb + 0.01})
     better = {"ngae": (74.8, 20), "ngae_performance": (75.0, 40), "ngae_dvae": (74.5, 30)}
     worse = {"ngae": (73.0, 40), "ngae_performance": (72.0, 20), "ngae_dvae": (74.5, 30)}
     for method, (accuracy, madds) in (better if good else worse).items():
-        row = {"method": method, "epoch": 300, "accuracy": accuracy, "madds": madds}
-        rows["fig5"] += [row | {"emulated": "accuracy"}] * 3
+        row = {"method": method, "epoch": 300, "emulated": "accuracy"}
+        rows["fig5"] += [
+            row | {"judged": accuracy + off, "madds": madds + off} for off in (-0.01, 0.0, 0.01)
+        ]
     return {name: pd.DataFrame(part).assign(benchmark="enas") for name, part in rows.items()}
 
 
@@ -690,9 +720,15 @@ def test_claims_follow_the_results(good, tmp_path):
         table.to_csv(tmp_path / f"ngae/{name}.csv", index=False)
     entries = ledger(["ngae"], Tables(tmp_path, [f"ngae/{name}" for name in NAMES]))
     expected = "reproduced" if good else "not reproduced"
-    odd = {entry.id: entry.measured for entry in entries if entry.status != expected}
-    # NGAE's best cells are better there, so that nothing is lost.
-    assert set(odd) == (set() if good else {"fig5-little-accuracy-lost"})
+    odd = {entry.id: entry.status for entry in entries if entry.status != expected}
+    if good:
+        # The paper's own numbers are too close for so few cells and points.
+        assert odd == dict.fromkeys(
+            ("table1-accuracy-grows", "table1-uniqueness-declines"), "undecided"
+        )
+    else:
+        # NGAE's best cells are better there, so that nothing is lost.
+        assert odd == {"fig5-little-accuracy-lost": "reproduced"}
     assert all(entry.emulated for entry in entries if entry.id.startswith("fig5"))
 
 
@@ -710,9 +746,15 @@ def test_a_shorter_training_is_not_judged(tmp_path):
 def test_accuracy_lost_is_judged(tmp_path):
     tables = as_the_paper_says(True)
     (tmp_path / "ngae").mkdir()
-    for lost, status in ((0.25, "reproduced"), (0.35, "not reproduced")):
+    # Three cells each, 0.01 apart: the half of the interval of a difference is 0.035.
+    for lost, status in (
+        (0.26, "reproduced"),
+        (0.27, "undecided"),
+        (0.33, "undecided"),
+        (0.34, "not reproduced"),
+    ):
         table = tables["fig5"].copy()
-        table.loc[table["method"] == "ngae", "accuracy"] = 75.0 - lost
+        table.loc[table["method"] == "ngae", "judged"] += 75.0 - lost - 74.8
         table.to_csv(tmp_path / "ngae/fig5.csv", index=False)
         found = {e.id: e.status for e in ledger(["ngae"], Tables(tmp_path, ["ngae/fig5"]))}
         assert found["fig5-little-accuracy-lost"] == status

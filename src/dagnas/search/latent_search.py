@@ -19,7 +19,7 @@ from dagnas.predictors.pairwise import PairwiseRidge
 from dagnas.search.methods.dvae_bo import bayesian_rounds
 from dagnas.search.models.latent import Region, ascend, decode_valid, objective
 from dagnas.search.pool import Seen
-from dagnas.seeds import torch_generator
+from dagnas.seeds import stream, torch_generator
 from dagnas.spaces.cells import Cells, concatenate
 
 #: Objectives of ascents: whether they have the complexity predictor.
@@ -44,6 +44,10 @@ class Known(NamedTuple):
 class Accuracies:
     """Accuracies of any cells: those of a table, and of other cells emulated ones.
 
+    Two regressions, each fitted on the cells of one half of the table's classes: a search is told
+    what the one gives, and what it found is judged by the other. So no search climbs the errors of
+    its judge.
+
     Parameters
     ----------
     benchmark : TabularBenchmark
@@ -55,10 +59,27 @@ class Accuracies:
         self.benchmark, self.target = benchmark, target
 
     @cached_property
+    def half(self) -> NDArray[np.bool_]:
+        """Whether a row of the table is of the half that searches are told of, by its class."""
+        benchmark = self.benchmark
+        classes, kind = np.unique(benchmark.space.canonical(benchmark.cells), return_inverse=True)
+        order = stream("latent_search/halves", benchmark.name).permutation(len(classes))
+        told = order < len(classes) / 2
+        return np.asarray(told[kind.ravel()])
+
+    @cached_property
     def emulator(self) -> PairwiseRidge:
-        """Regression fitted on all rows of the table."""
-        values = self.benchmark.values(self.target)
-        return PairwiseRidge(self.benchmark.space, self.benchmark.cells, values)
+        """Regression that gives searches the accuracies of cells that the table lacks."""
+        return self._fit(self.half)
+
+    @cached_property
+    def judge(self) -> PairwiseRidge:
+        """Regression that cells found are judged by, on the rows that `emulator` has not."""
+        return self._fit(~self.half)
+
+    def _fit(self, rows: NDArray[np.bool_]) -> PairwiseRidge:
+        values = self.benchmark.values(self.target)[rows]
+        return PairwiseRidge(self.benchmark.space, self.benchmark.cells[rows], values)
 
     def of(self, cells: Cells) -> Known:
         """Accuracies of cells."""
@@ -93,19 +114,19 @@ class Found(NamedTuple):
         -------
         pyarrow.Table
             Columns cell (text), code, accuracy (%, of the table or else emulated), emulated
-            (whether it is), regression (%, what the emulator gives to the cell, whether it is in
-            the table or not) and predicted, best first.
+            (whether it is), judged (%, what the judge gives to the cell, whether it is in the table
+            or not) and predicted, best first.
         """
         space = known.benchmark.space
         accuracies, emulated = known.of(self.cells)
         # A regression refuses to predict nothing.
-        guesses = known.emulator.predict(self.cells) if len(self.cells) else accuracies
+        judged = known.judge.predict(self.cells) if len(self.cells) else accuracies
         columns = {
             "cell": pa.array(space.to_str(self.cells), pa.string()),
             "code": space.pack(self.cells),
             "accuracy": accuracies,
             "emulated": emulated,
-            "regression": guesses,
+            "judged": judged,
             "predicted": self.predicted,
         }
         return pa.table(columns)

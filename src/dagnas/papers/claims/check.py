@@ -263,22 +263,25 @@ def _matches(values: pd.Series[Any], want: Condition) -> pd.Series[bool]:
 
 
 def _aggregate(selection: Selection, rows: pd.DataFrame, level: float) -> Estimate:
-    """One number of the rows, at least one except for a count."""
-    values = rows[selection.column]
+    """One number of the rows, at least one except for a count; several may lack theirs."""
     if selection.aggregate == "count":
         return estimate.exact(float(len(rows)))
-    if selection.error == "rows":
-        return _mean_of_rows(selection, rows, level)
     match selection.aggregate:
-        case "only" if len(values) > 1:
+        case "only" if len(rows) > 1:
             raise DagnasError(
-                f"{len(values)} rows of {selection.result} where "
+                f"{len(rows)} rows of {selection.result} where "
                 f"{_text(selection.where)}: say how to aggregate {selection.column!r}"
             )
         case "only" | "first":
             rows = rows.iloc[:1]
         case "last":
             rows = rows.iloc[-1:]
+        case _:
+            rows = rows[rows[selection.column].notna()]
+    if rows.empty:
+        raise MissingError(f"{selection.column} in {selection.result}")
+    if selection.error == "rows":
+        return _mean_of_rows(selection, rows, level)
     numbers = _estimates(selection, rows, level)
     match selection.aggregate:
         case "min":

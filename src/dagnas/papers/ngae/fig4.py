@@ -52,8 +52,10 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
         epochs kept. Of ascents with the objective ``of`` after each step (0 is the start): accuracy
         and complexity (predicted, % and in [0, 1]) and distance (root mean square over dimensions
         of the distance to the mean code, in the codes' standard deviations; about 1 for points of
-        the prior), means over starts, with their 10th and 90th percentiles low and high; and of
-        "ascent" the number of starts (points) and the size of a step (rate).
+        the prior), means over starts, with their 10th and 90th percentiles low and high; climb,
+        what the predicted accuracy rises by from a step to the last (points), mean over starts,
+        with its interval of 95 %; and of "ascent" the number of starts (points) and the size of a
+        step (rate). The slope has its interval of 95 % too.
     """
     import pandas as pd
 
@@ -106,31 +108,50 @@ def _path_rows(inputs: Inputs, name: str) -> list[dict[str, Any]]:
                 | {key: along[step] for key, along in values.items()}
                 for step in range(len(path))
             ]
+            if quantity == "accuracy":
+                rows += [row | {"of": objective, "epoch": epoch} for row in _climb_rows(path)]
     settings = {"points": asked[name].points, "rate": asked[name].rate}
     return rows + [{"quantity": k, "of": "ascent", "value": v} for k, v in settings.items()]
+
+
+def _climb_rows(path: NDArray[np.float64]) -> list[dict[str, Any]]:
+    """Mean rise from each step to the last, with its interval; path has shape (steps, starts)."""
+    from scipy.stats import t
+
+    starts = path.shape[1]
+    rise = path[-1] - path
+    mean, se = rise.mean(axis=1), rise.std(axis=1, ddof=1) / np.sqrt(starts)
+    half = t.ppf(0.975, starts - 1) * se
+    return [
+        {"quantity": "climb", "step": step, "value": m, "low": m - h, "high": m + h}
+        for step, (m, h) in enumerate(zip(mean, half, strict=True))
+    ]
 
 
 def _test_rows(
     model: GraphVAE, labelled: Labelled, codes: NDArray[np.int64], rng: np.random.Generator
 ) -> list[dict[str, Any]]:
     """Predictions of some test cells, and how well they fit on all."""
+    from scipy.stats import linregress, t
+
     from dagnas.predictors.graph_vae.measures import guesses
 
     actual = 100 * labelled.test.performance.double().numpy()
     predicted = 100 * guesses(model, labelled.test.batch)[:, 0].double().numpy()
     chosen = np.sort(rng.choice(len(actual), min(SHOWN, len(actual)), replace=False))
-    slope, intercept = np.polyfit(actual, predicted, 1)
+    line = linregress(actual, predicted)
+    half = float(t.ppf(0.975, len(actual) - 2) * line.stderr)
     fit = {
-        "pearson": float(np.corrcoef(actual, predicted)[0, 1]),
-        "slope": float(slope),
-        "intercept": float(intercept),
-        "spread": float(actual.std()),
+        "pearson": {"value": float(line.rvalue)},
+        "slope": {"value": line.slope, "low": line.slope - half, "high": line.slope + half},
+        "intercept": {"value": line.intercept},
+        "spread": {"value": float(actual.std())},
     }
     cells: list[dict[str, Any]] = [
         {"quantity": "cell", "code": code, "actual": x, "value": y}
         for code, x, y in zip(codes[chosen], actual[chosen], predicted[chosen], strict=True)
     ]
-    whole = [{"quantity": quantity, "value": value} for quantity, value in fit.items()]
+    whole = [{"quantity": quantity, **values} for quantity, values in fit.items()]
     return [row | {"of": "test"} for row in cells + whole]
 
 
