@@ -12,6 +12,7 @@ from scipy.stats import trim_mean
 from dagnas import plugins
 from dagnas.analysis import aggregates
 from dagnas.cli import main
+from dagnas.closure import closure
 from dagnas.errors import DagnasError
 from dagnas.files import write_parquet
 from dagnas.papers.claims.check import Tables, ledger
@@ -254,6 +255,15 @@ def test_tables_of_an_earlier_version_are_drawn_with_what_they_have(inputs_of):
     assert len(rank.draw(earlier).axes) == 3
     text = rank.caption(earlier.assign(emulated="signal"))
     assert "lacks rank_benchmarks_low, iqm, over_random, best_over, begins:" in text
+
+
+def test_an_edit_of_panels_makes_no_table_stale():
+    panels, statistics = "dagnas.papers.leaderboard.panels", "dagnas.analysis.aggregates"
+    drawn, tabulated = (closure([f"{rank.__name__}:{name}"]) for name in ("draw", "tabulate"))
+    assert panels in drawn
+    assert panels not in tabulated
+    assert statistics in tabulated
+    assert statistics not in drawn
 
 
 def test_real_benchmarks_of_one_cell_space_are_said_to_be(inputs_of):

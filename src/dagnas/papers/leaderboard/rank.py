@@ -37,8 +37,10 @@ RESULT = Result(
 )
 #: Shares of the budget at which methods are compared.
 SHARES = (0.1, 0.25, 0.5, 1.0)
-#: In place of a benchmark: the mean over those with no emulated data, and over all.
-REAL, OVERALL = "real", "all"
+#: In place of a benchmark: the mean over those with no emulated data.
+REAL = "real"
+#: In place of a benchmark: the mean over all.
+OVERALL = "all"
 #: What regrets are measured in where benchmarks are put together.
 REFERENCE = "random_search"
 #: The setting with the number of random cells that a method evaluates before it learns.
