@@ -107,8 +107,12 @@ def test_a_user_can_add_one(monkeypatch):
     @predictor
     def count_edges(space, *, bias: float = 0.0):
         class Count(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.factor = nn.Parameter(torch.ones(()))
+
             def forward(self, graphs):
-                return graphs.edges[..., 1:].sum((1, 2, 3)) + bias
+                return self.factor * graphs.edges[..., 1:].sum((1, 2, 3)) + bias
 
         return Count()
 
