@@ -14,6 +14,7 @@ from dagnas.pipeline import scales
 from dagnas.pipeline.job import parse_setting
 from dagnas.pipeline.kinds import KINDS
 from dagnas.pipeline.kinds.search import SearchJob
+from dagnas.search import METHODS
 
 ROOT = Path(__file__).parents[2]
 GOOD = """
@@ -251,6 +252,7 @@ def test_plugins_are_methods_like_others(tmp_path, monkeypatch):
         "    while True:\n        yield space.sample(1, rng)\n"
     )
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(METHODS, "_added", {})
     text = GOOD.replace("random_search", "my_walk") + "plugins: [my_walk]\n"
     scale = scales.load(written(tmp_path, text))
     (job, *_) = jobs_of(scale, "s/my_walk/")
