@@ -15,7 +15,7 @@ from dagnas.papers.claims.check import Tables, check
 from dagnas.papers.claims.model import Claim
 from dagnas.papers.claims.page import counts, to_csv, to_lines, to_markdown
 from dagnas.papers.claims.reader import FOLDER, read
-from dagnas.papers.claims.rule import FAILED, NOT_RUN, REPRODUCED
+from dagnas.papers.claims.rule import FAILED, NOT_RUN, REPRODUCED, UNDECIDED
 from dagnas.papers.make import make
 from dagnas.papers.result import all_results, load
 
@@ -353,7 +353,7 @@ def test_goals_claims_run_on_results_of_the_right_size(toy, scale, inputs_of, tm
         # As if these searches had had the paper's budgets and number of trials.
         full = {"nasbench201": 28000 / 2000, "nasbench101": 500000 / 40000, "digits201": 1.0}
         table["seconds"] = (table["seconds"] * table["benchmark"].map(full)).round()
-        table["n"] = 50
+        table["n"], table["se"] = 50, 0.01
         extra = table[table["method"] == "goal"]
         clock = [extra.assign(seconds=time) for time in (12000, 20000)]
         rea = extra.assign(method="regularized_evolution")
@@ -386,10 +386,12 @@ def goals_claim(name, folder, result, rows):
     return check("goal", claim, Tables(folder, [result])).status
 
 
-@pytest.mark.parametrize(("fraction", "status"), [(0.74, FAILED), (0.96, REPRODUCED)])
+@pytest.mark.parametrize(
+    ("fraction", "status"), [(0.74, FAILED), (0.96, UNDECIDED), (1.0, REPRODUCED)]
+)
 def test_trials_at_another_good_cell_are_not_at_the_optimum(tmp_path, fraction, status):
     about = {"benchmark": "nasbench201", "n": 50, "emulated": None}
-    metric = {"metric": "validation error", "sd": 0.1}
+    metric = {"metric": "validation error", "sd": 0.1, "se": 0.01}
     end = {"method": "goal", "seconds": 28000}
     rows = [
         {**about, **metric, **end, "mean": 8.49},
@@ -404,25 +406,35 @@ def test_trials_at_another_good_cell_are_not_at_the_optimum(tmp_path, fraction, 
     assert goals_claim("fig4-201-valid-beside-oracle", tmp_path, "goal/fig4", rows) == REPRODUCED
 
 
-@pytest.mark.parametrize(("low", "status"), [(0.88, FAILED), (0.93, REPRODUCED)])
-def test_robustly_is_read_from_the_interval_of_the_fraction(tmp_path, low, status):
+@pytest.mark.parametrize(
+    ("low", "high", "status"),
+    [(0.60, 0.86, FAILED), (0.88, 0.99, UNDECIDED), (0.93, 1.0, REPRODUCED)],
+)
+def test_robustly_is_read_from_the_interval_of_the_fraction(tmp_path, low, high, status):
     about = {"benchmark": "nasbench201", "metric": "optimum held", "method": "goal", "n": 50}
-    rows = [{**about, "seconds": 17000, "low": low}, {**about, "seconds": 28000, "low": 0.95}]
+    rows = [
+        {**about, "seconds": 17000, "mean": high, "low": low, "high": high},
+        {**about, "seconds": 28000, "mean": 1, "low": 0.95, "high": 1},
+    ]
     assert goals_claim("fig5-201-stays-robustly", tmp_path, "goal/search_table", rows) == status
 
 
 @pytest.mark.parametrize(
-    ("name", "method", "p", "status"),
+    ("name", "method", "p", "opposite", "status"),
     [
-        ("outperforms-nasbench201-test-smac", "smac", 0.01, REPRODUCED),
-        ("outperforms-nasbench201-test-smac", "smac", 0.06, FAILED),
-        ("fig4-nasbench201-test-goal-clearly-below-npnas", "npnas", 0.06, FAILED),
-        ("fig4-nasbench201-test-goal_mlp-clearly-below-npnas", "npnas", 0.06, REPRODUCED),
+        ("outperforms-nasbench201-test-smac", "smac", 0.01, 1, REPRODUCED),
+        ("outperforms-nasbench201-test-smac", "smac", 0.06, 1, UNDECIDED),
+        ("outperforms-nasbench201-test-smac", "smac", 1, 0.04, FAILED),
+        ("fig4-nasbench201-test-goal-clearly-below-npnas", "npnas", 0.06, 1, UNDECIDED),
+        ("fig4-nasbench201-test-goal-clearly-below-npnas", "npnas", 1, 0.06, UNDECIDED),
+        ("fig4-nasbench201-test-goal_mlp-clearly-below-npnas", "npnas", 0.06, 1, REPRODUCED),
+        ("fig4-nasbench201-test-goal_mlp-clearly-below-npnas", "npnas", 1, 0.06, FAILED),
     ],
 )
-def test_significance_is_a_corrected_p_value(tmp_path, name, method, p, status):
+def test_significance_is_a_corrected_p_value(tmp_path, name, method, p, opposite, status):
     row = {"benchmark": "nasbench201", "metric": "test error", "method": method, "n": 50}
     row |= {"seconds": 28000, "beaten_by_goal": p, "beaten_by_goal_mlp": p / 2}
+    row |= {"beats_goal": opposite, "beats_goal_mlp": opposite / 2 if opposite < 1 else 1}
     assert goals_claim(name, tmp_path, "goal/search_table", [row]) == status
 
 
@@ -437,9 +449,12 @@ def test_goal_outperforms_every_rival_of_the_paper_or_not():
     assert wanted == {c.id for c in read("goal") if c.id.startswith("outperforms")}
 
 
-@pytest.mark.parametrize(("advantage", "status"), [(-0.2, FAILED), (0.1, REPRODUCED)])
-def test_a_smaller_disadvantage_is_no_advantage(tmp_path, advantage, status):
-    about = {"metric": "test error", "n": 50, "emulated": None}
+@pytest.mark.parametrize(
+    ("advantage", "se", "status"),
+    [(-0.2, 0.01, FAILED), (0.1, 0.01, REPRODUCED), (0.1, 0.03, UNDECIDED)],
+)
+def test_a_smaller_disadvantage_is_no_advantage(tmp_path, advantage, se, status):
+    about = {"metric": "test error", "n": 50, "emulated": None, "se": se}
     rows = [
         {**about, "benchmark": name, "seconds": end, "method": method, "mean": mean}
         for name, end, gain in (

@@ -217,6 +217,10 @@ def test_the_table_says_what_goal_beats_and_not_what_beats_goal(small):
         assert rows.loc["random_search", column] == pytest.approx(3 * 2 / 924)
         assert rows.loc[[equal, "smac"], column].tolist() == [1, 1]
         assert rows.loc[[itself, "oracle"], column].isna().all()
+        opposite = column.replace("beaten_by", "beats")
+        assert rows.loc["smac", opposite] == pytest.approx(3 * 2 / 924)
+        assert rows.loc[[equal, "random_search"], opposite].tolist() == [1, 1]
+        assert rows.loc[[itself, "oracle"], opposite].isna().all()
     assert rows.loc["smac", "mann_whitney"] < 0.05
 
 

@@ -28,7 +28,13 @@ class Estimate:
 
     def __str__(self) -> str:
         """Write it, such as "8.51 [8.4, 8.6]"."""
-        return f"{self.value:.6g}" + ("" if self.exact else f" [{self.low:.4g}, {self.high:.4g}]")
+        ends = f" [{_short(self.low)}, {_short(self.high)}]"
+        return f"{self.value:.6g}" + ("" if self.exact else ends)
+
+
+def _short(end: float) -> str:
+    """Four digits, or all before the point."""
+    return f"{end:.4g}" if abs(end) < 1000 else f"{end:.0f}"
 
 
 def exact(value: float) -> Estimate:

@@ -30,8 +30,9 @@ RESULT = Result(
 #: the end; in seconds of this budget. Other budgets are cut at the same shares.
 SECONDS, BUDGET = (12000, 17000, 28000), 28000
 REFERENCE = "goal"
-#: Columns that say whether these methods beat the row's.
-BEATEN = {"goal": "beaten_by_goal", "goal_mlp": "beaten_by_goal_mlp"}
+#: Methods of the paper, which columns say of whether they beat the row's and are beaten by it.
+OURS = ("goal", "goal_mlp")
+COLUMNS = [f"{verb}_{method}" for verb in ("beaten_by", "beats") for method in OURS]
 TESTS = ("mann_whitney", "wilcoxon")
 
 
@@ -44,8 +45,9 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
         Columns benchmark, metric, method, seconds, mean, sd, low and high (bootstrap interval of
         95 % for the mean), n (trials), the columns of `Comparison` against GOAL, beaten_by_goal and
         beaten_by_goal_mlp (p-value of the rank-sum test if the method's errors are the larger,
-        else 1), and emulated. p-values are corrected for the number of methods by Holm's rule,
-        for each benchmark, metric and time by itself. The oracle's rows have the last time.
+        else 1), beats_goal and beats_goal_mlp (the same if they are the smaller), and emulated.
+        p-values are corrected for the number of methods by Holm's rule, for each benchmark, metric
+        and time by itself. The oracle's rows have the last time.
 
         Where the table is open, the metric "optimum held" has fractions of trials whose reported
         cell has the best signal of the table, with exact intervals (Clopper and Pearson, 1934); a
@@ -74,7 +76,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
             best = oracle(opened, policy)
             frames.append(best.assign(benchmark=benchmark, seconds=times[-1]))
     columns = ["benchmark", "metric", "method", "seconds", "mean", "sd", "low", "high", "n"]
-    columns += [*Comparison._fields, *BEATEN.values(), "emulated"]
+    columns += [*Comparison._fields, *COLUMNS, "emulated"]
     return pd.concat(frames, ignore_index=True)[columns]
 
 
@@ -105,14 +107,25 @@ def _compared(here: pd.DataFrame, benchmark: str) -> pd.DataFrame:
     tested = table["lost"].notna()
     for test in TESTS:
         table.loc[tested, test] = holm(table.loc[tested, test].to_numpy())
-    for reference, column in BEATEN.items():
-        table[column] = table["method"].map(_beaten_by(reference, errors))
+    for reference in OURS:
+        for column, larger in ((f"beaten_by_{reference}", True), (f"beats_{reference}", False)):
+            table[column] = table["method"].map(_one_way(reference, errors, larger))
     common = here[["metric", "seconds", "emulated"]].iloc[0]
     return table.assign(benchmark=benchmark, **common)
 
 
-def _beaten_by(reference: str, errors: Mapping[str, Values]) -> dict[str, float]:
-    """Corrected p-values of the methods, other than ``reference``, with larger errors than its."""
+def _one_way(reference: str, errors: Mapping[str, Values], larger: bool) -> dict[str, float]:
+    """Corrected p-values of the other methods, 1 of those whose errors differ the other way.
+
+    Parameters
+    ----------
+    reference : str
+        Method that they are compared with.
+    errors : mapping
+        Errors of all methods.
+    larger : bool
+        Whether errors larger than the reference's are tested, or smaller ones.
+    """
     if reference not in errors:
         return {}
     found = {
@@ -120,8 +133,8 @@ def _beaten_by(reference: str, errors: Mapping[str, Values]) -> dict[str, float]
         for method, values in errors.items()
         if method != reference
     }
-    p = np.array([each.mann_whitney if each.lost > 0.5 else 1.0 for each in found.values()])
-    return dict(zip(found, holm(p).tolist(), strict=True))
+    p = [each.mann_whitney if (each.lost > 0.5) == larger else 1.0 for each in found.values()]
+    return dict(zip(found, holm(np.array(p)).tolist(), strict=True))
 
 
 def _fractions(missed: pd.DataFrame) -> pd.DataFrame:
