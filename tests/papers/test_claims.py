@@ -40,7 +40,7 @@ def tables(tmp_path):
 
 def at(method, seconds=2, **more):
     where = {"method": method, "seconds": seconds}
-    return {"result": "p/r", "column": "error", "where": where, **more}
+    return {"result": "p/r", "column": "error", "where": where, "error": "none", **more}
 
 
 def entry(tables, test, **more):
@@ -50,7 +50,7 @@ def entry(tables, test, **more):
     return check("p", claim, tables)
 
 
-ALL_OF_A = {"result": "p/r", "column": "error", "where": {"method": "a"}}
+ALL_OF_A = {"result": "p/r", "column": "error", "where": {"method": "a"}, "error": "none"}
 
 
 @pytest.mark.parametrize(
@@ -199,6 +199,7 @@ def write(tmp_path, text):
 
 
 CLAIM = "id: c, place: F, statement: s"
+SELECTION = "result: r, column: c"
 
 
 @pytest.mark.parametrize(
@@ -212,6 +213,11 @@ CLAIM = "id: c, place: F, statement: s"
             "greater",
         ),
         ("claims: [{id: c, place: F}]", "statement: Field required"),
+        # What a number's interval follows from is never left out.
+        (
+            f"claims: [{{{CLAIM}, check: {{kind: less, value: 1, other: {{{SELECTION}}}}}}}]",
+            "error: Field required",
+        ),
         (f"claims: [{{{CLAIM}}}, {{{CLAIM}}}]", "c given twice"),
         (f"claims: [{{{CLAIM}, for_each: [x]}}]", "no sets x"),
         ("claim: []", "expected the keys sets and claims"),
@@ -235,7 +241,10 @@ claims:
     for_each: [size, rival]
     place: F
     statement: Better than {label}.
-    check: {kind: less, value: "{size}", other: {result: r, column: c, where: {m: "{rival}"}}}
+    check:
+      kind: less
+      value: "{size}"
+      other: {result: r, column: c, where: {m: "{rival}"}, error: none}
 """,
     )()
     assert [claim.id for claim in claims] == ["x-1", "y-1", "x-2", "y-2"]

@@ -29,7 +29,7 @@ RESULT = Result(
     required=(),
 )
 REFERENCE = "bonas"
-#: Where trials were stopped, a lower bound above so many times the paper's mean is told as to_paper.
+#: Lower bounds of means are told as to_paper if they are above the paper's by this factor.
 FACTOR = 2
 #: Best cells of a table, by number or fraction, any of which is looked for beside the best.
 TOPS = ("2", "5", "20", "0.01 %", "0.1 %")

@@ -102,7 +102,7 @@ class Selection(_Part):
 
     result: str
     column: str
-    error: Literal["none", "once", "rows", "wait"] | Error = "none"
+    error: Literal["none", "once", "rows", "wait"] | Error
     where: dict[str, Condition] = {}
     aggregate: Literal["only", "mean", "min", "max", "first", "last", "sum", "count"] = "only"
     plus: Selection | None = None
