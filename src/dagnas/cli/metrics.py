@@ -21,8 +21,8 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> argparse.Argume
     parser = commands.add_parser(
         "metrics",
         help="count the claims of a ledger by status",
-        description="Count, for each paper, the claims that were reproduced, not reproduced, "
-        "or not run, as JSON that `dvc metrics` reads.",
+        description="Count, for each paper, the claims that were reproduced, undecided, not "
+        "reproduced, or not run, as JSON that `dvc metrics` reads.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
