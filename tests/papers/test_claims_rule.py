@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from dagnas.errors import DagnasError
 from dagnas.papers.claims import estimate
 from dagnas.papers.claims.check import Tables, check
 from dagnas.papers.claims.estimate import Estimate
@@ -420,6 +421,43 @@ def test_numbers_added_and_taken_away_widen_the_interval(judge):
 def test_an_error_is_of_one_kind(judge, error):
     with pytest.raises(ValueError, match=r"expected one of|greater than 0"):
         judge({"kind": "less", "value": mean_of("a") | {"error": error}, "other": 1}, row("a", 1))
+
+
+@pytest.mark.parametrize(
+    ("error", "value", "n", "missing"),
+    [
+        ({"se": "se"}, 1.0, 1, "2 or more in p/r (there are 1)"),
+        ({"sd": "se"}, 1.0, 1, "2 or more in p/r (there are 1)"),
+        ({"spread": "n"}, 1.0, 1, "2 or more in p/r (there are 1)"),
+        ({"pearson": "n"}, 0.5, 3, "4 or more in p/r (there are 3)"),
+        ({"spearman": "n"}, 0.5, None, "n in p/r"),
+    ],
+)
+def test_too_few_trials_for_an_interval_judge_nothing(judge, error, value, n, missing):
+    found = judge({"kind": "less", "value": mean_of("a", error), "other": 2}, row("a", value, n=n))
+    assert (found.status, found.missing) == (NOT_RUN, missing)
+
+
+def test_a_standard_deviation_without_a_number_of_trials_judges_nothing(judge):
+    test = {"kind": "less", "value": mean_of("a", {"sd": "se"}), "other": 2}
+    found = judge(test, {"name": "a", "mean": 1.0, "se": 0.1})
+    assert found.missing == "the column n in p/r"
+    assert judge({**test, "value": mean_of("a")}, {"name": "a", "mean": 1, "se": 0.1}).status == (
+        REPRODUCED
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "value"), [({"of": "n"}, 40.0), ({"pearson": 9}, 84.1), ({"spearman": 9}, -1.1)]
+)
+def test_a_number_that_is_no_fraction_or_correlation_is_an_error(judge, error, value):
+    with pytest.raises(DagnasError, match=f"mean in p/r is {value:g}: expected"):
+        judge({"kind": "less", "value": mean_of("a", error), "other": 2}, row("a", value))
+
+
+def test_a_statement_for_each_of_nothing_is_not_run(judge):
+    found = judge({"kind": "less", "value": 1, "other": 2, "each": "samples"}, row("a", 1))
+    assert found.missing == "a common samples of all numbers"
 
 
 def test_missing_errors_are_named(judge):

@@ -136,7 +136,7 @@ class _Evidence:
         """Values of a column in the rows of an operand; None if it selects none."""
         if isinstance(operand, float):
             return None
-        return set(self._tables.rows(operand, column)[column].tolist())
+        return set(self._tables.rows(operand, column)[column].dropna().tolist())
 
     def require_trials(self, least: int) -> None:
         """Refuse numbers that rest on fewer trials."""
@@ -164,7 +164,8 @@ def check(paper: str, claim: Claim, tables: Tables) -> Entry:
     Raises
     ------
     DagnasError
-        The claim selects several rows without saying how to aggregate them.
+        The claim selects several rows without saying how to aggregate them, or calls a number what
+        it cannot be, such as 3 a correlation.
     """
     status, measured, missing = NOT_RUN, "", "; ".join(claim.needs)
     evidence = _Evidence(tables)
@@ -205,8 +206,12 @@ def _judge(test: Check, evidence: _Evidence) -> tuple[Status, str]:
 
 def _judge_each(test: Check, evidence: _Evidence) -> tuple[Status, str]:
     """Status of a statement made for each value of a column, and the worst of them in words."""
-    found = [evidence.values(operand, test.each) for operand in test.operands]
-    common = sorted(set.intersection(*(values for values in found if values is not None)))
+    found = [
+        values
+        for operand in test.operands
+        if (values := evidence.values(operand, test.each)) is not None
+    ]
+    common = sorted(set.intersection(*found)) if found else []
     if not common:
         raise MissingError(f"a common {test.each} of all numbers")
     at, contrasts = [{test.each: value} for value in common], []
@@ -319,10 +324,12 @@ def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
 def _estimate(selection: Selection, row: Mapping[str, Any], level: float) -> Estimate:
     """Estimate of a row, with the interval that follows from its other columns."""
 
-    def take(count: Count | None) -> float:
+    def take(count: Count | None, least: float = -math.inf) -> float:
         number = row[count] if isinstance(count, str) else count
         if number is None or math.isnan(number):
             raise MissingError(f"{count} in {selection.result}")
+        if number < least:
+            raise MissingError(f"{least:g} or more in {selection.result} (there are {number:g})")
         return float(number)
 
     value, error = take(selection.column), selection.error
@@ -332,21 +339,32 @@ def _estimate(selection: Selection, row: Mapping[str, Any], level: float) -> Est
         counted, se, trials, finished = map(take, WAIT)
         return estimate.wait(counted, se, trials, finished, level)
     assert isinstance(error, Error)
-    trials = take("n") if "n" in row else math.inf
     if error.se is not None:
+        trials = take("n", 2) if "n" in row else math.inf
         return estimate.mean(value, take(error.se), trials, level)
     if error.sd is not None:
+        trials = take("n", 2)
         return estimate.mean(value, take(error.sd) / math.sqrt(trials), trials, level)
     if error.low is not None:
         return Estimate(value, take(error.low), take(error.high))
     if error.of is not None:
+        _require(selection, value, 0, error.whole)
         share = estimate.fraction(value / error.whole, take(error.of) / error.cluster, level)
         return Estimate(value, error.whole * share.low, error.whole * share.high)
     if error.spread is not None:
-        return estimate.spread(value, take(error.spread), level)
+        return estimate.spread(value, take(error.spread, 2), level)
     ranks = error.pearson is None
-    pairs = take(error.spearman if ranks else error.pearson)
+    _require(selection, value, -1, 1)
+    pairs = take(error.spearman if ranks else error.pearson, 4)
     return estimate.correlation(value, pairs, level, ranks)
+
+
+def _require(selection: Selection, value: float, low: float, high: float) -> None:
+    """Refuse a number that cannot be what its error is said to be of."""
+    if not low <= value <= high:
+        raise DagnasError(
+            f"{selection.column} in {selection.result} is {value:g}: expected {low:g} to {high:g}"
+        )
 
 
 def _trials(rows: pd.DataFrame) -> int | None:

@@ -76,7 +76,7 @@ class Error(_Part):
     def columns(self) -> list[str]:
         """Columns that it needs."""
         parts: list[Count | None] = [self.se, self.sd, self.low, self.high, self.of]
-        parts += [self.spread, self.pearson, self.spearman]
+        parts += [self.spread, self.pearson, self.spearman, "n" if self.sd else None]
         return [part for part in parts if isinstance(part, str)]
 
 
