@@ -447,6 +447,16 @@ def test_significance_is_a_corrected_p_value(tmp_path, name, method, p, opposite
     assert goals_claim(name, tmp_path, "goal/search_table", [row]) == status
 
 
+def test_columns_of_the_tests_are_those_of_the_table(inputs_of, tmp_path):
+    """A wrong name would leave the claims unchecked for ever."""
+    make(inputs_of("goal/search_table"), tmp_path)
+    tables = Tables(tmp_path, ["goal/search_table"])
+    claims = [claim for claim in read("goal") if "goal/search_table" in str(claim.check)]
+    assert len(claims) > 30
+    for claim in claims:
+        assert not check("goal", claim, tables).missing.startswith("the column"), claim.id
+
+
 def test_goal_outperforms_every_rival_of_the_paper_or_not():
     rivals = ("random_search", "regularized_evolution", "reinforce", "bohb", "smac")
     wanted = {
