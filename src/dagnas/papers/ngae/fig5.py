@@ -200,8 +200,7 @@ def caption(table: pd.DataFrame) -> str:
     return join_sentences(
         f"The {TOP} best cells of each method, with accuracy (bold; * emulated), accuracy that "
         "the method's own predictor gives, and multiply-adds of its network on one image "
-        "(deviations.md). Accuracies that the table lacks, also those that D-VAE is told, are from "
-        "a regression on one half of the table; the judge is one on the other half.",
+        f"(deviations.md). {_judge_sentence(table)}",
         _ascent_sentence(table),
         _rounds_sentence(table),
         *(
@@ -210,6 +209,19 @@ def caption(table: pd.DataFrame) -> str:
         ),
         own_sentence(table["benchmark"]),
         emulated_sentence(table["emulated"], "cells that the table lacks (marked)"),
+    )
+
+
+def _judge_sentence(table: pd.DataFrame) -> str:
+    """Where accuracies that the table lacks are from; those of older tables have no judge."""
+    if "judged" not in table:
+        return (
+            "Accuracies that the table lacks, also those that D-VAE is told, are from one "
+            "regression, so they do not say which method is better."
+        )
+    return (
+        "Accuracies that the table lacks, also those that D-VAE is told, are from a regression on "
+        "one half of the table; the judge is one on the other half."
     )
 
 
@@ -243,9 +255,9 @@ def _numbers(rows: pd.DataFrame) -> str:
         if mine.empty:
             parts.append(f"{label}: no valid cell")
             continue
+        judged = f" ({mine['judged'].mean():.2f} % by the judge)" if "judged" in mine else ""
         parts.append(
-            f"{label} {mine['accuracy'].mean():.2f} % ({mine['judged'].mean():.2f} % by the judge) "
-            f"and {mine['madds'].mean():.1f} M, of "
+            f"{label} {mine['accuracy'].mean():.2f} %{judged} and {mine['madds'].mean():.1f} M, of "
             f"{mine['found'].iloc[0]:,} cells"
         )
     name = style.benchmark_label(rows["benchmark"].iloc[0])
