@@ -69,7 +69,7 @@ def digest(words: Sequence[str], out: Path, environment: Mapping[str, str]) -> s
     """
     ours = {*kernels.PORTABLE, kernels.CHOSEN}
     clean = {name: value for name, value in os.environ.items() if name not in ours}
-    done = subprocess.run(words, env=clean | environment, capture_output=True, text=True)
+    done = subprocess.run(words, env={**clean, **environment}, capture_output=True, text=True)
     if done.returncode:
         last = (done.stderr.strip() or f"status {done.returncode}").rpartition("\n")[2]
         raise DagnasError(last)
@@ -96,7 +96,10 @@ def main() -> None:
             raise unknown("method", name, METHODS.names())
     names = options.methods or (["lanas"] if options.smallest else METHODS.names())
     restrictions = dict(list(RESTRICTIONS.items())[:1]) if options.smallest else RESTRICTIONS
-    places = {"here": ([], {}), **{name: ([], asked) for name, asked in restrictions.items()}}
+    places: dict[str, tuple[list[str], dict[str, str]]] = {
+        "here": ([], {}),
+        **{name: ([], asked) for name, asked in restrictions.items()},
+    }
     if options.emulator:
         places |= {cpu: ([options.emulator, "-cpu", cpu], {}) for cpu in CPUS}
     print(f"{kernels.machine()}; {EVALUATIONS} evaluations on digits201")

@@ -19,6 +19,11 @@ DIGITS = BENCHMARKS.get("digits201").open(Path("nowhere"))
 WALKS = BENCHMARKS.get("select_optimizer_2").open(Path("nowhere"))
 
 
+def untyped(value):
+    """Value that a checker of types takes for anything."""
+    return value
+
+
 def trial(chosen, bench=DIGITS, **options):
     policy = next(iter(bench.policies))
     options = {"policy": policy, "budget_evaluations": 20, **options}
@@ -82,7 +87,10 @@ def typed(number, tail=0, head=1, dtype=np.int8):
         (lambda space, rng: rng.integers(9, size=3), "yielded a ndarray"),
         (lambda space, rng: (space.sample(2, rng), None), "yielded a tuple"),
         (lambda space, rng: space.sample(0, rng), "a batch of no cells"),
-        (lambda space, rng: Proposal(space.sample(1, rng), epochs=[3]), r"of \[3\] epochs"),
+        (
+            lambda space, rng: Proposal(space.sample(1, rng), epochs=untyped([3])),
+            r"of \[3\] epochs",
+        ),
     ],
 )
 def test_a_batch_that_is_none_of_the_space_is_refused(make, message):
@@ -240,9 +248,12 @@ def test_values_beyond_their_range_name_benchmark_and_cell(name, value):
     [
         (lambda c, a: Evaluations(a[:1], a, a, a), r"a 'signal' of shape \(1,\) for 8 cells"),
         (lambda c, a: Evaluations(a, a, a[:, None], a), r"a 'valid' of shape \(8, 1\)"),
-        (lambda c, a: Evaluations(a, 1.0, a, a), r"a 'seconds' of shape \(\)"),
-        (lambda c, a: Evaluations(a, a, a, ["?"] * 8), "a 'test' that is no array of numbers"),
-        (lambda c, a: Evaluations([None] * 8, a, a, a), "a 'signal' of nan"),
+        (lambda c, a: Evaluations(a, untyped(1.0), a, a), r"a 'seconds' of shape \(\)"),
+        (
+            lambda c, a: Evaluations(a, a, a, untyped(["?"] * 8)),
+            "a 'test' that is no array of numbers",
+        ),
+        (lambda c, a: Evaluations(untyped([None] * 8), a, a, a), "a 'signal' of nan"),
         (lambda c, a: None, "answers None, not Evaluations"),
         (lambda c, a: (a, a, a, a), "answers a tuple, not Evaluations"),
     ],

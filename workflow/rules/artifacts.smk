@@ -6,7 +6,9 @@ def job_of(kind):
         try:
             return SCALE.jobs(kind.name)[wildcards.name]
         except KeyError:
-            raise WorkflowError(f"the scale {SCALE.scale} has no {kind.name} {wildcards.name}")
+            raise WorkflowError(
+                f"the scale {SCALE.scale} has no {kind.name} {wildcards.name}"
+            )
 
     return find
 
