@@ -17,7 +17,8 @@ from dagnas.papers.claims.page import counts, to_csv, to_lines, to_markdown
 from dagnas.papers.claims.reader import FOLDER, read
 from dagnas.papers.claims.rule import FAILED, NOT_RUN, REPRODUCED, UNDECIDED
 from dagnas.papers.make import make
-from dagnas.papers.result import all_results, load
+from dagnas.papers.result import all_results, load, results
+from dagnas.pipeline import scales
 
 TABLE = pd.DataFrame(
     {
@@ -522,6 +523,23 @@ def test_command_line(toy, tmp_path, monkeypatch, capsys):
     assert main([*arguments, "--out", str(tmp_path / "o")]) == 0
     assert (tmp_path / "o/claims.md").read_bytes() == first
     assert main(["claims", "--config", "config/none.yaml"]) == 2
+
+
+def test_command_line_without_a_scale_file(toy, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(toy)
+    place = ["--results", str(tmp_path), "--out"]
+    assert main(["claims", "--config", "config/toy.yaml", *place, str(tmp_path / "a")]) == 0
+    scale = scales.load(Path("config/toy.yaml"))
+    words = ["--scale", scale.scale, "--papers", *scale.papers, "--have", *results(scale)]
+    monkeypatch.chdir(tmp_path)
+    assert main(["claims", *words, *place, str(tmp_path / "b")]) == 0
+    for name in ("claims.csv", "claims.md"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    capsys.readouterr()
+    assert main(["claims", *words]) == 2
+    assert "belong together: give all" in capsys.readouterr().err
+    assert main(["claims", "--scale", "s", "--papers", "gaol", "--have", "x", *place, "o"]) == 2
+    assert "unknown paper 'gaol' (did you mean 'goal'?)" in capsys.readouterr().err
 
 
 # The page that describes all this.

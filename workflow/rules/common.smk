@@ -135,11 +135,7 @@ def result_options(wildcards):
     return shlex.join(["--inputs", inputs_text(SCALE, result_of(wildcards))])
 
 
-# Parameters that depend on outputs are no reason for Snakemake to make a result anew: neither the
-# name of the scale file nor a caption, which only the report shows, shall be one.
-def scale_file(wildcards, output):
-    return SCALE_FILE
-
-
+# Parameters that depend on outputs are no reason for Snakemake to make a result anew: a caption,
+# which only the report shows, shall be none.
 def caption(wildcards, output):
     return open(output.md).read() if os.path.exists(output.md) else ""

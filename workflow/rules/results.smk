@@ -61,10 +61,12 @@ rule claims:
     conda:
         "../envs/dagnas.yml"
     params:
-        config=scale_file,
+        results=str(SCALE.results),
+        options=shlex.join(["--papers", *SCALE.papers, "--have", *RESULTS]),
         code=lambda wildcards: digest(LEDGER_CODE),
     shell:
-        "dagnas claims --config {params.config:q} --out results/{wildcards.scale} > {log} 2>&1"
+        "dagnas claims --scale {wildcards.scale} {params.options} --results {params.results}"
+        " --out {params.results} > {log} 2>&1"
 
 
 rule metrics:
