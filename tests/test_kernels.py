@@ -52,7 +52,7 @@ kernels.choose()
 import numpy, scipy.linalg, sklearn, torch, numba, threadpoolctl
 pools = threadpoolctl.threadpool_info()
 print(json.dumps([
-    kernels.name(), torch.backends.cpu.get_cpu_capability(), torch.get_num_threads(),
+    kernels.kernels_used(), torch.backends.cpu.get_cpu_capability(), torch.get_num_threads(),
     sorted({pool["num_threads"] for pool in pools}),
     sorted({pool["architecture"] for pool in pools if pool["internal_api"] == "openblas"}),
     numba.config.CPU_NAME, numba.get_num_threads(),
@@ -69,7 +69,7 @@ def test_a_process_started_by_a_portable_one_is_portable():
 import json, subprocess, sys
 from dagnas import kernels
 kernels.choose()
-inner = "import numpy; from dagnas import kernels; kernels.choose(); print(kernels.name())"
+inner = "import numpy; from dagnas import kernels; kernels.choose(); print(kernels.kernels_used())"
 print(json.dumps(subprocess.check_output([sys.executable, "-c", inner], text=True)))
 """
     assert python(code) == "portable: x86-64-v3\n"
@@ -82,7 +82,7 @@ import json
 {first}
 from dagnas import kernels
 kernels.choose()
-print(json.dumps(kernels.name()))
+print(json.dumps(kernels.kernels_used()))
 """
     assert python(code) == f"fast: {kernels.machine()}"
 
@@ -93,7 +93,7 @@ def test_fast_leaves_the_choice_to_libraries(monkeypatch):
     kernels.choose(fast=True)
     set_here = {name for name in (*kernels.PORTABLE, kernels.CHOSEN) if name in os.environ}
     assert set_here == {"OMP_NUM_THREADS"}
-    assert kernels.name() == f"fast: {kernels.machine()}"
+    assert kernels.kernels_used() == f"fast: {kernels.machine()}"
 
 
 def test_a_cpu_without_them_is_told_and_noted():
@@ -103,7 +103,7 @@ from dagnas import kernels
 kernels.NEEDED = frozenset({"avx2", "no_such_feature"})
 with warnings.catch_warnings(record=True) as told:
     kernels.choose()
-print(json.dumps([kernels.name(), [str(one.message) for one in told]]))
+print(json.dumps([kernels.kernels_used(), [str(one.message) for one in told]]))
 """
     lacking = "no_such_feature" if "avx2" in kernels._features() else "avx2, no_such_feature"
     warning = f"this CPU lacks {lacking}: results are repeatable here, and may differ elsewhere"
@@ -117,7 +117,7 @@ def test_another_kernel_than_the_one_noted_is_an_error(monkeypatch):
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
     with pytest.raises(DagnasError, match="torch runs kernels of AVX512"):
-        kernels.name()
+        kernels.kernels_used()
 
 
 def search(out, *words, **more):
@@ -140,4 +140,4 @@ def test_searches_are_portable_unless_fast(tmp_path):
 
 @able
 def test_tests_run_with_portable_kernels():
-    assert kernels.name() == "portable: x86-64-v3"
+    assert kernels.kernels_used() == "portable: x86-64-v3"

@@ -214,7 +214,7 @@ def _used(tree: ast.Module, module: str, place: str) -> list[ast.stmt]:
         used.append(node)
         for part in ast.walk(node):
             match part:
-                case ast.Name(id=name) if name in outside:
+                case ast.Name(id=name, ctx=ast.Load()) if name in outside:
                     waiting.append(outside[name])
                 case ast.Attribute(value=ast.Name(id="self"), attr=name) if name in inside:
                     waiting.append(inside[name])

@@ -44,7 +44,7 @@ def choose(fast: bool = False) -> None:
     """Choose the kernels of this process and of those that it starts.
 
     Portable ones cannot be had on another kind of CPU, which is warned of, nor once a library that
-    they are for is loaded. Both are noted in what is made, as `name` tells.
+    they are for is loaded. Both are noted in what is made, as `kernels_used` tells.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def choose(fast: bool = False) -> None:
     os.environ.update(PORTABLE, **{CHOSEN: "portable"})
 
 
-def name() -> str:
+def kernels_used() -> str:
     """Name of this process's kernels, for the metadata of what is made with them.
 
     Returns

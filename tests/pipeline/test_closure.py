@@ -17,7 +17,7 @@ PACKAGE = {
         from __future__ import annotations
         from typing import TYPE_CHECKING
         import json
-        from mine import used
+        from mine import alike, used
         from mine.sub import REGISTRY
         if TYPE_CHECKING:
             from mine import only_typed
@@ -32,9 +32,10 @@ PACKAGE = {
 
         class Job:
             width: int = used.VALUE
+            alike: int = 1
 
             def run(self, x: int):
-                return self.helped(x)
+                return self.helped(x) * self.alike
 
             def helped(self, x):
                 from mine.lazy import thing
@@ -46,6 +47,7 @@ PACKAGE = {
         ''',
     "used.py": "from . import relative\nVALUE = 1\n",
     "relative.py": "from .sub.deep import x\n",
+    "alike.py": "thing = 1\n",
     "lazy.py": "thing = 1\n",
     "only_typed.py": "thing = 1\n",
     "unused.py": "thing = 1\n",
@@ -84,7 +86,8 @@ def asked(folder: Path, function: str, root: str = "mine.main") -> str:
 
 def test_closure_follows_imports_of_all_kinds(package):
     found = eval(asked(package, "closure"))
-    inside = {"main", "apart", "used", "relative", "lazy", "sub", "sub.deep", "sub.named"}
+    inside = {"main", "alike", "apart", "used", "relative", "lazy"}
+    inside |= {"sub", "sub.deep", "sub.named"}
     registry = {"dagnas", "dagnas.errors", "dagnas.names", "dagnas.registry"}
     assert set(found) == registry | {"mine"} | {f"mine.{name}" for name in inside}
 
@@ -134,6 +137,8 @@ def test_digest_changes_with_code_alone(package, name, old, new, changes):
         ("main.py", "run(self, x: int)", "run(self, x: float)", False),
         ("main.py", "width: int", "width: float", False),
         ("used.py", "VALUE = 1", "VALUE = 2", False),
+        # What `run` reads is its field, not the module of that name.
+        ("alike.py", "thing = 1", "thing = 2", False),
         ("__init__.py", "\n", "VERSION = 1\n", True),
     ],
 )

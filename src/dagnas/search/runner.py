@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from dagnas import __version__, kernels
+from dagnas import __version__
 from dagnas.benchmarks.benchmark import (
     Benchmark,
     Evaluations,
@@ -23,6 +23,7 @@ from dagnas.benchmarks.benchmark import (
 )
 from dagnas.errors import DagnasError
 from dagnas.files import write_parquet, write_text
+from dagnas.kernels import kernels_used
 from dagnas.parts import Parts
 from dagnas.predictors import PREDICTORS
 from dagnas.search.code import code_digest
@@ -145,7 +146,7 @@ class Search:
             **{f"dagnas.{name}": json.dumps(value) for name, value in terms.items()},
             "dagnas.prior": self.prior.name if self.prior else "",
             "dagnas.device": self.device,
-            "dagnas.kernels": kernels.name(),
+            "dagnas.kernels": kernels_used(),
             "dagnas.emulated": json.dumps(self.benchmark.emulated(self.policy)),
             "dagnas.version": __version__,
         }

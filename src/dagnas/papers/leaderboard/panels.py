@@ -233,7 +233,7 @@ def _improvements(shown: Board) -> Panel:
         ax.axvline(0.5, color="#777777", lw=1, ls="--")
         ax.set(
             xlabel="probability of less regret\n"
-            f"(discs: than random search; diamonds: {best} than it)",
+            f"(discs: than random search;\ndiamonds: {best} than it)",
             xlim=(-0.03, 1.03),
         )
         style.stamp(ax, shown.emulated(shown.headline))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, model_validator
 
-from dagnas import kernels
 from dagnas.errors import DagnasError, unknown
+from dagnas.kernels import kernels_used
 from dagnas.pipeline.job import Job
 from dagnas.pipeline.kind import Kind
 from dagnas.pipeline.kinds.graph_vae import autoencoder
@@ -125,7 +125,7 @@ class LatentSearchJob(Job, Settings):
             found = search_by_rounds(model, cells, known, **settings, rng=rng)
             table = found.table(known)
         epoch = str(len(stored.training.records))
-        write_parquet(table, out, {"dagnas.epoch": epoch, "dagnas.kernels": kernels.name()})
+        write_parquet(table, out, {"dagnas.epoch": epoch, "dagnas.kernels": kernels_used()})
 
     def benchmarks(self) -> Sequence[str]:
         """Benchmark whose cells are encoded."""

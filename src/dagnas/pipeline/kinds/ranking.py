@@ -16,9 +16,9 @@ from pydantic import (
     model_validator,
 )
 
-from dagnas import kernels
 from dagnas.closure import digest
 from dagnas.errors import DagnasError, unknown
+from dagnas.kernels import kernels_used
 from dagnas.pipeline.job import Job
 from dagnas.pipeline.kind import Kind
 from dagnas.pipeline.kinds.search import SearchJob, job_of, opened_table, same_trial
@@ -141,7 +141,7 @@ class RankJob(Job, Comparison):
             "dagnas.code": digest(self.roots()),
             "dagnas.table": benchmark.digest(),
             "dagnas.device": device,
-            "dagnas.kernels": kernels.name(),
+            "dagnas.kernels": kernels_used(),
         }
         parts = Parts(out, identity)
         asked = (self.name, benchmark, self.target, self.predictors)
