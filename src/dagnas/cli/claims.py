@@ -52,9 +52,9 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "without a scale file", "all of these, with --results, say what a scale file would"
     )
     whole.add_argument("--scale", metavar="NAME", help="name of the scale, for the title")
-    whole.add_argument("--papers", nargs="+", metavar="PAPER", help="papers whose claims to check")
+    whole.add_argument("--papers", nargs="*", metavar="PAPER", help="papers whose claims to check")
     whole.add_argument(
-        "--have", nargs="+", metavar="PAPER/RESULT", help="results that the scale has"
+        "--have", nargs="*", metavar="PAPER/RESULT", help="results that the scale has"
     )
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="write DIR/claims.csv and DIR/claims.md"
@@ -86,8 +86,8 @@ def _asked(options: argparse.Namespace) -> tuple[str, Sequence[str], Tables]:
     from dagnas.papers.claims.check import Tables
 
     given = [options.scale, options.papers, options.have]
-    if any(given):
-        if not all([*given, options.results]):
+    if given != [None, None, None]:
+        if None in (*given, options.results):
             raise DagnasError("--scale, --papers, --have and --results belong together: give all")
         for paper in options.papers:
             if paper not in PAPERS:
