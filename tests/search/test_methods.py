@@ -39,6 +39,9 @@ def test_the_papers_parameters_are_the_defaults():
     assert of("goal", "nasbench201")["proposals"] == 5
     assert of("goal", "nasbench201")["step_size"] == 1
     assert of("goal", "nasbench201")["epochs"] == 25
+    assert of("goal", "nasbench201")["until"] == "each"
+    bonas = of("bonas", "nasbench101")
+    assert (bonas["retrain"], bonas["mutation"], bonas["normalized"]) == (0.05, "paper", True)
     assert of("goal_mlp", "nasbench101") == {**of("goal", "nasbench101"), "predictor": "mlp"}
     rules = {"replacement": False, "invalid": "redrawn"}
     evolution = {"population": 100, "tournament": 10, **rules}
