@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
@@ -62,6 +63,27 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="folder of tables (default: DAGNAS_DATA or ./data)"
     )
+
+
+def add_mirror(parser: argparse.ArgumentParser) -> None:
+    """Add the option ``--mirror``."""
+    parser.add_argument(
+        "--mirror", type=Path, metavar="DIR", help="folder of the files (default: DAGNAS_MIRROR)"
+    )
+
+
+def mirror_of(options: argparse.Namespace) -> Path:
+    """Folder of the files that ``--mirror`` or DAGNAS_MIRROR names.
+
+    Raises
+    ------
+    DagnasError
+        Neither does.
+    """
+    mirror = options.mirror or os.environ.get("DAGNAS_MIRROR")
+    if not mirror:
+        raise DagnasError("give --mirror or set DAGNAS_MIRROR: the folder of the files")
+    return Path(mirror)
 
 
 def cpu_seconds(work: Work) -> float:

@@ -10,7 +10,6 @@ it is that of the variable DAGNAS_MIRROR. In the smallest size both are invented
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +20,6 @@ from numpy.typing import NDArray
 from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.linear_model import LinearRegression
 
-from dagnas.errors import DagnasError
 from dagnas.files import read_parquet
 from dagnas.seeds import stream
 from dagnas.tables.emulation import (
@@ -40,7 +38,7 @@ from dagnas.tables.emulation import (
     read_subset,
     work,
 )
-from perf.common import command_line, cpu_seconds, run
+from perf.common import add_mirror, command_line, cpu_seconds, mirror_of, run
 
 Fit = Callable[[Floats, Floats], Model]
 
@@ -206,14 +204,12 @@ def show_emulated(table: pa.Table, subset: pa.Table) -> None:
 def main() -> None:
     """Print all tables."""
     parser = command_line("studies.emulation_quality", __doc__, "--mirror tables")
-    parser.add_argument("--mirror", type=Path, metavar="DIR", help="folder of the compact tables")
+    add_mirror(parser)
     options = parser.parse_args()
-    mirror = options.mirror or Path(os.environ.get("DAGNAS_MIRROR", ""))
-    if options.smallest:
+    mirror = None if options.smallest else mirror_of(options)
+    if mirror is None:
         print(f"smallest size: tables of {INVENTED} invented cells")
-    elif mirror == Path():
-        raise DagnasError("give --mirror or set DAGNAS_MIRROR: the folder of the compact tables")
-    tables = invented() if options.smallest else real(mirror)
+    tables = invented() if mirror is None else real(mirror)
     public = read_subset(tables.nasbench101, tables.subset)
     show_valid(public)
     show_seconds(public, tables.nasbench101)

@@ -23,13 +23,11 @@ from scipy.stats import binomtest
 from torch import nn
 
 from dagnas.benchmarks.benchmark import TabularBenchmark
-from dagnas.predictors.fit import fit
 from dagnas.predictors.losses import pairwise_ranking
 from dagnas.search import METHODS
 from dagnas.search.methods import goal
 from dagnas.search.models.surrogate import Surrogate
 from dagnas.search.runner import Search, run_trial
-from dagnas.spaces.cells import Cells
 from dagnas.tables.place import data_folder
 from perf.common import add_data, command_line, open_table, run
 
@@ -40,25 +38,13 @@ FULL, SMALLEST = ("nasbench201", "goal"), ("digits201", "bonas")
 TIMES = np.array([12000, 17000, 28000]) / 28000
 
 
-def mean_ranking(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Equation 3 as a mean over ordered pairs; weight decay is stronger beside it than a sum."""
-    return pairwise_ranking(scores, targets) / (len(scores) * (len(scores) - 1))
-
-
 class MeanLoss(Surrogate):
     """Surrogate that is trained on a mean over pairs and not on a sum."""
 
-    def fit(self, cells: Cells, signals: NDArray[np.floating], epochs: int) -> None:
-        """Train as `Surrogate.fit` does, but for the loss."""
-        self._optimizer = fit(
-            self.model,
-            self.space.to_graph(cells),
-            100 - signals,
-            epochs=epochs,
-            optimizer=self._optimizer,
-            generator=self._generator,
-            loss=mean_ranking,
-        ).optimizer
+    @staticmethod
+    def loss(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Equation 3 as a mean over ordered pairs; weight decay is stronger beside it."""
+        return pairwise_ranking(scores, targets) / (len(scores) * (len(scores) - 1))
 
 
 def _linear_head(surrogate: Surrogate) -> None:

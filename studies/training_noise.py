@@ -17,7 +17,6 @@ from the models.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -44,7 +43,7 @@ from dagnas.tables.noise import (
     ScaleMixture,
     spread_201,
 )
-from perf.common import command_line, run
+from perf.common import add_mirror, command_line, mirror_of, run
 
 #: Normal spread that was assumed before single trainings were at hand.
 ASSUMED_101 = 0.009
@@ -495,14 +494,12 @@ def invented_nasbench201() -> tuple[Mapping[str, Any], NDArray[np.int64]]:
 def main() -> None:
     """Print all tables."""
     parser = command_line("studies.training_noise", __doc__, "--mirror tables")
-    parser.add_argument("--mirror", type=Path, metavar="DIR", help="folder of the files")
+    add_mirror(parser)
     options = parser.parse_args()
-    mirror = options.mirror or Path(os.environ.get("DAGNAS_MIRROR", ""))
-    if options.smallest:
+    mirror = None if options.smallest else mirror_of(options)
+    if mirror is None:
         print("smallest size: data drawn from the models")
-    elif mirror == Path():
-        raise DagnasError("give --mirror or set DAGNAS_MIRROR: the folder of the files")
-    single = invented_single() if options.smallest else read_single(mirror)
+    single = invented_single() if mirror is None else read_single(mirror)
     show_models(single.cells(), 1 if options.smallest else SPLITS)
     bounds = {
         108: [0.78, 0.86, 0.89, 0.905, 0.92, 0.93, 0.95],
@@ -514,7 +511,7 @@ def main() -> None:
         print(f"{epochs} epochs:")
         mean = known[f"mean_{epochs}"].to_numpy()
         show_spread(mean, known[f"cifar_acc_{epochs}"].to_numpy() - mean, edges)
-    columns, classes = invented_nasbench201() if options.smallest else read_nasbench201(mirror)
+    columns, classes = invented_nasbench201() if mirror is None else read_nasbench201(mirror)
     found = pairs(columns["cifar10_valid_12ep"], classes)
     show_pairs(found.only(found.mean >= GUESSING_201))
     seeds = [columns[f"cifar10_valid_200ep_s{seed}"] for seed in range(REPEATS)]

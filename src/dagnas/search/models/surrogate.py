@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from dagnas.predictors import PREDICTORS
 from dagnas.predictors.fit import as_tensors, fit, gradient, predict
+from dagnas.predictors.losses import pairwise_ranking
 from dagnas.seeds import torch_generator
 from dagnas.spaces.cell_space import CellSpace
 from dagnas.spaces.cells import Cells, Graphs
@@ -56,6 +57,11 @@ class Surrogate:
         self._optimizer: torch.optim.Optimizer | None = None
         self.size = self.visits = 0
 
+    @staticmethod
+    def loss(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Loss of a batch (GOAL, equation 3), which a subclass may replace."""
+        return pairwise_ranking(scores, targets)
+
     def fit(self, cells: Cells, signals: NDArray[np.floating], epochs: int) -> None:
         """Train to rank ``cells`` by descending signal (GOAL, equation 3)."""
         if self.restart and self._optimizer is not None:
@@ -70,6 +76,7 @@ class Surrogate:
             epochs=epochs,
             optimizer=self._optimizer,
             generator=self._generator,
+            loss=self.loss,
         ).optimizer
 
     def score(self, cells: Cells) -> NDArray[np.float32]:
