@@ -61,12 +61,11 @@ rule claims:
     conda:
         "../envs/dagnas.yml"
     params:
-        results=str(SCALE.results),
         options=shlex.join(["--papers", *SCALE.papers, "--have", *RESULTS]),
         code=lambda wildcards: digest(LEDGER_CODE),
     shell:
-        "dagnas claims --scale {wildcards.scale} {params.options} --results {params.results}"
-        " --out {params.results} > {log} 2>&1"
+        "dagnas claims --scale {wildcards.scale} {params.options}"
+        " --results results/{wildcards.scale} --out results/{wildcards.scale} > {log} 2>&1"
 
 
 rule metrics:
