@@ -23,8 +23,9 @@ def code_digest(modules: Iterable[str], things: Iterable[Any]) -> str:
 
     A function or class that stands in a file counts with its module, as in `dagnas.closure`. One
     of a notebook counts with its source and all functions, classes and plain values that it
-    names. Where Python kept no source, as in ``python -c``, the digest is another at every call,
-    so that trials of other code are never taken for those of this one; a warning says so.
+    names. Where Python kept no source, as of ``python -c`` before 3.13, the digest is another at
+    every call, so that trials of other code are never taken for those of this one; a warning says
+    so.
 
     Parameters
     ----------
