@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+import pydantic
 import pytest
 import yaml
 
@@ -382,6 +383,8 @@ def test_desk_and_paper_follow_the_protocol():
 
 def test_schema_and_keys_are_current():
     # Made by `dagnas config schema > config/schema.json`, `dagnas config keys > docs/config.md`.
+    if f"pydantic=={pydantic.VERSION}" not in (ROOT / "constraints.txt").read_text().splitlines():
+        pytest.skip("another version of pydantic writes the same schema in other words")
     assert (ROOT / "config/schema.json").read_text() == scales.schema()
     assert (ROOT / "docs/config.md").read_text() == keys()
 

@@ -82,6 +82,7 @@ class ImageSet:
                 f"label {classes[-1]} is out of range: with {len(classes)} classes, labels are "
                 f"0 to {len(classes) - 1} (no image has label {absent})"
             )
+        labels = labels.astype(np.int64)
         count = np.bincount(labels)
         if count.min() < _SPLITS:
             raise self._refuse(
@@ -89,7 +90,7 @@ class ImageSet:
                 f"validation and test need one each"
             )
         object.__setattr__(self, "images", images.reshape(*images.shape[:3], -1))
-        object.__setattr__(self, "labels", labels.astype(np.int64))
+        object.__setattr__(self, "labels", labels)
 
     def _refuse(self, why: str) -> DagnasError:
         return DagnasError(f"image set {self.name}: {why}")
