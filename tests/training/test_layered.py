@@ -6,11 +6,12 @@ import torch
 
 from dagnas.benchmarks.benchmark import find_policy
 from dagnas.benchmarks.trained import TrainedBenchmark
+from dagnas.networks.layered import LayeredNetwork
 from dagnas.search import METHODS
 from dagnas.search.runner import Search, run_side_by_side
 from dagnas.spaces.layers import Layer, chain_of_layers, graph_of_layers
 from dagnas.training.images import ImageSet, split_thirds
-from dagnas.training.layered import LayeredNetwork, LayeredRecipe, train_layers
+from dagnas.training.layered import LayeredRecipe, train_layers
 
 PLAIN = Layer("convolution", 1, 3, 0.0, False, 16, 1, "relu")
 FAST = LayeredRecipe(epochs=2, batch_size=16)

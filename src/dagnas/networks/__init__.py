@@ -1,0 +1,1 @@
+"""Networks of architectures as torch modules, untrained."""
