@@ -11,7 +11,7 @@ from dagnas.papers.result import all_results, find, results
 from dagnas.pipeline import scales
 
 BONAS = ["choices", "fig3", "fig4", "fig5", "samplers", "table1", "table2", "transfer"]
-GOAL = ["ablation", "fig2", "fig3", "fig4", "fig5", "fig6", "fig7", "search_table"]
+GOAL = ["ablation", "fig2", "fig3", "fig4", "fig5", "fig6", "fig7", "noise", "search_table"]
 NAMES = [
     *(f"bonas/{name}" for name in BONAS),
     *("digits201/quality", "digits201/relation"),

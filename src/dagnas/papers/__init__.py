@@ -4,7 +4,9 @@
 PAPERS = {
     "bonas": ("choices", "fig3", "fig4", "fig5", "samplers", "table1", "table2", "transfer"),
     "digits201": ("quality", "relation"),
-    "goal": ("ablation", "fig2", "fig3", "fig4", "fig5", "fig6", "fig7", "search_table"),
+    "goal": (
+        *("ablation", "fig2", "fig3", "fig4", "fig5", "fig6", "fig7", "noise", "search_table"),
+    ),
     "graph_search_space": ("fig2", "fig3", "fig4", "fig5", "fig6", "fig6_digits"),
     "leaderboard": ("rank", "speed"),
     "ngae": ("fig3", "fig4", "fig5", "table1"),
