@@ -16,7 +16,7 @@ from dagnas.spaces.cells import Cells
 from dagnas.spaces.sizes.nasbench201 import Skeleton201, nasbench201_size
 from dagnas.training import stacked
 from dagnas.training.stacked import StackedNetworks
-from tests.training.reference import Network201, of_network, on_a_path, reference_of, running
+from tests.training.reference import network_of, of_network, on_a_path, reference_of, running
 
 SPACE = SPACES.get("nasbench201")
 
@@ -279,7 +279,7 @@ def madds(network, skeleton):
 @pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=SKELETONS)
 def test_multiply_adds_are_those_of_the_reference(number, skeleton):
     cell = cells_of([number])
-    network = Network201(cell.edges[0], skeleton)
+    network = network_of(cell.edges[0], skeleton)
     assert nasbench201_size(cell, skeleton).total_madds() == [madds(network, skeleton)]
 
 
@@ -289,7 +289,7 @@ def test_multiply_adds_are_those_of_the_reference(number, skeleton):
 def test_default_skeleton_is_the_benchmarks(operations, millions):
     # Cells 0 and 11 of NATS-Bench with the multiply-adds that its files state; all is on a path.
     cell = cells_of([code(*operations)])
-    network = Network201(cell.edges[0], Skeleton201())
+    network = network_of(cell.edges[0], Skeleton201())
     assert madds(network, Skeleton201()) == round(millions * 1e6)
     size = nasbench201_size(cell)
     assert size.params == [sum(tensor.numel() for tensor in network.parameters())]
