@@ -45,6 +45,7 @@ papers: [digits201, goal]
 """
 SIGNALS = {"nasbench201": "cifar10/valid/12", "digits201": "digits/valid/3"}
 BUDGETS = {"nasbench201": 2000.0, "nasbench101": 40000.0, "digits201": 60.0}
+NOTES = {"nasbench201": "the signal is a mean of trainings"}
 STEPS = 24
 
 
@@ -77,7 +78,9 @@ def write_traces(scale, root):
         budget = BUDGETS[benchmark]
         frames = [made_up_trial(space, emulated, budget, study, method, trial) for trial in trials]
         table = pa.Table.from_pandas(pd.concat(frames), preserve_index=False)
-        write_parquet(table, root / path, {"dagnas.budget_seconds": json.dumps(budget)})
+        notes = {"dagnas.budget_seconds": json.dumps(budget)}
+        notes["dagnas.rules"] = json.dumps({"note": NOTES.get(benchmark, "")})
+        write_parquet(table, root / path, notes)
 
 
 def write_rankings(scale, root):

@@ -28,6 +28,7 @@ TABLE = pd.DataFrame(
         "sd": [0.5, 0.25, 0.5, 0.5, float("nan")],
         "n": [50, 50, 40, 40, 3],
         "emulated": ["", "", "signal", "signal", ""],
+        "note": ["", "", "", "the signal is a mean", ""],
     }
 )
 
@@ -170,6 +171,15 @@ def test_emulated_data_are_flagged(tables):
     assert entry(tables, {"kind": "less", "value": at("a"), "other": at("b")}).emulated
 
 
+def test_a_note_on_the_signal_stands_in_the_ledger(tables):
+    plain = entry(tables, {"kind": "less", "value": at("a"), "other": 8})
+    noted = entry(tables, {"kind": "less", "value": at("b"), "other": at("a")})
+    assert (plain.note, noted.note) == ("", "the signal is a mean")
+    found, others = (to_markdown([each], "toy") for each in (noted, plain))
+    assert "6, asked below 7 *(the signal is a mean)* |" in found
+    assert "*(" not in others.rpartition("| claim |")[2]
+
+
 def test_several_rows_need_an_aggregate(tables):
     with pytest.raises(DagnasError, match=r"2 rows of p/r .* say how to aggregate 'error'"):
         entry(tables, {"kind": "less", "value": ALL_OF_A, "other": 1})
@@ -275,7 +285,7 @@ def test_ledger_files(tables):
     assert len(lines) == 4
     text = to_markdown(entries, "toy")
     assert "1 reproduced, 0 undecided, 1 not reproduced, 1 not run." in text
-    assert "| **not reproduced** *emulated* | 7, asked below 6 |" in text
+    assert "| **not reproduced** *emulated* | 7, asked below 6 *(the signal is a mean)* |" in text
     assert "Means \\| only. [Deviation](../../src/dagnas/papers/p/deviations.md#what)." in text
     assert "| not run | needs a GPU |" in text
     assert list(to_lines(entries)) == [

@@ -84,6 +84,19 @@ def test_fig4_has_all_benchmarks_in_order_and_the_oracle_on_two(inputs_of):
     assert (last.loc[last["method"] != "oracle", "n"] == 3).all()
 
 
+@pytest.mark.parametrize("result", ["fig4", "fig5", "search_table"])
+def test_tables_and_captions_say_what_must_be_said_of_a_signal(inputs_of, result):
+    inputs = inputs_of(f"goal/{result}")
+    table = load(inputs.result).tabulate(inputs)
+    assert set(table.loc[table["benchmark"] == "nasbench201", "note"]) == {
+        "the signal is a mean of trainings"
+    }
+    assert set(table.loc[table["benchmark"] != "nasbench201", "note"]) == {""}
+    caption = load(inputs.result).caption(table)
+    assert caption.count("In NAS-Bench-201 the signal is a mean of trainings.") == 1
+    assert caption.count("the signal is") == 1
+
+
 def test_fig4_has_the_fraction_of_trials_that_hold_the_optimum(inputs_of):
     inputs = inputs_of("goal/fig4")
     opened = inputs.benchmark("nasbench201")

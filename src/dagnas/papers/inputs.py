@@ -142,6 +142,15 @@ class Inputs:
         path = next(path for name, path in self._jobs(study) if name == method)
         return cast("dict[str, Any]", json.loads(_metadata(path).get("dagnas.settings", "{}")))
 
+    def signal_note(self, study: str) -> str:
+        """Text that captions and verdicts must carry about a study's signal, "" if none.
+
+        It is the note of the evaluation policy, as the study's traces have it.
+        """
+        _, path = self._jobs(study)[0]
+        rules = json.loads(_metadata(path).get("dagnas.rules", "{}"))
+        return str(rules.get("note", ""))
+
     def ranking(self, name: str) -> pd.DataFrame:
         """Scores that predictors gave to test cells.
 

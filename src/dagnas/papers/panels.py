@@ -97,6 +97,14 @@ def own_sentence(benchmarks: Iterable[str]) -> str:
     return f"{style.benchmark_label(OWN)} is this project's own benchmark, not the paper's."
 
 
+def note_sentence(rows: pd.DataFrame, subject: str) -> str:
+    """Sentence with the notes on the signal in the column ``note``, "" if there are none."""
+    if "note" not in rows:
+        return ""
+    found = "; ".join(dict.fromkeys(rows["note"].dropna()))
+    return f"In {subject} {found}." if found.strip() else ""
+
+
 def between(numbers: pd.Series) -> str:
     """Range of whole numbers in words: "50", or "48 to 50"."""
     low, high = int(numbers.min()), int(numbers.max())

@@ -149,6 +149,12 @@ class _Evidence:
         """Whether any row is made with emulated data."""
         return any(rows["emulated"].notna().any() for rows in self._rows if "emulated" in rows)
 
+    @property
+    def note(self) -> str:
+        """What must be said of the signals behind the rows."""
+        notes = [rows["note"].dropna() for rows in self._rows if "note" in rows]
+        return "; ".join(dict.fromkeys(str(note) for column in notes for note in column))
+
 
 def ledger(papers: Sequence[str], tables: Tables, folder: Path = FOLDER) -> list[Entry]:
     """All claims of some papers, checked."""
@@ -188,6 +194,7 @@ def check(paper: str, claim: Claim, tables: Tables) -> Entry:
         reason=claim.reason,
         missing=missing,
         emulated=evidence.emulated,
+        note=evidence.note,
         deviation=claim.deviation,
     )
 

@@ -392,6 +392,9 @@ class Entry:
         What the claim needs to be run; empty if it was.
     emulated : bool
         Whether a number that it rests on is made with emulated data.
+    note : str
+        What must be said of the signal of the searches that it rests on, such as that it is a mean
+        of trainings.
     """
 
     paper: str
@@ -404,4 +407,5 @@ class Entry:
     reason: str
     missing: str
     emulated: bool
+    note: str
     deviation: str

@@ -42,7 +42,8 @@ def to_markdown(entries: Sequence[Entry], scale: str) -> str:
         "is reproduced if the whole interval satisfies its statement, not reproduced if no point "
         "of it does, and undecided otherwise ([the rule](../../docs/claims.md#the-rule)). It is "
         "checked only if the results hold all that it needs, its least number of trials included; "
-        "*emulated* marks what rests on emulated data.",
+        "*emulated* marks what rests on emulated data; in brackets stands what must be said of the "
+        "signal that searches saw.",
     ]
     for paper, of_paper in itertools.groupby(entries, key=lambda entry: entry.paper):
         mine = list(of_paper)
@@ -76,7 +77,10 @@ def _row(entry: Entry) -> str:
     if entry.deviation:
         link = f"../../src/dagnas/papers/{entry.paper}/deviations.md#{entry.deviation}"
         reason += f" [Deviation]({link})."
-    cells = (f"{entry.statement} (`{entry.id}`)", status + mark, _found(entry), reason.strip())
+    found = _found(entry)
+    if entry.note and entry.status != NOT_RUN:
+        found += f" *({entry.note})*"
+    cells = (f"{entry.statement} (`{entry.id}`)", status + mark, found, reason.strip())
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
 

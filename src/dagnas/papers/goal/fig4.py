@@ -39,9 +39,10 @@ def efficiency_table(inputs: Inputs, intervals: int) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns benchmark, metric, method, seconds, mean, sd, se (standard error of the mean), n
-        and emulated; errors in %. Where the table is open, the mean of the metric "optimum held" is
-        the fraction of trials whose reported cell has the best signal of the table.
+        Columns benchmark, metric, method, seconds, mean, sd, se (standard error of the mean), n,
+        emulated and note (of the signal); errors in %. Where the table is open, the mean of the
+        metric "optimum held" is the fraction of trials whose reported cell has the best signal of
+        the table.
     """
     import pandas as pd
 
@@ -57,9 +58,10 @@ def efficiency_table(inputs: Inputs, intervals: int) -> pd.DataFrame:
             opened, policy = inputs.benchmark(benchmark), inputs.policy(study)
             parts.append(_fractions(held(traces, grid, opened, policy)))
             parts.append(oracle(opened, policy).assign(seconds=grid[-1]))
-        frames.append(pd.concat(parts).assign(benchmark=benchmark))
-    table = pd.concat(frames, ignore_index=True)
-    return table[["benchmark", "metric", "method", "seconds", "mean", "sd", "se", "n", "emulated"]]
+        about = {"benchmark": benchmark, "note": inputs.signal_note(study)}
+        frames.append(pd.concat(parts).assign(**about))
+    columns = ["benchmark", "metric", "method", "seconds", "mean", "sd", "se", "n"]
+    return pd.concat(frames, ignore_index=True)[[*columns, "emulated", "note"]]
 
 
 def _fractions(trials: pd.DataFrame) -> pd.DataFrame:
@@ -113,6 +115,7 @@ def efficiency_caption(table: pd.DataFrame, what: str) -> str:
         between,
         emulated_sentence,
         join_sentences,
+        note_sentence,
         number,
         own_sentence,
     )
@@ -132,6 +135,7 @@ def efficiency_caption(table: pd.DataFrame, what: str) -> str:
             f"{number(last['seconds'].iloc[0])} s, on average {between(samples.round())} samples."
         )
         sentences.append(own_sentence([str(benchmark)]))
+        sentences.append(note_sentence(here, label))
         sentences.append(emulated_sentence(here["emulated"], label))
         if (here["method"] == "oracle").any():
             sentences.append(

@@ -45,8 +45,8 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
         Columns benchmark, metric, method, seconds, mean, sd, low and high (bootstrap interval of
         95 % for the mean), n (trials), the columns of `Comparison` against GOAL, beaten_by_goal and
         beaten_by_goal_mlp (p-value of the rank-sum test if the method's errors are the larger,
-        else 1), beats_goal and beats_goal_mlp (the same if they are the smaller), and emulated.
-        p-values are corrected for the number of methods by Holm's rule, for each benchmark, metric
+        else 1), beats_goal and beats_goal_mlp (the same if they are the smaller), emulated, and
+        note (of the signal). p-values are corrected for the number of methods by Holm's rule, for each benchmark, metric
         and time by itself. The oracle's rows have the last time.
 
         Where the table is open, the metric "optimum held" has fractions of trials whose reported
@@ -61,7 +61,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
         times = inputs.budget(study) * np.array(SECONDS) / BUDGET
         traces = inputs.traces(study)
         reported = reports(traces, times)
-        frames += [
+        parts = [
             _compared(here, benchmark)
             for _, here in reported.groupby(["metric", "seconds"], sort=False)
         ]
@@ -69,14 +69,16 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
             opened, policy = inputs.benchmark(benchmark), inputs.policy(study)
             trials = held(traces, times, opened, policy)
             missed = trials.assign(error=1 - trials["held"])
-            frames += [
+            parts += [
                 _fractions(_compared(here, benchmark))
                 for _, here in missed.groupby("seconds", sort=False)
             ]
             best = oracle(opened, policy)
-            frames.append(best.assign(benchmark=benchmark, seconds=times[-1]))
+            parts.append(best.assign(benchmark=benchmark, seconds=times[-1]))
+        note = inputs.signal_note(study)
+        frames += [part.assign(note=note) for part in parts]
     columns = ["benchmark", "metric", "method", "seconds", "mean", "sd", "low", "high", "n"]
-    columns += [*Comparison._fields, *COLUMNS, "emulated"]
+    columns += [*Comparison._fields, *COLUMNS, "emulated", "note"]
     return pd.concat(frames, ignore_index=True)[columns]
 
 
@@ -222,6 +224,7 @@ def caption(table: pd.DataFrame) -> str:
         between,
         emulated_sentence,
         join_sentences,
+        note_sentence,
         number,
         own_sentence,
     )
@@ -250,6 +253,7 @@ def caption(table: pd.DataFrame) -> str:
         sentences.append(f"{label}: {between(searches['n'])} trials; {', '.join(times)} s.")
         sentences.append(_held_sentence(searches))
         sentences.append(own_sentence([str(benchmark)]))
+        sentences.append(note_sentence(here, label))
         sentences.append(emulated_sentence(here["emulated"], label))
     return join_sentences(*sentences)
 
