@@ -46,8 +46,8 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
         95 % for the mean), n (trials), the columns of `Comparison` against GOAL, beaten_by_goal and
         beaten_by_goal_mlp (p-value of the rank-sum test if the method's errors are the larger,
         else 1), beats_goal and beats_goal_mlp (the same if they are the smaller), emulated, and
-        note (of the signal). p-values are corrected for the number of methods by Holm's rule, for each benchmark, metric
-        and time by itself. The oracle's rows have the last time.
+        note (of the signal). p-values are corrected for the number of methods by Holm's rule, for
+        each benchmark, metric and time by itself. The oracle's rows have the last time.
 
         Where the table is open, the metric "optimum held" has fractions of trials whose reported
         cell has the best signal of the table, with exact intervals (Clopper and Pearson, 1934); a
