@@ -302,7 +302,12 @@ class _Training:
             momentum=self._recipe.momentum,
             weight_decay=self._recipe.weight_decay,
             nesterov=self._recipe.momentum > 0,
+            fused=True,
         )
+        # A fused step takes no mixture of weights that had a gradient before and those that had
+        # none, as supernets have them. After a buffer of zeros the first step is the same.
+        for weights in self._weights:
+            optimizer.state[weights]["momentum_buffer"] = torch.zeros_like(weights)
         with _wrapped(trainee, self._network), self._own_numbers():
             trainee.network, self._optimizer = self._fabric.setup(self._network, optimizer)
             if path is not None and path.exists():
