@@ -3,7 +3,8 @@
 # Every target first makes the environment .venv, from constraints.txt with pip. pip looks where it
 # is configured to look: to have torch without CUDA, point PIP_EXTRA_INDEX_URL to PyTorch's index
 # of CPU builds. Other knobs: JOBS (cores), SCALE (a file in config/), PYTHON (3.11 or newer), VENV
-# and CONSTRAINTS, such as CONSTRAINTS=constraints-lowest.txt, which `make lowest` writes.
+# and CONSTRAINTS, such as CONSTRAINTS=constraints-lowest.txt, which `make lowest` writes. ANEW=1 has
+# `make verify` build everything twice.
 
 JOBS ?= 2
 SCALE ?= desk
@@ -76,7 +77,7 @@ bench: $(READY)
 	for name in $(BENCHES); do python -m perf.$$name || exit; done
 
 verify: smoke
-	bash workflow/scripts/verify.sh smoke $(JOBS)
+	ANEW=$(ANEW) bash workflow/scripts/verify.sh smoke $(JOBS)
 
 report: $(READY)
 	snakemake --report results/$(SCALE)/report.html --config scale=$(SCALE)

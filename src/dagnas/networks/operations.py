@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -186,8 +186,7 @@ def darts_operation(
     """
     operation = _DARTS[name](channels, stride, norm)
     if norm_pools and "pool" in name:
-        plain = Norm(affine=False, momentum=norm.momentum, track=norm.track)
-        return nn.Sequential(operation, plain(channels))
+        return nn.Sequential(operation, replace(norm, affine=False)(channels))
     return operation
 
 

@@ -14,8 +14,11 @@ SPACES: Registry[CellSpace] = Registry(
     "dagnas.spaces",
     "dagnas.spaces.cell_space:CellSpace",
     {
+        "darts": "dagnas.spaces.darts",
+        "darts_one_cell": "dagnas.spaces.darts_one_cell",
         "enas": "dagnas.spaces.enas",
         "nasbench101": "dagnas.spaces.nasbench101",
         "nasbench201": "dagnas.spaces.nasbench201",
+        "resnet_strings": "dagnas.spaces.resnet_strings",
     },
 )

@@ -21,7 +21,8 @@ class CellSpace(Space[Cells]):
 
     A cell has a type at every vertex and at every edge i -> j, i < j, among those that two masks
     allow. Places with more than one allowed type are the *variables* of the space, edges
-    first (by head, then tail), then vertices; a cell is also the vector of their values.
+    first (by head, then tail), then vertices; a cell is also the vector of their values. A space in
+    which places depend on each other may have other variables (`GenotypeSpace`).
 
     Parameters
     ----------
@@ -66,7 +67,6 @@ class CellSpace(Space[Cells]):
         for row, values, mask in zip(self._types, self._values, allowed, strict=True):
             row[: mask.sum()] = np.flatnonzero(mask)
             values[: len(mask)] = np.cumsum(mask) - 1
-        self._radix = np.concatenate([[1], np.cumprod(self.sizes[:-1], dtype=np.int64)])
         self._fixed = Cells(
             node_mask.argmax(axis=1).astype(np.int8)[None],
             edge_mask.argmax(axis=2).astype(np.int8)[None],
@@ -76,6 +76,10 @@ class CellSpace(Space[Cells]):
         return f"<space {self.name}>"
 
     # Cells as vectors of values, as numbers and as text.
+
+    @cached_property
+    def _radix(self) -> NDArray[np.int64]:
+        return np.concatenate([[1], np.cumprod(self.sizes[:-1], dtype=np.int64)])
 
     def to_values(self, cells: Cells) -> NDArray[np.int64]:
         """Values of all variables, shape (B, number of variables)."""
@@ -197,6 +201,10 @@ class CellSpace(Space[Cells]):
             near.append(block)
         cells = self.from_values(np.concatenate(near))
         return cells[self.is_valid(cells)]
+
+    def differences(self, cells: Cells, others: Cells) -> NDArray[np.int64]:
+        """Number of variables in which cell b of one batch and of the other differ; shape (B,)."""
+        return np.asarray((self.to_values(cells) != self.to_values(others)).sum(axis=1))
 
     # Relaxation.
 
