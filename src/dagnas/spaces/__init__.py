@@ -19,5 +19,6 @@ SPACES: Registry[CellSpace] = Registry(
         "enas": "dagnas.spaces.enas",
         "nasbench101": "dagnas.spaces.nasbench101",
         "nasbench201": "dagnas.spaces.nasbench201",
+        "resnet_strings": "dagnas.spaces.resnet_strings",
     },
 )

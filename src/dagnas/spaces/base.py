@@ -13,6 +13,23 @@ from dagnas.errors import DagnasError
 Batch = TypeVar("Batch")
 
 
+class TooMany(DagnasError):
+    """Refusal to list all architectures of a space, since there are too many.
+
+    Parameters
+    ----------
+    name : str
+        Name of the space.
+    count : int
+        Number of its architectures.
+    kind : str
+        Kind of these, as `Space.kind`.
+    """
+
+    def __init__(self, name: str, count: int, kind: str) -> None:
+        super().__init__(f"{name} has {count:,} {kind}, too many to list; sample them instead")
+
+
 class Space(ABC, Generic[Batch]):
     """Set of architectures, handled in batches: `CellSpace`, `DecisionSpace`.
 
@@ -44,7 +61,13 @@ class Space(ABC, Generic[Batch]):
 
     @abstractmethod
     def enumerate(self) -> Batch:
-        """All architectures of the space, each once."""
+        """All architectures of the space, each once.
+
+        Raises
+        ------
+        TooMany
+            There are too many to list.
+        """
 
     @abstractmethod
     def pack(self, batch: Batch) -> NDArray[Any]:

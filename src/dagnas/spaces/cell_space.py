@@ -44,6 +44,8 @@ class CellSpace(Space[Cells]):
     #: Ways in which `sample` can draw.
     draws: ClassVar[tuple[Draw, ...]] = ("variables", "classes")
     draw: Draw = "variables"
+    #: Whether the variables are the free places, each by itself, and no others.
+    variables_are_places: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -54,8 +54,8 @@ class OneCellSpace(GenotypeSpace):
         batch = len(inputs.sources)
         nodes = np.repeat(self._fixed.nodes, batch, axis=0)
         edges = np.repeat(self._fixed.edges, batch, axis=0)
-        nodes[:, 2:-1] = 2 + inputs.operations.reshape(batch, -1)
-        edges[:, :, 2:-1] = _FROM[inputs.sources.reshape(batch, -1)].swapaxes(1, 2)
+        nodes[:, 2:-1] = 2 + inputs.operations.reshape(batch, 2 * NODES)
+        edges[:, :, 2:-1] = _FROM[inputs.sources.reshape(batch, 2 * NODES)].swapaxes(1, 2)
         return Cells(nodes, edges)
 
     def project(self, graphs: Graphs) -> Cells:

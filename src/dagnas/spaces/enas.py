@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from dagnas.errors import DagnasError
+from dagnas.spaces.base import TooMany
 from dagnas.spaces.cell_space import CellSpace
 from dagnas.spaces.cells import Cells
 from dagnas.spaces.draws import Draw
@@ -60,11 +60,10 @@ class ENASSpace(CellSpace):
 
         Raises
         ------
-        DagnasError
+        TooMany
             Always.
         """
-        count = int(np.prod(self.sizes, dtype=np.int64))
-        raise DagnasError(f"enas has {count:,} cells, too many to list; sample them instead")
+        raise TooMany(self.name, int(np.prod(self.sizes, dtype=np.int64)), self.kind)
 
     def madds(self, cells: Cells) -> NDArray[np.int64]:
         """Multiply-adds of each cell's network, shape (B,); see `enas_size`."""

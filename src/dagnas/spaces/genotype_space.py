@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dagnas.errors import DagnasError
+from dagnas.spaces.base import TooMany
 from dagnas.spaces.cell_space import CellSpace
 from dagnas.spaces.cells import Cells
 from dagnas.spaces.draws import Draw
@@ -66,6 +67,7 @@ class GenotypeSpace(CellSpace):
 
     #: Classes cannot be listed, so that none can be drawn.
     draws: ClassVar[tuple[Draw, ...]] = ("variables",)
+    variables_are_places = False
 
     def __init__(
         self,
@@ -117,7 +119,7 @@ class GenotypeSpace(CellSpace):
         pairs = self._number[np.arange(NODES), inputs.sources[..., 0], inputs.sources[..., 1]]
         values = np.concatenate([pairs[..., None], inputs.operations], axis=-1)
         batch, cells = values.shape[:2]
-        free = values.reshape(batch, cells, -1)[..., self._is_free]
+        free = values.reshape(batch, cells, 3 * NODES)[..., self._is_free]
         return free.reshape(batch, cells * self._per_cell)
 
     def _inputs_of(self, values: NDArray[np.integer]) -> Inputs:
@@ -216,10 +218,10 @@ class GenotypeSpace(CellSpace):
 
         Raises
         ------
-        DagnasError
+        TooMany
             Always.
         """
-        raise DagnasError(f"{self.name} has {self.count:,} cells, too many to list; sample them")
+        raise TooMany(self.name, self.count, self.kind)
 
     def drawing(self, draw: str) -> Self:
         """Same space; it draws by "variables" alone.

@@ -8,7 +8,9 @@ from pydantic import PositiveInt
 from dagnas.search.method import Trial, method
 from dagnas.search.models.surrogate import Surrogate
 from dagnas.search.pool import Sameness, Seen, sample_new
+from dagnas.spaces.base import TooMany
 from dagnas.spaces.cell_space import CellSpace
+from dagnas.spaces.cells import Cells
 
 
 @method(per_space={"nasbench101": {"samples": 172}})
@@ -20,6 +22,7 @@ def npnas(
     samples: PositiveInt = 128,
     epochs: PositiveInt = 300,
     predictor: str = "ecc",
+    pool: PositiveInt = 10_000,
     batch: PositiveInt = 8,
     sameness: Sameness = "class",
 ) -> Trial:
@@ -35,6 +38,8 @@ def npnas(
         Training epochs.
     predictor : str
         Name of the surrogate's model.
+    pool : int
+        Random cells that stand for a space of too many to list; the trial ends with them.
     batch : int
         Cells proposed at a time; it has no effect on what is found.
     sameness : {"cell", "class"}
@@ -45,8 +50,16 @@ def npnas(
     signals = yield cells
     surrogate = Surrogate(space, predictor, rng, device)
     surrogate.fit(cells, signals, epochs)
-    everything = space.enumerate()
+    everything = _all_or_some(space, pool, rng)
     everything = everything[seen.new(everything)]
     order = np.argsort(surrogate.score(everything), kind="stable")
     for start in range(0, len(order), batch):
         yield everything[order[start : start + batch]]
+
+
+def _all_or_some(space: CellSpace, pool: int, rng: np.random.Generator) -> Cells:
+    """All cells of a space, or ``pool`` random ones if they are too many to list."""
+    try:
+        return space.enumerate()
+    except TooMany:
+        return space.sample(pool, rng)

@@ -56,7 +56,8 @@ class EvolutionSampler(RandomSampler):
     """Sampler of mutations of tournament winners among the last cells (BONAS, section 3.3).
 
     Where operations are on edges (NAS-Bench-201), connections are fixed and an edge takes any
-    operation. Where edges only connect, there are two ways.
+    operation. Where places of a cell depend on each other (the DARTS space), mutations are the
+    space's own. Elsewhere edges only connect, and there are two ways.
 
     The paper's: an edge is chosen and its source becomes one of the vertices before its head (in
     the paper's words before its source, from where no edge would ever come back) that have no edge
@@ -104,6 +105,8 @@ class EvolutionSampler(RandomSampler):
 
     def mutate(self, cells: Cells) -> Cells:
         """Mutate every cell once; some mutants may be invalid, or their parents again."""
+        if not self.space.variables_are_places:
+            return self.space.mutate(cells, self.rng)
         if self.space.edge_mask.shape[-1] > 2:
             return self._change_value(cells)
         return self._as_code(cells) if self.mutation == "code" else self._as_paper(cells)
@@ -120,14 +123,15 @@ class EvolutionSampler(RandomSampler):
         """Cells of which one edge's source or one operation is another."""
         rng, rows = self.rng, np.arange(len(cells))
         nodes, edges = cells.nodes.copy(), cells.edges.copy()
-        # The first in a random order of the edges that there are.
-        rank = rng.random(edges.shape) * (edges > 0)
+        # The first in a random order of the edges that there are and that are a choice.
+        choice = np.array(self.space.edge_mask.all(axis=2))
+        rank = rng.random(edges.shape) * (choice & (edges > 0))
         first = rank.reshape(len(cells), -1).argmax(axis=1)
         tail, head = first // edges.shape[2], first % edges.shape[2]
-        free = (np.arange(edges.shape[1]) < head[:, None]) & (edges[rows, :, head] == 0)
+        free = choice.T[head] & (edges[rows, :, head] == 0)
         free[rows, tail] = ~free.any(axis=1)  # the source stays where there is no other
         source = (rng.random(free.shape) * free).argmax(axis=1)
-        moved = rng.random(len(cells)) < 0.5
+        moved = (rng.random(len(cells)) < 0.5) & rank.any(axis=(1, 2))
         edges[rows[moved], tail[moved], head[moved]] = 0
         edges[rows[moved], source[moved], head[moved]] = 1
         vertex, operation = self._operations(len(cells))
