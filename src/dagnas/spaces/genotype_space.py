@@ -17,6 +17,8 @@ from dagnas.spaces.cell_space import CellSpace
 from dagnas.spaces.cells import Cells
 from dagnas.spaces.draws import Draw
 from dagnas.spaces.genotypes import NODES, OPERATIONS, Genotype, check, read, write
+from dagnas.spaces.sizes.base import Complexity
+from dagnas.spaces.sizes.genotypes import genotype_size
 
 
 class Inputs(NamedTuple):
@@ -183,6 +185,16 @@ class GenotypeSpace(CellSpace):
     def from_str(self, texts: list[str]) -> Cells:
         """Cells from official texts; see `dagnas.spaces.genotypes.read`."""
         return self.from_genotypes(list(map(read, texts)))
+
+    def size(self, cells: Cells) -> Complexity:
+        """Size of the networks on CIFAR-10; see `genotype_size`."""
+        # Where one cell serves for both, the last is the first.
+        sources, operations = (part[:, [0, -1]] for part in self.to_inputs(cells))
+        return genotype_size(sources, operations)
+
+    def madds(self, cells: Cells) -> NDArray[np.int64]:
+        """Multiply-adds of each network, shape (B,); see `genotype_size`."""
+        return self.size(cells).total_madds()
 
     # Identity.
 

@@ -13,6 +13,8 @@ from dagnas.spaces.base import TooMany
 from dagnas.spaces.cell_space import CellSpace
 from dagnas.spaces.cells import Cells, Graphs
 from dagnas.spaces.draws import Draw
+from dagnas.spaces.sizes.base import Complexity
+from dagnas.spaces.sizes.resnet_strings import resnet_strings_size
 
 #: Stages that are searched: the second to the fifth.
 STAGES = 4
@@ -108,6 +110,15 @@ class ResNetStringsSpace(CellSpace):
             Always.
         """
         raise TooMany(self.name, 336_960, self.kind)
+
+    def size(self, cells: Cells) -> Complexity:
+        """Size of the networks on CIFAR-10; see `resnet_strings_size`."""
+        values = self.to_values(cells)
+        return resnet_strings_size(values[:, 0::2] + 1, values[:, 1::2])
+
+    def madds(self, cells: Cells) -> NDArray[np.int64]:
+        """Multiply-adds of each network, shape (B,); see `resnet_strings_size`."""
+        return self.size(cells).total_madds()
 
     # Projection.
 
