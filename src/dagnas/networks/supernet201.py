@@ -86,6 +86,12 @@ class SharedCell201(nn.Module):
         last = vertices[3]
         return torch.zeros_like(maps) if last is None else last
 
+    def operation(self, edge: int, kind: int) -> nn.Module:
+        """Module of an operation other than zero on an edge, by their numbers."""
+        found = self._table[edge][kind]
+        assert found is not None
+        return found
+
     def _mixed(self, maps: Tensor, weights: Tensor) -> Tensor:
         vertices = [maps]
         for head in range(1, 4):
