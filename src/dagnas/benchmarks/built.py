@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import re
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def built_entry(name: str) -> BenchmarkEntry:
 
 
 def find_benchmark(name: str, data: Path) -> BenchmarkEntry:
-    """Benchmark of that name, or of a built table in the folder ``data``.
+    """Benchmark of that name, or of a built table, scores or a supernet in the folder ``data``.
 
     Raises
     ------
@@ -84,5 +85,21 @@ def find_benchmark(name: str, data: Path) -> BenchmarkEntry:
     if name not in BENCHMARKS.names():
         table = data / f"{check_name('benchmark', name)}.parquet"
         if table.is_file():
-            return built_entry(name)
+            return _other("scored", name) if _is_scores(table) else built_entry(name)
+        if table.with_suffix(".pt").is_file():
+            return _other("oneshot", name)
     return BENCHMARKS.get(name)
+
+
+def _is_scores(table: Path) -> bool:
+    return "scores" in Table(table).provenance
+
+
+def _other(module: str, name: str) -> BenchmarkEntry:
+    """Benchmark of a file that another module opens.
+
+    Imported by name, as by a registry, so that no search on a table depends on code of supernets.
+    """
+    opener = importlib.import_module(f"dagnas.benchmarks.{module}")
+    entry: BenchmarkEntry = getattr(opener, f"{module}_entry")(name)
+    return entry

@@ -20,6 +20,8 @@ KINDS: Registry[Kind] = Registry(
         "ranking": "dagnas.pipeline.kinds.ranking",
         "autoencoder": "dagnas.pipeline.kinds.graph_vae",
         "latent_search": "dagnas.pipeline.kinds.latent_search",
+        "supernet": "dagnas.pipeline.kinds.supernet",
+        "scores": "dagnas.pipeline.kinds.supernet",
     },
 )
 
