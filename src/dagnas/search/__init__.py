@@ -34,5 +34,6 @@ METHODS: Registry[Method] = Registry(
         "regularized_evolution": "dagnas.search.methods.regularized_evolution",
         "reinforce": "dagnas.search.methods.reinforce",
         "smac": "dagnas.search.methods.smac",
+        "spos": "dagnas.search.methods.spos",
     },
 )
