@@ -292,13 +292,27 @@ def read_images(text: str, data: Path, recipe: SupernetRecipe) -> tuple[ImageSet
     else:
         images = find_images(text)
     sizes = recipe.sizes(len(images.labels))
-    # Digits are split as for the table digits201.
-    parts = (
-        split_before_test(images, *sizes)
-        if recipe.own_test
-        else split(images, sizes, stream(images.name, "split"))
-    )
+    if recipe.own_test:
+        parts = _before_test(images, sizes)
+    else:
+        # Digits are split as for the table digits201.
+        parts = split(images, sizes, stream(images.name, "split"))
     return (reduced(images, recipe.pixels) if recipe.pixels else images), parts
+
+
+def _before_test(images: ImageSet, sizes: tuple[int, int, int]) -> Split:
+    """Split that keeps the set's own test images, its last ones, for testing."""
+    train, valid, test = sizes
+    known = len(images.labels) - test
+    if train + valid != known:
+        return split_before_test(images, train, valid, test)
+    # All others, in two parts; a split has three.
+    others = ImageSet(images.name, images.images[:known], images.labels[:known])
+    drawn = split(
+        others, (train, valid // 2, valid - valid // 2), stream(images.name, "before test")
+    )
+    rest = np.sort(np.concatenate([drawn.valid, drawn.test]))
+    return Split(drawn.train, rest, np.arange(known, known + test))
 
 
 def build(space: str, recipe: SupernetRecipe, images: DeviceImages) -> nn.Module:
