@@ -12,7 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 
 from dagnas.drawing import cells as draw
-from dagnas.drawing.cells import ADDED, DELETED, KEPT, draw_cell, parts
+from dagnas.drawing.cells import draw_cell, parts
+from dagnas.drawing.layout import chain
+from dagnas.drawing.shapes import ADDED, DELETED, KEPT, Picture
 from dagnas.spaces import SPACES
 
 NAS101, NAS201 = SPACES.get("nasbench101"), SPACES.get("nasbench201")
@@ -25,13 +27,13 @@ def shapes(monkeypatch):
     """Drawn shapes by kind: calls of the picture's methods with their arguments."""
     calls: dict[str, list] = {"arrow": [], "box": [], "dot": [], "label": [], "text": []}
     for name, kept in calls.items():
-        method = getattr(draw._Picture, name)
+        method = getattr(Picture, name)
 
         def record(self, *arguments, method=method, kept=kept, **more):
             kept.append(arguments)
             return method(self, *arguments, **more)
 
-        monkeypatch.setattr(draw._Picture, name, record)
+        monkeypatch.setattr(Picture, name, record)
     return calls
 
 
@@ -121,7 +123,7 @@ def test_labels_of_edges_do_not_overlap(code):
     }
     middles = []
     for edge in seen.edges:
-        route = [at[item] for item in draw._chain(edge, at)]
+        route = [at[item] for item in chain(edge, at)]
         middles.append((route[(len(route) - 1) // 2] + route[len(route) // 2]) / 2)
     for a, b in itertools.combinations(middles, 2):
         # The longest label is 2.1 units wide, letters are 0.3 high.
