@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 
+from dagnas.drawing.genotypes import draw_genotype
 from dagnas.drawing.layout import Edge, Item, chain, place, ports, radii
 from dagnas.drawing.shapes import ADDED, DELETED, KEPT, LETTERS, Look, Picture
 from dagnas.drawing.shapes import INCHES_PER_UNIT as INCHES_PER_UNIT
 from dagnas.spaces.cells import Cells
+from dagnas.spaces.genotype_space import GenotypeSpace
 from dagnas.spaces.paths import prune as prune_edges
 from dagnas.spaces.paths import vertices_on_paths
 
@@ -61,7 +63,7 @@ def draw_cell(
     Vertices whose type is a choice are labelled boxes, others are dots; edges are labelled where
     they choose among several operations, and left out where they are of type "none" (GOAL,
     figure 2). With ``before``, what was added or changed is green and what was deleted is grey
-    and dashed (GOAL, figure 7).
+    and dashed (GOAL, figure 7). Genotypes have pictures of their own, `draw_genotype`.
 
     Parameters
     ----------
@@ -79,6 +81,8 @@ def draw_cell(
     -------
     Axes
     """
+    if isinstance(space, GenotypeSpace):
+        return draw_genotype(space, cell, ax, before=before)
     now = parts(space, cell, prune)
     old = now if before is None else parts(space, before, prune)
     both = Parts(dict(sorted({**old.nodes, **now.nodes}.items())), {**old.edges, **now.edges})

@@ -31,6 +31,11 @@ LABELS = {
     "nor_conv_1x1": "conv 1\u00d71",
     "nor_conv_3x3": "conv 3\u00d73",
     "avg_pool_3x3": "avg pool 3\u00d73",
+    "max_pool_3x3": "max pool 3\u00d73",
+    "sep_conv_3x3": "sep conv 3\u00d73",
+    "sep_conv_5x5": "sep conv 5\u00d75",
+    "dil_conv_3x3": "dil conv 3\u00d73",
+    "dil_conv_5x5": "dil conv 5\u00d75",
 }
 FILLS = {
     "conv3x3-bn-relu": "#cfe2f3",
@@ -41,6 +46,12 @@ FILLS = {
     "conv5x5": "#cfe2f3",
     "sepconv5x5": "#d9ead3",
     "avgpool3x3": "#e6dcf0",
+    "max_pool_3x3": "#e6dcf0",
+    "avg_pool_3x3": "#e6dcf0",
+    "sep_conv_3x3": "#d9ead3",
+    "sep_conv_5x5": "#d9ead3",
+    "dil_conv_3x3": "#fce5cd",
+    "dil_conv_5x5": "#fce5cd",
 }
 PLAIN_FILL = "#eeeeee"
 LETTERS, SMALL_LETTERS = 0.34, 0.2
@@ -72,11 +83,14 @@ class Picture:
     def _add(self, path: Path, **style: Any) -> None:
         self.shapes.append((path, {"edgecolor": "none", "facecolor": "none", **style}))
 
-    def arrow(self, points: list[Array], headings: list[Array], look: Look) -> None:
+    def arrow(
+        self, points: list[Array], headings: list[Array], look: Look, head: bool = True
+    ) -> None:
         """Smooth curve through points, with given unit headings there, and a head at its end."""
         tip, heading = points[-1], headings[-1]
         back = tip - ARROW * heading
-        stops = list(zip([*points[:-1], back + 0.2 * ARROW * heading], headings, strict=True))
+        end = back + 0.2 * ARROW * heading if head else tip
+        stops = list(zip([*points[:-1], end], headings, strict=True))
         vertices, codes = [points[0]], [Path.MOVETO]
         for (start, leave), (end, arrive) in itertools.pairwise(stops):
             # Control points half the way ahead make straight lines straight and bends round.
@@ -88,6 +102,8 @@ class Picture:
             codes += [Path.CURVE4] * 3
         dashes = (0, (3, 2)) if look.dashed else "solid"
         self._add(Path(vertices, codes), edgecolor=look.ink, linewidth=1.4, linestyle=dashes)
+        if not head:
+            return
         side = np.array([-heading[1], heading[0]]) * ARROW * 0.42
         self._add(Path([tip, back + side, back - side, tip], closed=True), facecolor=look.ink)
 
@@ -111,7 +127,15 @@ class Picture:
             self.text(at + below, f"was {LABELS.get(was, was)}", SMALL_LETTERS, DELETED.ink, True)
         self.text(at, LABELS.get(kind, kind), LETTERS * 0.85, look.ink, plate=True)
 
-    def box(self, at: Array, shape: Array, kind: str, was: str, look: Look) -> None:
+    def box(
+        self,
+        at: Array,
+        shape: Array,
+        kind: str,
+        was: str,
+        look: Look,
+        letters: float = LETTERS,
+    ) -> None:
         """Vertex as a box with its type, and below it the one it replaced."""
         fill = look.fill or FILLS.get(kind, PLAIN_FILL)
         dashes = (0, (3, 2)) if look.dashed else "solid"
@@ -123,7 +147,7 @@ class Picture:
             linestyle=dashes,
         )
         lift = np.array([0.0, 0.09 if was != kind else 0.0])
-        self.text(at + lift, LABELS.get(kind, kind), LETTERS, look.ink)
+        self.text(at + lift, LABELS.get(kind, kind), letters, look.ink)
         if was != kind:
             self.text(at - 1.8 * lift, f"was {LABELS.get(was, was)}", SMALL_LETTERS, look.ink)
 
