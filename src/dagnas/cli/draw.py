@@ -1,4 +1,4 @@
-"""``dagnas draw``: draw a result from its table alone."""
+"""``dagnas draw``: draw a result from its table alone, or a cell from its text."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 EXAMPLES = """examples:
   dagnas draw results/desk/goal/fig4.csv                    redraw fig4.svg and fig4.png beside it
   dagnas draw results/desk/goal/fig4.csv --out talk --style mine.mplstyle
+  dagnas draw --space resnet_strings --cell 1211-211-1111-12111 --out cell.svg
+  dagnas draw --space darts --cell "$(cat genotype.txt)" --out cell.png
 
 The last two parts of the path, here goal/fig4, name the result. `dagnas list results` lists all.
 """
@@ -21,13 +23,21 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command's parser."""
     parser = commands.add_parser(
         "draw",
-        help="draw a figure or table from its CSV file alone",
-        description="Draw a figure or table of a paper as SVG and PNG from its CSV file alone.",
+        help="draw a figure or table from its CSV file alone, or a cell",
+        description="Draw a figure or table of a paper as SVG and PNG from its CSV file alone, or "
+        "a cell of a space from its text.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("table", type=Path, metavar="PAPER/RESULT.csv")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder; default: beside the table")
+    parser.add_argument("table", type=Path, nargs="?", metavar="PAPER/RESULT.csv")
+    parser.add_argument("--space", metavar="NAME", help="space of the cell to draw")
+    parser.add_argument("--cell", metavar="TEXT", help="cell, as its space writes it")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR|FILE",
+        help="folder, by default beside the table; of a cell, the .svg or .png file",
+    )
     parser.add_argument(
         "--style",
         type=Path,
@@ -45,11 +55,22 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> None:
     """Draw, and name the files."""
     from dagnas import plugins
+
+    plugins.load(options.plugin)
+    if options.table is None:
+        print(_draw_cell(options))
+    else:
+        _draw_table(options)
+
+
+def _draw_table(options: argparse.Namespace) -> None:
+    from dagnas.errors import DagnasError
     from dagnas.locks import writing
     from dagnas.papers.make import draw, read_table
     from dagnas.papers.result import declaration
 
-    plugins.load(options.plugin)
+    if options.space is not None or options.cell is not None:
+        raise DagnasError("draw takes a table or --space and --cell, not both")
     table = options.table.absolute()
     result = declaration(f"{table.parent.name}/{table.stem}")
     folder = options.out or options.table.parent
@@ -58,3 +79,36 @@ def run(options: argparse.Namespace) -> None:
     with writing(*(stem.with_suffix(f".{kind}") for kind in kinds), by="draw"):
         paths = draw(result, read_table(options.table), stem, options.note, options.style)
     print(*paths, sep="\n")
+
+
+def _draw_cell(options: argparse.Namespace) -> Path:
+    from dagnas.errors import DagnasError
+
+    missing = [name for name in ("space", "cell", "out") if getattr(options, name) is None]
+    if missing:
+        raise DagnasError(
+            f"draw lacks --{missing[0]}: give a table, or --space, --cell and --out FILE"
+        )
+    if options.note is not None:
+        raise DagnasError("--note goes with a table: a cell has no caption")
+    out: Path = options.out
+    kind = out.suffix.lower().lstrip(".")
+    if kind not in ("svg", "png"):
+        raise DagnasError(f"--out {out}: a picture of a cell is a file .svg or .png")
+
+    from matplotlib.figure import Figure
+
+    from dagnas.drawing import style
+    from dagnas.drawing.cells import draw_cell
+    from dagnas.files import atomic_path
+    from dagnas.locks import writing
+    from dagnas.spaces import SPACES
+
+    space = SPACES.get(options.space)
+    cell = space.from_str([options.cell])
+    with writing(out, by="draw"), style.context(options.style):
+        figure = draw_cell(space, cell).figure
+        assert isinstance(figure, Figure)
+        with atomic_path(out) as temporary:
+            style.save(figure, temporary, kind)
+    return out

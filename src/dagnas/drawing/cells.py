@@ -15,10 +15,12 @@ from dagnas.drawing.genotypes import draw_genotype
 from dagnas.drawing.layout import Edge, Item, chain, place, ports, radii
 from dagnas.drawing.shapes import ADDED, DELETED, KEPT, LETTERS, Look, Picture
 from dagnas.drawing.shapes import INCHES_PER_UNIT as INCHES_PER_UNIT
+from dagnas.drawing.strings import draw_string
 from dagnas.spaces.cells import Cells
 from dagnas.spaces.genotype_space import GenotypeSpace
 from dagnas.spaces.paths import prune as prune_edges
 from dagnas.spaces.paths import vertices_on_paths
+from dagnas.spaces.resnet_strings import ResNetStringsSpace
 
 if TYPE_CHECKING:
     from dagnas.spaces.cell_space import CellSpace
@@ -63,7 +65,8 @@ def draw_cell(
     Vertices whose type is a choice are labelled boxes, others are dots; edges are labelled where
     they choose among several operations, and left out where they are of type "none" (GOAL,
     figure 2). With ``before``, what was added or changed is green and what was deleted is grey
-    and dashed (GOAL, figure 7). Genotypes have pictures of their own, `draw_genotype`.
+    and dashed (GOAL, figure 7). Genotypes and ResNet-style strings have pictures of
+    their own, `draw_genotype` and `draw_string`.
 
     Parameters
     ----------
@@ -83,6 +86,8 @@ def draw_cell(
     """
     if isinstance(space, GenotypeSpace):
         return draw_genotype(space, cell, ax, before=before)
+    if isinstance(space, ResNetStringsSpace) and before is None:
+        return draw_string(space, cell, ax)
     now = parts(space, cell, prune)
     old = now if before is None else parts(space, before, prune)
     both = Parts(dict(sorted({**old.nodes, **now.nodes}.items())), {**old.edges, **now.edges})
