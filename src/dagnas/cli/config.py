@@ -64,7 +64,8 @@ def keys() -> str:
     from dagnas.pipeline.kinds import all_kinds
     from dagnas.pipeline.scales import Scale
 
-    sections = [part for kind in all_kinds() for part in kind.sections.values()]
+    # Two kinds may be made from one section.
+    sections = dict.fromkeys(part for kind in all_kinds() for part in kind.sections.values())
     parts: list[type[BaseModel]] = [Scale, *(model for part in sections for model in models(part))]
     return "# Keys of scale files\n\n" + (
         "Written by `dagnas config keys`. Keys that are not required may be left out. Values are "

@@ -14,7 +14,7 @@ from dagnas.errors import DagnasError, unknown
 from dagnas.files import read_parquet
 from dagnas.papers.result import Result, declaration
 from dagnas.pipeline.kind import Kind
-from dagnas.pipeline.kinds import all_kinds
+from dagnas.pipeline.kinds import KINDS, all_kinds
 from dagnas.pipeline.scales import Scale, parse
 from dagnas.tables.place import data_folder
 
@@ -110,8 +110,15 @@ class Inputs:
             if name.startswith(f"{study}/")
         ]
 
-    def read(self, section: str, name: str) -> Any:
+    def read(self, section: str, name: str, kind: str = "") -> Any:
         """Artifact of any kind, as the kind's reader gives it.
+
+        Parameters
+        ----------
+        section, name : str
+            Section of the scale file, and name there.
+        kind : str
+            Name of the kind, if several are made from the section: by default the first.
 
         Raises
         ------
@@ -119,8 +126,8 @@ class Inputs:
             The result does not declare it, or the file is missing or damaged.
         """
         self._declared(section, name)
-        kind = _kind(section)
-        return kind.read(self.root / kind.path(self.config, name))
+        found = KINDS.get(kind) if kind else _kind(section)
+        return found.read(self.root / found.path(self.config, name))
 
     def _declared(self, section: str, name: str) -> None:
         # The pipeline makes what a result declares, so nothing else can be relied on.

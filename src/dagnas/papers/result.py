@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -33,7 +33,7 @@ class Result:
     reads : mapping of str to tuple of str
         Names in the scale file of the artifacts that it reads, by section: studies, rankings and so
         on. ``goal_{benchmark}`` stands for every study, or graph VAE, that is named so after its
-        benchmark.
+        benchmark, and ``goal_table1_*`` for all whose names begin so, of which one is needed.
     benchmarks : tuple of str
         Benchmarks whose tables it opens; ``{benchmark}`` stands for those of the above.
     required : tuple of str, optional
@@ -134,25 +134,33 @@ def results(scale: Scale) -> dict[str, Result]:
 
 
 def _filled(declared: Result, scale: Scale) -> Result:
-    """Declaration with the names that the scale has where it says ``{benchmark}``."""
+    """Declaration with the names that the scale has where it says ``{benchmark}`` or ``*``."""
     patterns = [name for names in declared.reads.values() for name in names]
     benchmarks = dict.fromkeys(
         str(part.benchmark)
         for key in declared.reads
         for name, part in scale.section(key).items()
         if hasattr(part, "benchmark")
-        and name in [pattern.format(benchmark=part.benchmark) for pattern in patterns]
+        and any(name in _named(p.format(benchmark=part.benchmark), [name]) for p in patterns)
     )
 
-    def fill(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    def fill(patterns: tuple[str, ...], known: Iterable[str] = ()) -> tuple[str, ...]:
         return tuple(
-            pattern.format(benchmark=benchmark)
+            name
             for pattern in patterns
             for benchmark in (benchmarks if "{" in pattern else [""])
+            for name in _named(pattern.format(benchmark=benchmark), known)
         )
 
-    reads = {key: fill(names) for key, names in declared.reads.items()}
+    reads = {key: fill(names, scale.section(key)) for key, names in declared.reads.items()}
     return replace(declared, reads=reads, benchmarks=fill(declared.benchmarks))
+
+
+def _named(pattern: str, known: Iterable[str]) -> list[str]:
+    """Names that ``*`` at the end of a pattern stands for; the pattern itself if there are none."""
+    if not pattern.endswith("*"):
+        return [pattern]
+    return [name for name in known if name.startswith(pattern[:-1])] or [pattern]
 
 
 def benchmarks_of(scale: Scale) -> set[str]:

@@ -119,6 +119,10 @@ class Scale(Section):
         if "studies" in kept:
             named = {method for study in kept["studies"].values() for method in study.methods}
             kept["variants"] = {k: v for k, v in self.section("variants").items() if k in named}
+            opened = {study.benchmark for study in kept["studies"].values()}
+            for key in (key for kind in all_kinds() if kind.register for key in kind.sections):
+                entries = self.section(key).items()
+                kept[key] = {k: v for k, v in entries if k in opened or k in kept.get(key, {})}
         said = {
             key: {name: entry.model_dump(exclude_unset=True) for name, entry in entries.items()}
             for key, entries in kept.items()
@@ -135,6 +139,9 @@ def _scale_type(kinds: tuple[Kind, ...]) -> type[Scale]:
     # Fields are checked in order, so what one section registers is known to those below.
     for kind in sorted(kinds, key=lambda kind: kind.register is None):
         for key, schema in kind.sections.items():
+            # Two kinds may be made from one section.
+            if key in sections:
+                continue
             # Built when it runs, so no type checker can follow.
             entries: Any = dict.__class_getitem__((Name, schema))
             if kind.register:
@@ -200,7 +207,10 @@ def _inherited(path: Path, above: tuple[Path, ...] = (), seen: list[Path] | None
 
 
 def _on(benchmarks: list[Any], base: dict[str, Any]) -> dict[str, Any]:
-    """Inherited entries without those on other benchmarks, and those that name one left out."""
+    """Inherited entries without those on other benchmarks, and those that name one left out.
+
+    Entries that are benchmarks of their own, such as supernets, are kept if they are listed.
+    """
     named = {
         name: entry
         for part in base.values()
@@ -209,16 +219,20 @@ def _on(benchmarks: list[Any], base: dict[str, Any]) -> dict[str, Any]:
         if isinstance(entry, dict) and "benchmark" in entry
     }
 
-    def kept(entry: Any) -> bool:
+    own = {key for kind in all_kinds() if kind.register for key in kind.sections}
+
+    def kept(key: str, name: str, entry: Any) -> bool:
         if not isinstance(entry, dict):
             return True
+        if key in own:
+            return name in benchmarks
         others = (named[word] for word in entry.values() if isinstance(word, str) and word in named)
         return all(
             about.get("benchmark", benchmarks[0]) in benchmarks for about in (entry, *others)
         )
 
     return {
-        key: {name: entry for name, entry in part.items() if kept(entry)}
+        key: {name: entry for name, entry in part.items() if kept(key, name, entry)}
         if isinstance(part, dict)
         else part
         for key, part in base.items()
