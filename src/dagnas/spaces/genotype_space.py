@@ -20,6 +20,13 @@ from dagnas.spaces.genotypes import NODES, OPERATIONS, Genotype, check, read, wr
 from dagnas.spaces.sizes.base import Complexity
 from dagnas.spaces.sizes.genotypes import genotype_size
 
+_ORDERS = np.array(list(itertools.permutations(range(NODES))))
+#: New places of sources, and node at each new place, in every order of the nodes.
+_PLACES = np.concatenate([np.tile([0, 1], (len(_ORDERS), 1)), 2 + _ORDERS], axis=1)
+_NODE_AT = _ORDERS.argsort(axis=1)
+#: Cells that are looked at together, for the memory of all their orders.
+_CHUNK = 4096
+
 
 class Inputs(NamedTuple):
     """Inputs of the nodes of B genotypes, each of C cells.
@@ -204,20 +211,23 @@ class GenotypeSpace(CellSpace):
 
     def canonical(self, cells: Cells) -> NDArray[np.int64]:
         """Smallest packed number of each cell with its nodes in any order that edges allow."""
-        inputs = Inputs(*(part.reshape(-1, 1, NODES, 2) for part in self.to_inputs(cells)))
-        smallest = np.full(len(inputs.sources), np.iinfo(np.int64).max)
-        for order in itertools.permutations(range(NODES)):
-            # Node i takes the place `order[i]`, if its sources then still come before it.
-            place = np.array([0, 1, *(2 + number for number in order)])
-            sources = place[inputs.sources]
-            forward = (sources < place[2:, None]).all(axis=(1, 2, 3))
-            node_at = np.argsort(order)
-            moved = (part[forward][:, :, node_at] for part in (sources, inputs.operations))
-            values = self._values_of(Inputs(*moved).sorted_by_operation())
-            codes = values @ self._radix[: self._per_cell]
-            smallest[forward] = np.minimum(smallest[forward], codes)
-        codes = smallest.reshape(len(cells), self.cells) @ self._radix[:: self._per_cell]
-        return np.asarray(codes)
+        parts = [self._smallest(cells[at : at + _CHUNK]) for at in range(0, len(cells), _CHUNK)]
+        return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+
+    def _smallest(self, cells: Cells) -> NDArray[np.int64]:
+        inputs = Inputs(*(part.reshape(-1, NODES, 2) for part in self.to_inputs(cells)))
+        # Node i takes the place `order[i]`, if its sources then still come before it.
+        sources = _PLACES[:, inputs.sources]
+        forward = (sources < _PLACES[:, None, 2:, None]).all(axis=(2, 3))
+        number, row = np.nonzero(forward)
+        node_at = row[:, None], _NODE_AT[number]
+        moved = Inputs(sources[number[:, None], *node_at], inputs.operations[node_at])
+        moved = Inputs(*(part[:, None] for part in moved))
+        values = self._values_of(moved.sorted_by_operation())
+        codes = np.full(forward.shape, np.iinfo(np.int64).max)
+        codes[forward] = values @ self._radix[: self._per_cell]
+        per_cell = codes.min(axis=0).reshape(len(cells), self.cells)
+        return np.asarray(per_cell @ self._radix[:: self._per_cell])
 
     def key(self, cells: Cells) -> list[str]:
         """Official text of each cell's class representative."""
@@ -251,6 +261,16 @@ class GenotypeSpace(CellSpace):
         return super().drawing(draw)
 
     # Moves.
+
+    def sample(self, n: int, rng: np.random.Generator) -> Cells:
+        """Draw ``n`` cells, uniformly over the values of all variables."""
+        # Whole blocks, as in other spaces.
+        values = rng.integers(self.sizes, size=(-(-n // 64) * 64, len(self.sizes)))
+        return self.from_values(values[:n])
+
+    def mutate(self, cells: Cells, rng: np.random.Generator) -> Cells:
+        """Give one input of every genotype another operation or another source; see `change`."""
+        return self.from_values(self.change(self.to_values(cells), rng))
 
     def change(self, values: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
         """Give one input of every genotype another operation or another source.
