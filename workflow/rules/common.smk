@@ -64,7 +64,9 @@ def result_of(wildcards):
 
 def table_files(benchmarks):
     names = {table for name in benchmarks for table in BENCHMARKS.get(name).tables}
-    return [f"{SCALE.data}/{name}.parquet" for name in sorted(names)]
+    # A supernet is a file of another kind, whose name tells it.
+    files = (name if "." in name else f"{name}.parquet" for name in sorted(names))
+    return [f"{SCALE.data}/{file}" for file in files]
 
 
 def artifact_files(prefix=""):
