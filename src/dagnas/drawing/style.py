@@ -48,6 +48,9 @@ METHODS = {
     "ngae_performance": Look("NGAE w/o complexity", "#EE8866", 2.4),
     "dvae_bo": Look("D-VAE+BO", "#4477AA"),
     "random_distinct": Look("Random", "#777777"),
+    "spos": Look("SPOS", "#44BB99"),
+    "darts_first": Look("DARTS, first order", "#4477AA"),
+    "darts_second": Look("DARTS, second order", "#222255"),
 }
 SPARE = ("#44AA99", "#AA4499", "#661100", "#6699CC", "#888888", "#117733")
 PREDICTORS = {"ecc": Look("GNN (ECC)", "#D55E00", 2.4), "mlp": Look("MLP", "#0072B2", 2.4)}

@@ -33,7 +33,7 @@ class Result:
     reads : mapping of str to tuple of str
         Names in the scale file of the artifacts that it reads, by section: studies, rankings and so
         on. ``goal_{benchmark}`` stands for every study, or graph VAE, that is named so after its
-        benchmark, and ``goal_table1_*`` for all whose names begin so, of which one is needed.
+        benchmark, and ``goal_table1_*`` for all whose names begin so.
     benchmarks : tuple of str
         Benchmarks whose tables it opens; ``{benchmark}`` stands for those of the above.
     required : tuple of str, optional
@@ -129,7 +129,9 @@ def results(scale: Scale) -> dict[str, Result]:
         basis = any(reads.values()) if declared.reads else bool(benchmarks)
         required = wanted if declared.required is None else declared.required
         if basis and not set(missing) & set(required):
-            chosen[name] = replace(declared, reads=reads, benchmarks=benchmarks, missing=missing)
+            # Of names that begin alike there are as many as a scale wants.
+            lacks = tuple(item for item in missing if not item.endswith("*"))
+            chosen[name] = replace(declared, reads=reads, benchmarks=benchmarks, missing=lacks)
     return chosen
 
 

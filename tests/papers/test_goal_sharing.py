@@ -1,0 +1,283 @@
+"""GOAL's results on shared weights: chosen cells looked up, supernets as the unit, correlations."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from dagnas.benchmarks.scored import open_scores, quantity, seconds
+from dagnas.drawing import style
+from dagnas.files import write_parquet
+from dagnas.papers.goal import sharing, table1
+from dagnas.spaces import SPACES
+
+SPACE = SPACES.get("nasbench201")
+CELLS = SPACE.enumerate()
+VALID, TEST = "cifar10/valid/200", "cifar10/test/200"
+SUPERNETS = ("goal_cifar10_0", "goal_cifar10_1")
+#: Score of a supernet less the real accuracy, and noise, in points.
+NOISE = {"goal_cifar10_0": 1.0, "goal_cifar10_1": 4.0}
+
+
+@pytest.fixture(scope="module")
+def truth():
+    return np.random.default_rng(0).uniform(60, 90, len(CELLS))
+
+
+@pytest.fixture(scope="module")
+def scores(truth, tmp_path_factory):
+    """Scores of two supernets, of which the first is the better; parameters say nothing."""
+    found = {}
+    for number, name in enumerate(SUPERNETS):
+        rng = np.random.default_rng(number + 1)
+        accuracy = truth - 20 + rng.normal(0, NOISE[name], len(CELLS))
+        columns = {
+            "code": SPACE.pack(CELLS),
+            "params": rng.permutation(len(CELLS)) + 1.0,
+            f"{VALID}/mean": truth,
+            f"{TEST}/mean": truth + 3,
+            f"{seconds('cifar10', 2)}/mean": np.ones(len(CELLS)),
+        }
+        for statistics, share in (("batch", 1.0), ("running", 0.2)):
+            mixed = share * accuracy + (1 - share) * rng.uniform(40, 70, len(CELLS))
+            columns[f"{quantity('cifar10', 'accuracy', statistics, 2)}/mean"] = mixed
+            columns[f"{quantity('cifar10', 'likelihood', statistics, 2)}/mean"] = mixed / 2
+        about = {
+            "images": "cifar10",
+            "epochs": 2,
+            "statistics": ["batch", "running"],
+            "valid": VALID,
+            "test": TEST,
+        }
+        notes = {"schema": "1", "space": "nasbench201", "emulated": "[]"}
+        notes |= {"sha256": name, "scores": json.dumps(about)}
+        path = tmp_path_factory.mktemp("data") / f"{name}.parquet"
+        write_parquet(pa.table(columns), path, {f"dagnas.{key}": notes[key] for key in notes})
+        found[name] = open_scores(name, path)
+    return found
+
+
+def trace(benchmark, policy, offsets, trials=4):
+    """Trials of two evaluations, whose better one has a given place in the order of scores."""
+    chosen = benchmark.policies[policy]
+    signal = benchmark.values(chosen.signal)
+    order = np.argsort(-signal)
+    frames = []
+    for method, offset in offsets.items():
+        for trial in range(trials):
+            rows = [order[-1 - trial], order[offset + trial * (offset > 0)]]
+            frames.append(
+                pd.DataFrame(
+                    {
+                        "method": method,
+                        "trial": trial,
+                        "step": [0, 1],
+                        "code": benchmark.table["code"][rows],
+                        "signal": signal[rows],
+                        "valid": benchmark.values(VALID)[rows],
+                        "test": benchmark.values(TEST)[rows],
+                        "emulated": "",
+                    }
+                )
+            )
+    return pd.concat(frames, ignore_index=True)
+
+
+OFFSETS = {"random_search": 800, "spos": 50, "goal": 0}
+
+
+@pytest.fixture(scope="module")
+def inputs(scores):
+    studies = {
+        f"goal_table1_{signal}{number}": SimpleNamespace(benchmark=name, policy=policy)
+        for signal, policy in (("", "goal"), ("loss_", "goal_loss"))
+        for number, name in enumerate(SUPERNETS)
+    }
+    darts = {name: "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|" for name in
+             ("goal_darts_first_0", "goal_darts_second_0")}  # fmt: skip
+
+    def read(section, name, kind=""):
+        assert section == "supernets"
+        if kind == "scores":
+            return scores[name]
+        return SimpleNamespace(attrs={"cell": darts[name]})
+
+    names = {"studies": tuple(studies), "supernets": (*darts, *SUPERNETS)}
+    return SimpleNamespace(
+        names=names,
+        result=SimpleNamespace(names=names.__getitem__, benchmarks=SUPERNETS),
+        config=SimpleNamespace(section={"studies": studies}.__getitem__),
+        policy=lambda study: scores[studies[study].benchmark].policies[studies[study].policy],
+        benchmark=scores.__getitem__,
+        traces=lambda study: trace(
+            scores[studies[study].benchmark], studies[study].policy, OFFSETS
+        ),
+        read=read,
+    )
+
+
+@pytest.fixture(scope="module")
+def table(inputs):
+    inputs.result.names = lambda section: tuple(
+        name for name in inputs.names[section] if "cifar10" not in name
+    )
+    return table1.tabulate(inputs)
+
+
+def of(table, **where):
+    for column, value in where.items():
+        table = table[table[column] == value]
+    return table
+
+
+MEAN = {"part": "mean", "metric": "validation accuracy"}
+
+
+def test_the_cell_of_the_best_score_is_looked_up(table, scores, truth):
+    first = scores["goal_cifar10_0"]
+    best = truth[np.argmax(first.values(first.policies["goal"].signal))]
+    goal = {"part": "search", "signal": "accuracy", "method": "goal"}
+    found = of(table, **goal, supernet="goal_cifar10_0")
+    assert len(found) == 4 * 2
+    assert of(found, metric="validation accuracy")["value"].tolist() == pytest.approx([best] * 4)
+    assert of(found, metric="test accuracy")["value"].tolist() == pytest.approx([best + 3] * 4)
+    assert (found["reached"] == 1).all()
+    assert (of(table, part="search", method="spos")["reached"] == 0).all()
+
+
+def test_supernets_are_the_unit_of_means_and_intervals(table):
+    for method in OFFSETS:
+        (row,) = of(table, **MEAN, signal="accuracy", method=method).itertuples()
+        searches = of(table, part="search", signal="accuracy", method=method)
+        values = of(searches, metric="validation accuracy").groupby("supernet")["value"]
+        means = values.mean().to_numpy()
+        # Student's t with one degree of freedom.
+        half = 12.7062 * abs(means[0] - means[1]) / 2
+        assert (row.n, row.searches) == (2, 8)
+        assert row.value == pytest.approx(means.mean())
+        assert row.high - row.value == pytest.approx(half, rel=1e-4)
+        assert row.spread == pytest.approx(values.std().mean())
+
+
+def test_goals_lead_is_taken_on_the_same_supernet(table):
+    (row,) = of(table, **MEAN, signal="accuracy", method="random_search").itertuples()
+    searches = of(table, part="search", signal="accuracy", metric="validation accuracy")
+    means = searches.pivot_table("value", "supernet", "method")
+    leads = (means["goal"] - means["random_search"]).to_numpy()
+    assert row.lead == pytest.approx(leads.mean())
+    assert row.lead_high - row.lead == pytest.approx(
+        12.7062 * abs(leads[0] - leads[1]) / 2, rel=1e-4
+    )
+    # GOAL's four searches end at one cell.
+    assert row.calm == pytest.approx(row.spread)
+    assert np.isnan(of(table, **MEAN, signal="accuracy", method="goal")["lead"].item())
+
+
+def test_points_to_compare_with(table, scores, truth):
+    points = of(table, part="point", metric="validation accuracy")
+    assert of(points, method="uniform pick")["value"].item() == pytest.approx(truth.mean())
+    largest = np.argmax(scores["goal_cifar10_0"].table["params"])
+    assert of(points, method="most parameters")["value"].item() == pytest.approx(truth[largest])
+    firsts = of(points, method="first by score", signal="accuracy")
+    goal = of(table, **MEAN, signal="accuracy", method="goal")
+    assert firsts["value"].item() == pytest.approx(goal["value"].item())
+
+
+def test_the_cell_of_darts_is_looked_up(table, scores, truth):
+    cell = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
+    row = scores["goal_cifar10_0"].rows(SPACE.from_str([cell]))[0]
+    found = of(table, **MEAN, signal="", method="darts_second")
+    assert found["value"].item() == pytest.approx(truth[row])
+    assert found["paper"].item() == 39.77
+
+
+def texts(figure):
+    figure.draw_without_rendering()
+    return [text.get_text() for ax in figure.axes for text in ax.texts]
+
+
+def test_table_1_is_drawn_and_told(table, tmp_path):
+    with style.context():
+        figure = table1.draw(table)
+        style.save(figure, tmp_path / "table1.png", "png")
+        dots = [len(line.get_xdata()) for ax in figure.axes for line in ax.lines]
+        assert dots.count(4) == 4 * len(OFFSETS) * len(SUPERNETS)
+        assert "uniform pick" in [text.get_text() for text in figure.legends[0].get_texts()]
+        assert sum(text.startswith("< ") and "paper 39.8" in text for text in texts(figure)) == 4
+    words = table1.caption(table)
+    goal = of(table, **MEAN, signal="accuracy", method="goal").iloc[0]
+    assert f"GOAL {goal['value']:.2f} ± {goal['sd']:.2f} / " in words
+    assert "(paper 89.33 ± 0.64 / 92.84 ± 0.51)" in words
+    assert "100 % of GOAL" in words
+    assert "0 % of SPOS" in words
+
+
+def test_other_methods_have_panels_of_their_own(table):
+    more = table.copy()
+    more.loc[more["method"] == "spos", "method"] = "bonas"
+    with style.context():
+        assert len(table1.draw(table).axes) == 4
+        assert len(table1.draw(more).axes) == 8
+
+
+@pytest.fixture(scope="module")
+def shared(inputs, truth):
+    trainings = {"s0": truth, "s1": truth + np.random.default_rng(9).normal(0, 3, len(truth))}
+    real = SimpleNamespace(
+        table=SimpleNamespace(repeats=lambda name: [f"{name}/s0", f"{name}/s1"]),
+        rows=lambda cells: np.arange(len(truth)),
+        values=lambda name, repeat: trainings[repeat],
+    )
+    supernets = SimpleNamespace(names=lambda section: SUPERNETS, benchmarks=("nasbench201",))
+    return sharing.tabulate(
+        SimpleNamespace(result=supernets, read=inputs.read, benchmark=lambda name: real)
+    )
+
+
+def test_correlations_are_those_of_the_scores(shared, scores, truth):
+    from scipy.stats import pearsonr, spearmanr
+
+    first = scores["goal_cifar10_0"]
+    values = first.values(first.policies["goal_running"].signal)
+    about = {"part": "supernet", "supernet": first.name, "by": "accuracy", "statistics": "running"}
+    (row,) = of(shared, **about, over="all cells").itertuples()
+    assert row.spearman == pytest.approx(spearmanr(values, truth).statistic)
+    assert row.pearson == pytest.approx(pearsonr(values, truth).statistic)
+    assert of(shared, **about, over="connected cells")["n"].item() == 15625 - 341
+    best = truth >= np.quantile(truth, 0.9)
+    (row,) = of(shared, **about, over="best tenth").itertuples()
+    assert row.n == best.sum()
+    assert row.spearman == pytest.approx(spearmanr(values[best], truth[best]).statistic)
+
+
+def test_means_are_over_supernets(shared):
+    about = {"by": "accuracy", "statistics": "batch", "over": "all cells"}
+    (row,) = of(shared, part="mean", **about).itertuples()
+    values = of(shared, part="supernet", **about)["spearman"]
+    assert row.n == 2
+    assert row.spearman == pytest.approx(values.mean())
+    assert row.sd == pytest.approx(values.std())
+    assert row.low < values.min() < values.max() < row.high
+
+
+def test_baselines_are_parameters_and_another_training(shared):
+    rho = of(shared, part="baseline", over="all cells").set_index("by")["spearman"]
+    assert abs(rho["parameters"]) < 0.05
+    assert 0.9 < rho["another training"] < 1
+
+
+def test_sharing_is_drawn_and_says_what_shared_weights_can_do(shared, tmp_path):
+    with style.context():
+        style.save(sharing.draw(shared), tmp_path / "sharing.png", "png")
+    words = sharing.caption(shared)
+    means = of(shared, part="mean", by="accuracy", statistics="batch").set_index("over")
+    assert f"accuracy (batch statistics) {means['spearman']['all cells']:.2f} ± " in words
+    assert "tell good cells from bad ones" in words
+    assert "above the" in words
+    reversed_ = shared.assign(spearman=-shared["spearman"].abs())
+    words = sharing.caption(reversed_)
+    assert "hardly tell" in words
+    assert "do not choose among good cells" in words
