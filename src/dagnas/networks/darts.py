@@ -7,14 +7,20 @@ Both stack normal cells with two reductions, at a third and at two thirds of the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from dagnas.networks.family import NetworkFamily
 from dagnas.networks.operations import FactorizedReduction, darts_operation, relu_conv_norm
+from dagnas.networks.shape import IMAGENET, NetworkShape, Stem
+from dagnas.spaces.cells import Cells
+from dagnas.spaces.darts import darts as _two_cells
+from dagnas.spaces.darts_one_cell import darts_one_cell as _one_cell
+from dagnas.spaces.genotype_space import GenotypeSpace
+from dagnas.spaces.genotypes import Genotype
 
-Stem = Literal["cifar", "imagenet"]
 #: Channels of the stem for CIFAR, over those of the first cells.
 _STEM_MULTIPLIER = 3
 #: Strides of the auxiliary head's 5x5 pooling, by the size of its maps: what is left is 2x2.
@@ -239,3 +245,34 @@ def _convolution(inputs: int, outputs: int, stride: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs)
     )
+
+
+def _family(space: GenotypeSpace) -> NetworkFamily:
+    def make(architecture: Cells | Genotype, shape: NetworkShape) -> DartsNetwork:
+        if isinstance(architecture, Cells):
+            (architecture,) = space.genotypes(architecture)
+        assert shape.channels
+        assert shape.layers
+        return DartsNetwork(
+            Wiring.whole(architecture.normal),
+            Wiring.whole(architecture.reduce),
+            image_channels=shape.image_channels,
+            classes=shape.classes,
+            channels=shape.channels,
+            layers=shape.layers,
+            auxiliary=shape.auxiliary,
+            stem=shape.stem,
+        )
+
+    return NetworkFamily(
+        name=space.name,
+        read=lambda text: space.from_str([text]),
+        make=make,
+        shape=NetworkShape(channels=36, layers=20),
+        imagenet=NetworkShape(channels=48, layers=14, **IMAGENET),
+        auxiliary=True,
+    )
+
+
+darts = _family(_two_cells)
+darts_one_cell = _family(_one_cell)

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from dagnas.spaces.layers import Layer
+from dagnas.networks.family import NetworkFamily
+from dagnas.networks.shape import NetworkShape
+from dagnas.spaces.layers import Layer, graph_of_layers, read_layers
 
 #: Layers that begin with a stride of 2.
 REDUCTIONS = (3, 5)
@@ -88,3 +90,16 @@ class _Squeeze(nn.Module):
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         scaled: torch.Tensor = maps * self.scale(maps)
         return scaled
+
+
+def _read(text: str) -> list[Layer]:
+    space = graph_of_layers()
+    (walk,) = space.from_str([text])
+    return read_layers(space.decisions(walk))
+
+
+def _make(architecture: Sequence[Layer], shape: NetworkShape) -> LayeredNetwork:
+    return LayeredNetwork(architecture, shape.image_channels, shape.classes)
+
+
+layers = NetworkFamily(name="layers", read=_read, make=_make, shape=NetworkShape())

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from dagnas.networks.family import NetworkFamily
+from dagnas.networks.shape import NetworkShape
 from dagnas.spaces.cells import Cells
-from dagnas.spaces.nasbench101 import nasbench101
+from dagnas.spaces.nasbench101 import nasbench101 as _space
 
 if TYPE_CHECKING:
     from nasbench_pytorch.model.model import Network
@@ -46,7 +48,7 @@ def network101(
     # Its `datasets` module would need torchvision; `model` does not import it.
     from nasbench_pytorch.model.model import Cell, Network, Placeholder
 
-    ((matrix, operations),) = nasbench101.to_matrices(nasbench101.prune(cell))
+    ((matrix, operations),) = _space.to_matrices(_space.prune(cell))
     network = Network(
         (matrix.astype(int), operations), classes, image_channels, channels, stacks, cells
     )
@@ -61,3 +63,25 @@ def network101(
             del module.dev_param
             module.register_buffer("dev_param", torch.empty(0), persistent=False)
     return network
+
+
+def _make(cell: Cells, shape: NetworkShape) -> nn.Module:
+    assert shape.channels
+    assert shape.layers
+    return network101(
+        cell,
+        image_channels=shape.image_channels,
+        classes=shape.classes,
+        channels=shape.channels,
+        cells=shape.layers,
+    )
+
+
+nasbench101 = NetworkFamily(
+    name="nasbench101",
+    read=lambda text: _space.from_str([text]),
+    make=_make,
+    shape=NetworkShape(channels=128, layers=3),
+    # Two poolings halve images and drop a last odd row.
+    smallest=4,
+)

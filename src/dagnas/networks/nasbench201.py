@@ -7,9 +7,12 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
+from dagnas.networks.family import NetworkFamily
 from dagnas.networks.operations import NORM, Norm, nasbench201_operation, relu_conv_norm
+from dagnas.networks.shape import NetworkShape
 from dagnas.spaces.cells import Cells
 from dagnas.spaces.nasbench201 import OPERATIONS
+from dagnas.spaces.nasbench201 import nasbench201 as _space
 from dagnas.spaces.sizes.nasbench201 import Skeleton201
 
 
@@ -107,3 +110,22 @@ class Network201(nn.Module):
             maps = block(maps)
         logits: Tensor = self.head(self.last(maps).mean(dim=(2, 3)))
         return logits
+
+
+def _make(cell: Cells, shape: NetworkShape) -> Network201:
+    assert shape.channels
+    assert shape.layers
+    skeleton = Skeleton201(
+        *(shape.height, shape.width, shape.image_channels, shape.classes),
+        channels=shape.channels,
+        cells=shape.layers,
+    )
+    return Network201(cell, skeleton)
+
+
+nasbench201 = NetworkFamily(
+    name="nasbench201",
+    read=lambda text: _space.from_str([text]),
+    make=_make,
+    shape=NetworkShape(channels=16, layers=5),
+)
