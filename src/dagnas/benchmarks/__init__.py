@@ -14,6 +14,7 @@ BENCHMARKS: Registry[BenchmarkEntry] = Registry(
     "dagnas.benchmarks",
     "dagnas.benchmarks.benchmark:BenchmarkEntry",
     {
+        "darts214": "dagnas.benchmarks.darts214",
         "digits201": "dagnas.benchmarks.digits201",
         "enas": "dagnas.benchmarks.enas",
         "nasbench101": "dagnas.benchmarks.nasbench101",

@@ -33,7 +33,7 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="tables (default: all tables of cells)"
+        "names", nargs="*", metavar="NAME", help="tables (default: all that can be searched)"
     )
     parser.add_argument(
         "--data",
@@ -61,9 +61,9 @@ def run(options: argparse.Namespace) -> None:
     from dagnas.errors import DagnasError
     from dagnas.tables.fetch import fetch, split_mirrors
     from dagnas.tables.place import data_folder
-    from dagnas.tables.sources import IMAGES, SOURCES
+    from dagnas.tables.sources import BY_NAME, SOURCES
 
-    names = options.names or [name for name in SOURCES if name not in IMAGES]
+    names = options.names or [name for name in SOURCES if name not in BY_NAME]
     if options.source not in (None, "official", "compact") and len(names) != 1:
         raise DagnasError(f"--source {options.source} needs the name of one table")
     mirrors = [*options.mirror, *split_mirrors(os.environ.get("DAGNAS_MIRROR", ""))]

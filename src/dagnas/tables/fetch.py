@@ -20,7 +20,7 @@ from dagnas.errors import DagnasError, unknown
 from dagnas.files import SCHEMA, write_parquet
 from dagnas.locks import writing
 from dagnas.tables.importers import import_table
-from dagnas.tables.sources import IMAGES, SOURCES, Source, SourceFile
+from dagnas.tables.sources import IMAGES, SOURCES, SPACES, Source, SourceFile
 
 _ATTEMPTS = 5
 _PAUSE = 1.0
@@ -87,7 +87,7 @@ def fetch(
     target = data / f"{name}.parquet"
     metadata = {
         "dagnas.schema": SCHEMA,
-        "dagnas.space": name,
+        "dagnas.space": SPACES.get(name, name),
         "dagnas.source": " ".join(path.name for path in paths),
         "dagnas.sha256": " ".join(digests),
     }

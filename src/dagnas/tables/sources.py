@@ -144,6 +144,17 @@ SOURCES: dict[str, tuple[Source, ...]] = {
             url="https://raw.githubusercontent.com/muhanzhang/D-VAE/master/data/final_structures6.txt",
         ),
     ),
+    "darts214": (
+        Source(
+            "compact",
+            (
+                SourceFile(
+                    "darts214.csv",
+                    "db0913591a314de5f9b632c435b4f11cb64e05406991da98c2d8f15fd5fc8f5a",
+                ),
+            ),
+        ),
+    ),
     "cifar10": (
         _official(
             "cifar-10-binary.tar.gz",
@@ -162,5 +173,9 @@ SOURCES: dict[str, tuple[Source, ...]] = {
     ),
 }
 
-#: Tables of images, not of cells: fetched only by name.
+#: Tables of images, not of cells.
 IMAGES = ("cifar10",)
+#: Tables that are fetched only by name.
+BY_NAME = (*IMAGES, "darts214")
+#: Spaces of tables that have another name than theirs.
+SPACES = {"darts214": "darts"}

@@ -342,7 +342,8 @@ def caption(table: pd.DataFrame) -> str:
         "Accuracy of real trainings (looked up) of the cell that each search found best with "
         "shared weights: a dot a search, a line of dots a supernet, with its mean as a tick. "
         "Diamonds: mean over supernets, with its interval of 95 % by Student's t, of which "
-        "supernets are the unit, since searches on one supernet share its luck; an interval may leave the panel. "
+        "supernets are the unit, since searches on one supernet share its luck; an interval may "
+        "leave the panel. "
         "Crosses: the paper's means. Lines: mean of all cells (a uniform pick), the cell of most "
         "parameters, and what the supernets score best.",
     ]

@@ -17,7 +17,13 @@ from numpy.typing import NDArray
 from dagnas.errors import DagnasError
 
 #: Rows of each table.
-ROWS = {"nasbench201": 5**6, "nasbench101": 423_624, "enas": 19_020, "cifar10": 60_000}
+ROWS = {
+    "nasbench201": 5**6,
+    "nasbench101": 423_624,
+    "enas": 19_020,
+    "darts214": 214,
+    "cifar10": 60_000,
+}
 REPEATS = ("s0", "s1", "s2")
 #: Largest difference between a mean stored as float32 and the mean of its float32 repeats.
 _TOLERANCE = 1e-4
@@ -82,6 +88,10 @@ def import_table(name: str, paths: Sequence[Path]) -> Imported:
                 from dagnas.tables.importers import enas
 
                 return enas.read(first)
+            case "darts214", ".csv":
+                from dagnas.tables.importers import darts214
+
+                return darts214.read(first)
             case "cifar10", ".gz" | ".npz":
                 from dagnas.tables.importers import cifar10
 
@@ -92,6 +102,7 @@ def import_table(name: str, paths: Sequence[Path]) -> Imported:
         "nasbench201": "a .pth file, a NATS-Bench folder of .pickle.pbz2 files or a .parquet file",
         "nasbench101": "a .tfrecord or a .parquet file",
         "enas": "a .txt file",
+        "darts214": "a .csv file",
         "cifar10": "a .tar.gz or an .npz file",
     }
     raise DagnasError(f"{first} is no source of {name}, which is read from {valid[name]}")
