@@ -33,6 +33,14 @@ def job_code(kind):
     return lambda wildcards: digest(job_of(kind)(wildcards).roots())
 
 
+def job_names(kind):
+    if kind.pattern.startswith("{data}/{name}"):
+        # They stand beside tables from published sources, which have a rule of their own.
+        return "|".join(SCALE.jobs(kind.name))
+    # All names together would be a pattern that is slow to match.
+    return "[A-Za-z0-9_/-]+"
+
+
 for kind in all_kinds():
     if SCALE.jobs(kind.name):
 
@@ -47,8 +55,7 @@ for kind in all_kinds():
             log:
                 f"logs/{SCALE.scale}/{kind.name}/{{name}}.log",
             wildcard_constraints:
-                # All names together would be a pattern that is slow to match.
-                name="[A-Za-z0-9_/-]+",
+                name=job_names(kind),
             conda:
                 "../envs/dagnas.yml"
             resources:

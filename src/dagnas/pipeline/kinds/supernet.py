@@ -29,8 +29,7 @@ class Scoring(Described):
     """How the cells of a supernet are scored."""
 
     statistics: list[Statistics] = Field(default=["batch"], min_length=1)
-    """What batch norms stand on: batch (the validation images), recalibrated (training images) or
-    running (a fault: they fit no cell)."""
+    """What batch norms stand on: the batch, training images, or (a fault) running means."""
     valid_images: Count = 1000
     """Validation images that score a cell."""
     calibration_images: Count = 256
