@@ -14,7 +14,7 @@ from dagnas.papers.result import load, results
 from dagnas.pipeline import scales
 from dagnas.search import METHODS
 from dagnas.search.runner import Search, run
-from dagnas.training.layered import Accuracies
+from dagnas.training.alone import Accuracies
 from tests.papers.tables import searches
 
 STUDY = """

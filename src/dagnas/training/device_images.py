@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -72,7 +73,7 @@ class DeviceImages:
 
     def __init__(self, images: ImageSet, split: Split, device: str | torch.device = "cpu") -> None:
         self.name, self.classes, self.split = images.name, images.classes, split
-        self._digest = images.digest()
+        self._set = images
         _, self.height, self.width, self.channels = images.images.shape
         train = images.images[split.train]
         mean = train.mean(axis=(0, 1, 2), dtype=np.float64)
@@ -89,8 +90,8 @@ class DeviceImages:
 
     def digest(self) -> str:
         """Text that tells images and rows apart from others."""
-        rows = [int(part.sum()) for part in self.split] + [len(part) for part in self.split]
-        return f"{self.name} {self._digest} {rows}"
+        rows = hashlib.sha256(b"".join(part.tobytes() for part in self.split)).hexdigest()
+        return f"{self.name} {self._set.digest()} {rows}"
 
     def batch(
         self,
@@ -145,8 +146,8 @@ class DeviceImages:
         places = torch.from_numpy(rows).to(self.device)
         for start in range(0, len(rows), together):
             some = slice(start, start + together)
-            images = self._bytes[places[some]]
-            labels = self.labels[places[some]]
+            images = self._bytes.index_select(0, places[some])
+            labels = self.labels.index_select(0, places[some])
             whole = self._normalised(images, moves and moves.take(some), augmentation)
             for batch in zip(whole.split(batch_size), labels.split(batch_size), strict=True):
                 yield batch if every == 1 else (batch[0][first::every], batch[1][first::every])

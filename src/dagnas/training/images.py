@@ -6,7 +6,7 @@ import hashlib
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -100,6 +100,13 @@ class ImageSet:
         """Number of classes K."""
         return int(self.labels.max()) + 1
 
+    @property
+    def shape(self) -> dict[str, Any]:
+        """Size and channels of the images, and classes, as of `dagnas.networks.NetworkShape`."""
+        _, height, width, channels = self.images.shape
+        sizes = {"image_channels": channels, "height": height, "width": width}
+        return {**sizes, "classes": self.classes}
+
     def digest(self) -> str:
         """SHA-256 of images and labels."""
         digest = hashlib.sha256(repr(self.images.shape).encode())
@@ -164,6 +171,60 @@ def find_images(text: str, name: str | None = None) -> ImageSet:
     """
     found = digits() if text == "digits" else read_npz(Path(text))
     return ImageSet(name, found.images, found.labels) if name else found
+
+
+def open_images(text: str, data: Path, pixels: int | None = None) -> ImageSet:
+    """Image set by its name or file, reduced if asked for.
+
+    Parameters
+    ----------
+    text : str
+        ``digits``; a table of images, its file or, of ``cifar10``, its name alone; or an .npz file.
+    data : Path
+        Folder of tables.
+    pixels : int, optional
+        Larger side of the images, to which they are reduced; see `reduced`.
+
+    Raises
+    ------
+    DagnasError
+        See `read_npz`, `read_table` and `reduced`.
+    """
+    if text == "cifar10":
+        found = read_table(data / "cifar10.parquet")
+    else:
+        found = read_table(Path(text)) if text.endswith(".parquet") else find_images(text)
+    return reduced(found, pixels) if pixels else found
+
+
+def reduced(images: ImageSet, pixels: int) -> ImageSet:
+    """Image set of fewer pixels, each the mean of a square of them, rounded.
+
+    Parameters
+    ----------
+    images : ImageSet
+    pixels : int
+        Larger side of the images that are asked for.
+
+    Raises
+    ------
+    DagnasError
+        Squares of whole pixels do not give that size.
+    """
+    _, height, width, _ = images.images.shape
+    side = max(height, width) // pixels
+    if not side or max(height, width) % pixels or height % side or width % side:
+        raise DagnasError(
+            f"image set {images.name}: {height} x {width} pixels cannot be reduced to {pixels}: "
+            "expected a size that divides theirs"
+        )
+    # Sums of shifted views take neither the time nor the memory of means over two axes.
+    total = np.full(images.images[:, ::side, ::side].shape, side * side // 2, np.uint32)
+    for down in range(side):
+        for across in range(side):
+            total += images.images[:, down::side, across::side]
+    total //= side * side
+    return ImageSet(images.name, total.astype(np.uint8), images.labels)
 
 
 class Split(NamedTuple):

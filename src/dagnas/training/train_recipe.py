@@ -9,46 +9,47 @@ from pydantic import Field
 
 from dagnas.settings import Described
 
-_Count = Annotated[int, Field(gt=0, le=1_000_000)]
-_Pixels = Annotated[int, Field(ge=0, le=1024)]
-_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-_NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-_Probability = Annotated[float, Field(ge=0, lt=1)]
+#: Types of settings; counts have a bound far beyond use, so that a slip of zeros is told.
+Count = Annotated[int, Field(gt=0, le=1_000_000)]
+Pixels = Annotated[int, Field(ge=0, le=1024)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Probability = Annotated[float, Field(ge=0, lt=1)]
 
 
 class TrainRecipe(Described):
     """Settings of a training with SGD and Nesterov momentum."""
 
-    epochs: _Count = 10
+    epochs: Count = 10
     """Epochs of the training."""
-    batch_size: _Count = 64
+    batch_size: Count = 64
     """Images of a step."""
-    steps: _Count | None = None
+    steps: Count | None = None
     """Steps of an epoch; by default each training image is used once, but for those that do not
     fill a batch."""
-    learning_rate: _Positive = 0.025
+    learning_rate: Positive = 0.025
     """Learning rate at the beginning; it decays along a cosine."""
-    final_learning_rate: _NotNegative = 0.0
+    final_learning_rate: NotNegative = 0.0
     """Learning rate that the cosine ends at."""
     decay: Literal["step", "epoch"] = "step"
     """Whether the learning rate changes with every step, or with every epoch as DARTS's does."""
-    momentum: _Probability = 0.9
+    momentum: Probability = 0.9
     """Momentum of SGD."""
-    weight_decay: _NotNegative = 3e-4
+    weight_decay: NotNegative = 3e-4
     """Weight decay, of all weights."""
-    clip: _NotNegative = 5.0
+    clip: NotNegative = 5.0
     """Norm that gradients are clipped to; 0: they are not."""
-    smoothing: _Probability = 0.0
+    smoothing: Probability = 0.0
     """Label smoothing."""
-    drop_path: _Probability = 0.0
+    drop_path: Probability = 0.0
     """Probability of dropping a path in the last epoch; it grows from 0 with the epochs."""
-    auxiliary: _NotNegative = 0.0
+    auxiliary: NotNegative = 0.0
     """Weight of the auxiliary head's loss; 0: there is no such head."""
-    pad: _Pixels = 0
+    pad: Pixels = 0
     """Pixels that images are padded by before they are cropped at random."""
     flip: bool = False
     """Whether half of the images are mirrored, at random."""
-    cutout: _Pixels = 0
+    cutout: Pixels = 0
     """Side of the square that is cut out of every image, in pixels; 0: none."""
     precision: Literal["32", "bf16"] = "32"
     """Precision of products: float32, or bfloat16 with weights in float32."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -81,9 +82,12 @@ class Trainee:
     ----------
     network : nn.Module
         While it is trained, Fabric's wrapper of it; its ``forward`` must be what computes the loss.
+    optimizer : Optimizer or None
+        While it is trained, the optimizer of its weights.
     """
 
     network: nn.Module
+    optimizer: torch.optim.Optimizer | None = None
 
     def __init__(self, network: nn.Module) -> None:
         self.network = network
@@ -186,6 +190,7 @@ def train(
     names: Sequence[Name],
     *,
     device: str = "cpu",
+    devices: int = 1,
     checkpoint: Path | None = None,
     progress: Callable[[Mapping[str, float | None]], object] | None = None,
     measure: Callable[[int], Mapping[str, float]] | None = None,
@@ -204,6 +209,10 @@ def train(
         Names of the random streams.
     device : str
         ``cpu`` or ``cuda``.
+    devices : int
+        GPUs that share every batch, or processes on CPUs. Beyond one, Fabric runs the command that
+        Python was started with once more for each, so that this is for commands alone; `is_first`
+        tells which of them shall write files. Statistics of batch norms are of a device's share.
     checkpoint : Path, optional
         Written atomically after every epoch. A training of the same settings resumes from it; one
         of other settings, as `dagnas.parts` does, begins anew. It stays when the training ends.
@@ -223,9 +232,14 @@ def train(
     ------
     DagnasError
         A loss is NaN or infinite: the checkpoint is that of the last epoch before. The checkpoint
-        is damaged or cannot be written. There are too few images for a batch.
+        is damaged or cannot be written. There are too few images for a batch, or devices do not
+        divide it.
     """
-    fabric = _fabric(device, recipe.precision)
+    if recipe.batch_size % devices:
+        raise DagnasError(
+            f"a batch of {recipe.batch_size} cannot be shared evenly by {devices} devices"
+        )
+    fabric = _fabric(device, devices, recipe.precision)
     return _Training(trainee, images, recipe, tuple(names), fabric, code).run(
         checkpoint, progress, measure
     )
@@ -248,15 +262,26 @@ def evaluate(
     return 100 * int(correct) / len(rows), float(loss) / len(rows)
 
 
-def _fabric(device: str, precision: str) -> Fabric:
+def is_first() -> bool:
+    """Whether this process is the first, or the only one, of those that share a training."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
+
+
+def _fabric(device: str, devices: int, precision: str) -> Fabric:
     # Imported where it is needed, since that takes time.
     from lightning_fabric import Fabric
+    from lightning_fabric.strategies.ddp import DDPStrategy
 
-    return Fabric(
+    fabric = Fabric(
         accelerator="cuda" if device.startswith("cuda") else "cpu",
-        devices=1,
+        devices=devices,
+        # A step of a supernet leaves most of its weights out.
+        strategy=DDPStrategy(find_unused_parameters=True) if devices > 1 else "auto",
         precision=_PRECISIONS[precision],
     )
+    if devices > 1:
+        fabric.launch()
+    return fabric
 
 
 class _Training:
@@ -310,6 +335,7 @@ class _Training:
             optimizer.state[weights]["momentum_buffer"] = torch.zeros_like(weights)
         with _wrapped(trainee, self._network), self._own_numbers():
             trainee.network, self._optimizer = self._fabric.setup(self._network, optimizer)
+            trainee.optimizer = optimizer
             if path is not None and path.exists():
                 self._resume(path)
             for record in self._curve.records if progress else ():
@@ -319,10 +345,10 @@ class _Training:
                 start = time.perf_counter()
                 record = self._epoch(epoch)
                 if measure is not None:
-                    record |= measure(epoch + 1)
+                    record |= {name: float(value) for name, value in measure(epoch + 1).items()}
                 self._curve.records.append(record)
                 self._curve.seconds.append(time.perf_counter() - start)
-                if path is not None:
+                if path is not None and self._fabric.is_global_zero:
                     stored.write(path, self._contents())
                 if progress is not None:
                     progress(record)
@@ -339,14 +365,17 @@ class _Training:
         recipe, trainee, steps = self._recipe, self._trainee, self._steps
         names = (*self._names, "epoch", epoch)
         rng = stream(*names)
-        torch.manual_seed(int(rng.integers(2**63)))
+        rank, world = self._fabric.global_rank, self._fabric.world_size
+        torch.manual_seed((int(rng.integers(2**63)) + rank) % 2**63)
         order = self._order(rng)
         fraction = epoch / recipe.epochs
         losses = torch.zeros(steps, device=self._fabric.device)
         correct: Tensor | None = None
         trainee.network.train()
         trainee.before_epoch(epoch, fraction)
-        batches = self._images.batches(order, recipe.batch_size, self._augmentation, rng)
+        batches = self._images.batches(
+            order, recipe.batch_size, self._augmentation, rng, (rank, world)
+        )
         for step, (images, labels) in enumerate(batches):
             batch = Batch(images, labels, fraction, (*names, "step", step))
             self._optimizer.param_groups[0]["lr"] = recipe.rate(epoch, step, steps)
@@ -362,13 +391,23 @@ class _Training:
                 correct = batch.correct if correct is None else correct + batch.correct
             if (step + 1) % _LOOK == 0 or step + 1 == steps:
                 self._check(losses[: step + 1], epoch)
-        accuracy = None if correct is None else 100 * int(correct) / len(order)
+        accuracy = None
+        if correct is not None:
+            accuracy = 100 * int(self._over_devices(correct, "sum")) / len(order)
         return {
             "epoch": epoch + 1,
-            "loss": float(losses.double().mean()),
+            "loss": float(self._over_devices(losses.double()).mean()),
             "train_accuracy": accuracy,
             "learning_rate": recipe.rate(epoch, 0, steps),
         }
+
+    def _over_devices(self, values: Tensor, how: str = "mean") -> Tensor:
+        """Mean or sum of a tensor over all devices."""
+        found: Any = values
+        if self._fabric.world_size > 1:
+            found = self._fabric.all_reduce(values.clone(), reduce_op=how)
+        reduced: Tensor = found
+        return reduced
 
     def _order(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """Rows of an epoch: all images in a new order, and again where steps need more."""
@@ -384,6 +423,7 @@ class _Training:
         DagnasError
             There is one; the message names its step.
         """
+        losses = self._over_devices(losses)
         finite = torch.isfinite(losses)
         if not finite.all():
             step = int((~finite).int().argmax())
