@@ -16,7 +16,7 @@ from dagnas.predictors.graph_vae.gradients import score_pairs
 from dagnas.predictors.graph_vae.passing import Batch, Passing, Placed, silent
 from dagnas.predictors.graph_vae.schedule import Weights
 from dagnas.spaces.cell_space import CellSpace
-from dagnas.spaces.cells import Cells
+from dagnas.spaces.cells import Cells, Graphs
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,6 @@ class GraphVAE(nn.Module):
         kinds = score_pairs(tails, heads, self.edge_out.weight) + self.edge_out.bias
         return _score(types, batch.nodes[1:-1]), _score(kinds, batch.edges)
 
-    @torch.no_grad()
     def decode(self, points: torch.Tensor, generator: torch.Generator | None = None) -> Decoded:
         """Cells that are built vertex by vertex from points of the latent space (3.3).
 
@@ -211,10 +210,35 @@ class GraphVAE(nn.Module):
             Source of the choices, on the device of ``points``. By default the likeliest type is
             taken, for each vertex and then for its edges.
         """
+        cells, likelihood, _ = self._decode(points, generator)
+        return Decoded(cells, self._valid(cells), likelihood)
+
+    def decode_to_nearest(self, points: torch.Tensor) -> Cells:
+        """Valid cells near the likeliest decodings of points of the latent space.
+
+        Where places of a cell depend on each other, choices that are the likeliest one by one
+        hardly ever make a cell. Of all cells this is the one whose types have the largest sum of
+        the log-probabilities that `decode` chose by, each given its choices before.
+
+        Parameters
+        ----------
+        points : tensor, shape (B, J)
+            Of the latent space.
+        """
+        _, _, scores = self._decode(points, None)
+        return self.space.project(scores)
+
+    @torch.no_grad()
+    def _decode(
+        self, points: torch.Tensor, generator: torch.Generator | None
+    ) -> tuple[Cells, torch.Tensor, Graphs]:
+        """Cells, log-probabilities of their choices, and of all types everywhere, as arrays."""
         count, vertices = len(points), self.space.num_nodes
         nodes = torch.full((vertices, count), self.input, device=points.device)
         edges = torch.zeros(vertices, vertices, count, dtype=torch.int64, device=points.device)
         likelihood = points.new_zeros(count)
+        of_nodes = points.new_zeros(vertices, count, len(self.space.node_types))
+        of_edges = points.new_zeros(vertices, vertices, count, len(self.space.edge_types))
         state = self.generate.update(self.generate.read(nodes[0]), self.start(points))
         messages: list[torch.Tensor] = []
         tails: list[torch.Tensor] = []
@@ -223,14 +247,16 @@ class GraphVAE(nn.Module):
             tails.append(self.edge_tail(state[None], v - 1))
             if v < vertices - 1:
                 logits = self.type_out(self.type_in(state[None], v - 1).relu())
-                chosen, score = _choose(logits, generator)
-                nodes[v], likelihood = chosen[0], likelihood + score[0]
+                of_nodes[v] = logits.log_softmax(dim=-1)[0]
+                chosen, score = _choose(of_nodes[v], generator)
+                nodes[v], likelihood = chosen, likelihood + score
             else:
                 nodes[v] = self.output
             inputs = self.generate.read(nodes[v])
             state = self.generate.update(inputs, state)
             hidden = torch.cat(tails) + self.edge_head(state[None], v)
-            chosen, score = _choose(self.edge_out(hidden.relu()), generator)
+            of_edges[:v, v] = self.edge_out(hidden.relu()).log_softmax(dim=-1)
+            chosen, score = _choose(of_edges[:v, v], generator)
             edges[:v, v], likelihood = chosen, likelihood + score.sum(dim=0)
             heard = chosen.new_tensor(self._carrying)[:, None] == chosen[:, None]
             sums = (torch.stack(messages) * heard[..., None]).sum(dim=(0, 1))
@@ -240,7 +266,10 @@ class GraphVAE(nn.Module):
             nodes.T.cpu().numpy().astype(np.int8),
             edges.permute(2, 0, 1).contiguous().cpu().numpy().astype(np.int8),
         )
-        return Decoded(cells, self._valid(cells), likelihood)
+        scores = Graphs(
+            of_nodes.transpose(0, 1).cpu().numpy(), of_edges.permute(2, 0, 1, 3).cpu().numpy()
+        )
+        return cells, likelihood, scores
 
     @property
     def _carrying(self) -> list[int]:
@@ -315,10 +344,9 @@ def _score(logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
 
 
 def _choose(
-    logits: torch.Tensor, generator: torch.Generator | None
+    log_probabilities: torch.Tensor, generator: torch.Generator | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Choices along the last axis, and their log-probabilities."""
-    log_probabilities = logits.log_softmax(dim=-1)
     scores = log_probabilities
     if generator is not None:
         # The largest of log-probabilities with Gumbel noise is a draw from them.

@@ -85,7 +85,12 @@ def ascend(
 
 
 def decode_valid(model: GraphVAE, points: torch.Tensor) -> tuple[Cells, NDArray[np.int64]]:
-    """Likeliest decodings that are cells of the space, pruned, and the points they come from."""
+    """Likeliest decodings that are cells of the space, pruned, and the points they come from.
+
+    Where places of a cell depend on each other, decodings are brought to the nearest cells.
+    """
+    if not model.space.variables_are_places:
+        return model.decode_to_nearest(points), np.arange(len(points))
     cells, valid, _ = model.decode(points)
     rows = np.flatnonzero(valid)
     return model.space.prune(cells[rows]), rows
