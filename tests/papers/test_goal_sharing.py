@@ -11,7 +11,7 @@ import pytest
 from dagnas.benchmarks.scored import open_scores, quantity, seconds
 from dagnas.drawing import style
 from dagnas.files import write_parquet
-from dagnas.papers.goal import sharing, table1
+from dagnas.papers.goal import darts214, sharing, table1
 from dagnas.spaces import SPACES
 
 SPACE = SPACES.get("nasbench201")
@@ -281,3 +281,52 @@ def test_sharing_is_drawn_and_says_what_shared_weights_can_do(shared, tmp_path):
     words = sharing.caption(reversed_)
     assert "hardly tell" in words
     assert "do not choose among good cells" in words
+
+
+@pytest.fixture(scope="module")
+def genotypes(tmp_path_factory):
+    """Scores of 60 genotypes, which agree with real accuracies in part."""
+    space, rng = SPACES.get("darts"), np.random.default_rng(0)
+    cells = space.sample(60, rng)
+    truth = rng.uniform(96, 98, 60)
+    accuracy = quantity("cifar10", "accuracy", "batch", 5)
+    columns = {
+        "code": space.pack(cells),
+        "params": space.size(cells).params,
+        "cifar10/test/600/mean": truth,
+        f"{accuracy}/mean": 20 * truth - 1880 + rng.normal(0, 8, 60),
+        f"{quantity('cifar10', 'likelihood', 'batch', 5)}/mean": truth / 2,
+        f"{seconds('cifar10', 5)}/mean": np.ones(60),
+    }
+    about = {"images": "cifar10", "epochs": 5, "statistics": ["batch"]}
+    about |= dict.fromkeys(["valid", "test"], "cifar10/test/600")
+    notes = {"schema": "1", "space": "darts", "emulated": "[]", "sha256": "x"}
+    notes["scores"] = json.dumps(about)
+    path = tmp_path_factory.mktemp("darts") / "goal_darts_space.parquet"
+    write_parquet(pa.table(columns), path, {f"dagnas.{key}": notes[key] for key in notes})
+    opened = open_scores("goal_darts_space", path)
+    return darts214.tabulate(SimpleNamespace(read=lambda *names: opened)), columns
+
+
+def test_genotypes_are_compared_with_their_real_trainings(genotypes, tmp_path):
+    from scipy.stats import spearmanr
+
+    table, columns = genotypes
+    truth = columns["cifar10/test/600/mean"]
+    measures = of(table, part="measure").set_index("by")
+    values = columns[f"{quantity('cifar10', 'accuracy', 'batch', 5)}/mean"]
+    rho = spearmanr(values, truth).statistic
+    assert measures["spearman"]["accuracy"] == pytest.approx(rho)
+    assert measures["low"]["accuracy"] < rho < measures["high"]["accuracy"]
+    assert measures["spearman"]["negative loss"] == 1
+    assert measures["first"]["negative loss"] == truth.max()
+    assert measures["rank"]["negative loss"] == pytest.approx(100 / 60)
+    params = spearmanr(columns["params"], truth).statistic
+    assert measures["spearman"]["parameters"] == pytest.approx(params)
+    with style.context():
+        style.save(darts214.draw(table), tmp_path / "darts214.png", "png")
+    words = darts214.caption(table)
+    assert f"accuracy (batch statistics) {rho:.2f} [" in words
+    assert "is above that of counting parameters" in words
+    chance = table.assign(low=-0.1, spearman=params)
+    assert "may be chance; its correlation is not above" in darts214.caption(chance)

@@ -166,11 +166,12 @@ def _named(pattern: str, known: Iterable[str]) -> list[str]:
 
 
 def benchmarks_of(scale: Scale) -> set[str]:
-    """Benchmarks that the scale's studies, rankings and other artifacts use."""
+    """Benchmarks that the scale's studies, rankings and other artifacts use or look up."""
     entries: list[Any] = [
         entry for key in scale.sections() for entry in scale.section(key).values()
     ]
-    return {entry.benchmark for entry in entries if hasattr(entry, "benchmark")}
+    named = (getattr(entry, key, None) for entry in entries for key in ("benchmark", "truth"))
+    return {name for name in named if name}
 
 
 def find(name: str, known: Mapping[str, Result]) -> Result:

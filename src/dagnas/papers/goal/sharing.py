@@ -70,7 +70,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
         parts = _parts(scores, truth)
         about = {"images": images, "supernet": name}
         about["emulated"] = "valid" if "valid" in scores.emulated(policy) else ""
-        for by, statistics, values in _signals(scores):
+        for by, statistics, values in signals(scores):
             found = _correlations(values, truth, parts)
             rows += [
                 {"part": "supernet", "by": by, "statistics": statistics, **about, **row}
@@ -94,7 +94,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     return both.fillna(dict.fromkeys(["supernet", "statistics", "over", "emulated"], ""))
 
 
-def _signals(scores: TabularBenchmark) -> Iterator[tuple[str, str, Values]]:
+def signals(scores: TabularBenchmark) -> Iterator[tuple[str, str, Values]]:
     """Name, statistics and values of each score, larger for better."""
     for policy in scores.policies.values():
         _, kind, statistics = policy.signal.split("/")[1].split("_")
@@ -152,7 +152,7 @@ def _cells(
     chosen = np.sort(stream("sharing", scores.name).choice(len(truth), count, replace=False))
     connected = parts[PARTS[1]]
     first = ""
-    for by, statistics, values in _signals(scores):
+    for by, statistics, values in signals(scores):
         first = first or statistics
         for row in chosen if statistics == first else ():
             about = {"by": by, "statistics": statistics, "connected": bool(connected[row])}
