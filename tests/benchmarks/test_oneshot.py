@@ -8,8 +8,9 @@ import pytest
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.benchmarks.benchmark import TabularBenchmark
 from dagnas.benchmarks.built import find_benchmark
+from dagnas.benchmarks.norms import STATISTICS
 from dagnas.benchmarks.oneshot import OneShotBenchmark, open_supernet, score_table
-from dagnas.benchmarks.scored import STATISTICS, open_scores
+from dagnas.benchmarks.scored import open_scores
 from dagnas.errors import DagnasError
 from dagnas.files import write_parquet
 from dagnas.networks.supernet201 import pruned

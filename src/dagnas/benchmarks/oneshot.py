@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dagnas.benchmarks.benchmark import BenchmarkEntry, Evaluations, TabularBenchmark
+from dagnas.benchmarks.norms import STATISTICS, Statistics
 from dagnas.benchmarks.policy import Policy
-from dagnas.benchmarks.scored import STATISTICS, Statistics, policies, quantity, seconds
+from dagnas.benchmarks.scored import policies, quantity, seconds
 from dagnas.errors import DagnasError
 from dagnas.spaces.cell_space import CellSpace
 from dagnas.spaces.cells import Cells

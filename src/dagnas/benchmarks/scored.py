@@ -6,17 +6,14 @@ import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 from dagnas.benchmarks.benchmark import BenchmarkEntry, TabularBenchmark
+from dagnas.benchmarks.norms import Statistics
 from dagnas.benchmarks.policy import Policy
 from dagnas.errors import DagnasError
 from dagnas.spaces import SPACES
 from dagnas.tables.table import Table
 
-#: What batch norms stand on when a cell is scored.
-Statistics = Literal["batch", "recalibrated", "running"]
-STATISTICS: tuple[Statistics, ...] = ("batch", "recalibrated", "running")
 #: Evaluations of a search (GOAL, table 1).
 EVALUATIONS = 100
 

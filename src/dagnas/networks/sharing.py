@@ -14,6 +14,7 @@ from dagnas.networks import supernet201, supernet_darts
 from dagnas.spaces import SPACES
 from dagnas.spaces.cell_space import CellSpace
 from dagnas.spaces.cells import Cells
+from dagnas.spaces.genotype_space import GenotypeSpace
 from dagnas.spaces.genotypes import NODES, OPERATIONS, Genotype, Input
 from dagnas.spaces.nasbench201 import OPERATIONS as OPERATIONS201
 
@@ -21,17 +22,15 @@ _SKIPS = "skip_connect"
 
 
 class Sharing(Protocol):
-    """How the cells of a space share the weights of a supernet.
+    """How the cells of a space share the weights of a supernet."""
 
-    Attributes
-    ----------
-    space : CellSpace
-    shapes : tuple of (int, int)
-        Edges and operations of each cell of a mixture.
-    """
+    @property
+    def space(self) -> CellSpace:
+        """Space of the cells."""
 
-    space: CellSpace
-    shapes: tuple[tuple[int, int], ...]
+    @property
+    def shapes(self) -> tuple[tuple[int, int], ...]:
+        """Edges and operations of each cell of a mixture."""
 
     def architectures(self, cells: Cells) -> list[Any]:
         """Argument of the supernet's forward for each cell."""
@@ -90,9 +89,11 @@ class SharingDarts:
     """
 
     def __init__(self, name: str) -> None:
-        self.space: Any = SPACES.get(name)
+        space = SPACES.get(name)
+        assert isinstance(space, GenotypeSpace)
+        self.space = space
         shape = (len(supernet_darts.EDGES), 1 + len(OPERATIONS))
-        self.shapes: tuple[tuple[int, int], ...] = (shape,) * self.space.cells
+        self.shapes: tuple[tuple[int, int], ...] = (shape,) * space.cells
 
     def architectures(self, cells: Cells) -> list[Any]:
         """Genotype of each cell."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import reduce as fold
 from operator import add
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -145,7 +146,8 @@ class SupernetDarts(nn.Module):
         Tensor, shape (B, classes)
         """
         before = last = self.stem(images)
-        for cell in self.cells:
+        cells: Any = self.cells
+        for cell in cells:
             before, last = last, cell(before, last, architecture[int(cell.reduction)])
         logits: Tensor = self.classifier(last.mean(dim=(2, 3)))
         return logits

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from dagnas.networks.nasbench201 import Reduction201
 from dagnas.networks.supernet201 import EDGES, SharedCell201, Supernet201
-from dagnas.networks.switched_norm import SwitchedNorm, statistics
+from dagnas.networks.switched_norm import statistics
 from dagnas.spaces.nasbench201 import OPERATIONS
 
 #: Values of the maps of a chunk at most: a core's cache holds a few such maps.
@@ -107,10 +107,10 @@ class _Layout(Protocol):
     def enter(self, images: Tensor) -> Tensor:
         """Maps of images (B, C, H, W), for one cell."""
 
-    def apply(self, module: nn.Module, maps: Tensor) -> Tensor:
+    def apply(self, module: Any, maps: Tensor) -> Tensor:
         """Maps after a convolution or an average pooling."""
 
-    def norm(self, module: SwitchedNorm, maps: Tensor) -> Tensor:
+    def norm(self, module: Any, maps: Tensor) -> Tensor:
         """Maps after a batch norm, of each cell by its own statistics."""
 
     def features(self, maps: Tensor) -> Tensor:
@@ -123,11 +123,11 @@ class _Maps(_Layout):
     def enter(self, images: Tensor) -> Tensor:
         return images[None]
 
-    def apply(self, module: nn.Module, maps: Tensor) -> Tensor:
+    def apply(self, module: Any, maps: Tensor) -> Tensor:
         found: Tensor = module(maps.flatten(0, 1))
-        return found.unflatten(0, maps.shape[:2])
+        return found.view(*maps.shape[:2], *found.shape[1:])
 
-    def norm(self, module: SwitchedNorm, maps: Tensor) -> Tensor:
+    def norm(self, module: Any, maps: Tensor) -> Tensor:
         return torch.stack([module(each) for each in maps])
 
     def features(self, maps: Tensor) -> Tensor:
@@ -145,7 +145,7 @@ class _Dense(_Layout):
     def enter(self, images: Tensor) -> Tensor:
         return images.flatten(2).permute(1, 2, 0)[None].contiguous()
 
-    def apply(self, module: nn.Module, maps: Tensor) -> Tensor:
+    def apply(self, module: Any, maps: Tensor) -> Tensor:
         cells, channels, pixels, batch = maps.shape
         # A pooling is the same for all channels.
         inputs = channels if isinstance(module, nn.Conv2d) else 1
@@ -162,7 +162,7 @@ class _Dense(_Layout):
         outputs = module.out_channels if isinstance(module, nn.Conv2d) else channels
         return product.view(cells, outputs, -1, batch)
 
-    def norm(self, module: SwitchedNorm, maps: Tensor) -> Tensor:
+    def norm(self, module: Any, maps: Tensor) -> Tensor:
         channels, ones = maps.shape[1], (-1, maps.shape[1], 1, 1)
         if module.images is None:
             assert module.running_mean is not None
@@ -205,7 +205,9 @@ class _Shared:
 
     def logits(self, operations: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
         """Rows of chunks of cells, with their logits of shape (G, B, classes)."""
-        stem, *blocks = self._network.stem, *self._network.body.values()
+        stem: Any = self._network.stem
+        last: Any = self._network.last
+        blocks: list[Any] = list(self._network.body.values())
         maps = self._layout.enter(self._images)
         maps = self._layout.norm(stem.norm, self._layout.apply(stem.conv, maps))
         first, *rest = blocks
@@ -215,8 +217,8 @@ class _Shared:
                     outputs = self._cell(block, outputs, operations[rows])
                 else:
                     outputs = self._reduction(block, outputs)
-            last = F.relu(self._layout.norm(self._network.last.norm, outputs))
-            yield rows, self._network.head(self._layout.features(last))
+            outputs = F.relu(self._layout.norm(last.norm, outputs))
+            yield rows, self._network.head(self._layout.features(outputs))
 
     def _first(
         self, cell: SharedCell201, maps: Tensor, operations: NDArray[np.int64]
@@ -268,9 +270,11 @@ class _Shared:
                     some = torch.from_numpy(members).to(maps.device)
                     found = self._operate(cell, edge, kind, source.index_select(0, some))
                     assert found is not None
-                    if vertices[j] is None:
-                        vertices[j] = torch.zeros_like(maps)
-                    vertices[j] = vertices[j].index_add_(0, some, found)
+                    total = vertices[j]
+                    if total is None:
+                        total = torch.zeros_like(maps)
+                    # Not in place: a skip connection makes two vertices one tensor.
+                    vertices[j] = total.index_add(0, some, found)
         last = vertices[3]
         return torch.zeros_like(maps) if last is None else last
 
@@ -280,7 +284,8 @@ class _Shared:
         """Maps after an operation; None for zeros."""
         if maps is None or not kind:
             return None
-        operation, layout = cell.operation(edge, kind), self._layout
+        operation: Any = cell.operation(edge, kind)
+        layout = self._layout
         if isinstance(operation, nn.Identity):
             return maps
         if isinstance(operation, nn.Sequential):
@@ -292,7 +297,8 @@ class _Shared:
         short = layout.apply(block.conv, layout.apply(block.pool, maps))
         if not block.residual:
             return layout.norm(block.norm, short)
-        for part in (block.a, block.b):
+        parts: list[Any] = [block.a, block.b]
+        for part in parts:
             maps = layout.norm(part.norm, layout.apply(part.conv, F.relu(maps)))
         return short + maps
 

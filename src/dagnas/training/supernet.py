@@ -181,10 +181,11 @@ class Darts(Trainee):
         before = [weight.detach().clone() for weight in weights]
         steps, factor = self._steps(weights, self._gradients(own, weights))
         with torch.no_grad():
-            torch._foreach_sub_(weights, steps)
+            for weight, step in zip(weights, steps, strict=True):
+                weight.sub_(step)
         both = self._gradients(valid, [*self.alphas, *weights])
         gradients, direction = both[: len(self.alphas)], both[len(self.alphas) :]
-        length = torch.stack(torch._foreach_norm(direction)).norm()
+        length = torch.stack([along.norm() for along in direction]).norm()
         distance = float(_DIFFERENCE / length.clamp_min(torch.finfo(length.dtype).tiny))
         sides = []
         for sign in (1, -1):
@@ -412,9 +413,8 @@ class TrainedSupernet:
         images = open_images(about, data, device)
         if images.digest() != digest:
             raise DagnasError(f"{path} was trained on other images than {about.images} now holds")
-        network = build(about.space, about.recipe(), images).to(
-            device, memory_format=torch.channels_last
-        )
+        network: Any = build(about.space, about.recipe(), images)
+        network = network.to(device, memory_format=torch.channels_last)
         if not stored.fits(network.state_dict(), weights):
             raise stored.damaged(path, "supernet")
         network.load_state_dict(weights)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from dagnas.benchmarks import BENCHMARKS
-from dagnas.benchmarks.scored import Statistics
+from dagnas.benchmarks.norms import Statistics
 from dagnas.errors import DagnasError
 from dagnas.pipeline.job import Job
 from dagnas.pipeline.kind import Kind
