@@ -267,6 +267,11 @@ def is_first() -> bool:
     return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
+def own_device(device: str) -> str:
+    """Device of this process, of those that share a training."""
+    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if device == "cuda" else device
+
+
 def _fabric(device: str, devices: int, precision: str) -> Fabric:
     # Imported where it is needed, since that takes time.
     from lightning_fabric import Fabric

@@ -20,6 +20,7 @@ KINDS: Registry[Kind] = Registry(
         "ranking": "dagnas.pipeline.kinds.ranking",
         "autoencoder": "dagnas.pipeline.kinds.graph_vae",
         "latent_search": "dagnas.pipeline.kinds.latent_search",
+        "training": "dagnas.pipeline.kinds.training",
         "supernet": "dagnas.pipeline.kinds.supernet",
         "scores": "dagnas.pipeline.kinds.supernet",
     },

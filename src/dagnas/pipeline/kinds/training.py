@@ -1,0 +1,260 @@
+"""Trainings of one network each: ``dagnas train``, from an architecture to its curve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import Field, NonNegativeInt, model_validator
+
+from dagnas.errors import DagnasError, unknown
+from dagnas.networks import NETWORKS
+from dagnas.networks.shape import Few
+from dagnas.pipeline.job import Job
+from dagnas.pipeline.kind import Kind
+from dagnas.pipeline.sections import Section
+from dagnas.training.train_recipe import TrainRecipe
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dagnas.pipeline.scales import Scale
+    from dagnas.training.images import ImageSet, Split
+
+
+class Training(TrainRecipe):
+    """Architecture, images and training of a network."""
+
+    space: str
+    """Space of the architecture, one that has networks: darts, darts_one_cell, layers,
+    nasbench101, nasbench201, resnet_strings."""
+    cell: str
+    """Text of the architecture; a genotype may be an official one."""
+    images: str
+    """Images: digits, cifar10 (of `dagnas fetch cifar10`), or an .npz file with `images` and
+    `labels`."""
+    pixels: Few | None = None
+    """Larger side that images are reduced to by means of squares; theirs if not given."""
+    train: NonNegativeInt = 0
+    """Images to train on; 0: a third, or of CIFAR-10 half of its 50,000."""
+    valid: NonNegativeInt = 0
+    """Images to validate on; 0: as for training."""
+    test: NonNegativeInt = 0
+    """Images to test on; 0: a third, or of CIFAR-10 its 10,000."""
+    channels: Few | None = None
+    """Channels of the first cells; the paper's or benchmark's if not given."""
+    layers: Few | None = None
+    """Cells, of each stack for NAS-Bench; the paper's or benchmark's if not given."""
+    seed: NonNegativeInt = 0
+    """Number of the training: another draws other weights and batches."""
+
+    @model_validator(mode="after")
+    def _architecture(self) -> Training:
+        if self.space not in NETWORKS.names():
+            raise ValueError(unknown("space with networks", self.space, NETWORKS.names()))
+        return self
+
+    def recipe(self) -> TrainRecipe:
+        """Settings of the training alone."""
+        return TrainRecipe(**{name: getattr(self, name) for name in TrainRecipe.model_fields})
+
+
+class TrainingEntry(Section, Training):
+    """A network that is trained for itself."""
+
+
+class TrainJob(Job, Training):
+    """Training of one network."""
+
+    COMMAND: ClassVar = "train"
+
+    device: str = Field(default="cpu", pattern="^(auto|cpu|cuda)$")
+    """Device to train on: auto, cpu or cuda."""
+    devices: Annotated[int, Field(gt=0, le=64)] = 1
+    """GPUs that share every batch."""
+
+    def run(self, data: Path, out: Path) -> None:
+        """Train from the last finished epoch on; write the curve, and the weights beside it."""
+        from tqdm import tqdm
+
+        from dagnas.closure import digest
+        from dagnas.files import write_parquet
+        from dagnas.kernels import kernels_used
+        from dagnas.training import checkpoint as stored
+        from dagnas.training.alone import train_alone
+        from dagnas.training.device import choose_device
+        from dagnas.training.device_images import DeviceImages
+        from dagnas.training.images import open_images
+        from dagnas.training.trainer import is_first, own_device
+
+        family = NETWORKS.get(self.space)
+        # All that can be wrong is told before images are moved or anything is trained.
+        architecture = family.read(self.cell)
+        images = open_images(self.images, data, self.pixels)
+        shape = family.shaped(
+            named=self.option,
+            **images.shape,
+            channels=self.channels,
+            layers=self.layers,
+            auxiliary=self.auxiliary > 0,
+        )
+        parts = self.split(images)
+        device = own_device(choose_device(self.device))
+        checkpoint = out.with_name(f"{out.name}.part")
+        with tqdm(
+            total=self.epochs, desc=f"training {out.stem}", unit="epoch",
+            disable=None if is_first() else True,
+        ) as bar:  # fmt: skip
+
+            def show(record: Mapping[str, float | None]) -> None:
+                bar.update()
+                bar.set_postfix(loss=f"{record['loss']:.3f}", valid=record["valid_accuracy"])
+
+            trained = train_alone(
+                lambda: family.build(architecture, shape),
+                DeviceImages(images, parts, device),
+                self.recipe(),
+                (images.name, self.space, self.cell, self.seed),
+                device=device,
+                devices=self.devices,
+                checkpoint=checkpoint,
+                progress=show,
+                code=digest(self.roots()),
+            )
+        if not is_first():
+            return
+        valid, test = trained.accuracies
+        about = {"dagnas.valid": repr(100 * valid), "dagnas.test": repr(100 * test)}
+        about |= {"dagnas.kernels": kernels_used(), "dagnas.job": self.model_dump_json()}
+        weights = {name: tensor.cpu() for name, tensor in trained.network.state_dict().items()}
+        stored.write(
+            out.with_suffix(WEIGHTS),
+            {
+                "space": self.space,
+                "cell": self.cell,
+                "shape": shape.model_dump(),
+                "weights": weights,
+            },
+        )
+        write_parquet(trained.curve.table(), out, about)
+        checkpoint.unlink(missing_ok=True)
+        print(f"{out}: {100 * valid:.2f} % of validation, {100 * test:.2f} % of test images")
+
+    def split(self, images: ImageSet) -> Split:
+        """Images to train, validate and test on.
+
+        Raises
+        ------
+        DagnasError
+            They are too few.
+        """
+        from dagnas.seeds import stream
+        from dagnas.training.images import split, split_before_test
+
+        count = len(images.labels)
+        if images.name != CIFAR10:
+            third = count // 3
+            sizes = (self.train or third, self.valid or self.train or third, self.test or third)
+            return split(images, sizes, stream(images.name, "split"))
+        test = self.test or count // 6
+        known = count - test
+        train = self.train or known // 2
+        # Its split of the others has a third part, of which each class needs one.
+        valid = self.valid or min(train, known - train - images.classes)
+        return split_before_test(images, train, valid, test)
+
+    def files(self) -> Sequence[str]:
+        """Images."""
+        return [self.images] if self.images.endswith((".npz", ".parquet")) else []
+
+    def roots(self) -> list[str]:
+        """Code of the job and of the space's networks."""
+        return [*super().roots(), NETWORKS.module(self.space)]
+
+
+#: Image set whose last images are those to test on.
+CIFAR10 = "cifar10"
+#: Suffix of the weights, beside the curve.
+WEIGHTS = ".pt"
+
+
+def plan(scale: Scale) -> dict[str, Job]:
+    """Jobs of all trainings by name."""
+    jobs: dict[str, Job] = {}
+    for name, entry in scale.section("trainings").items():
+        given: dict[str, Any] = {key: getattr(entry, key) for key in Training.model_fields}
+        if entry.images == CIFAR10:
+            given["images"] = str(scale.data / "cifar10.parquet")
+        jobs[name] = TrainJob(**given, device=scale.device)
+    return jobs
+
+
+def check_values(scale: Scale) -> None:
+    """Check that architectures can be read and become networks of the sizes asked for."""
+    for name, entry in scale.section("trainings").items():
+        try:
+            family = NETWORKS.get(entry.space)
+            family.read(entry.cell)
+            family.shaped(
+                channels=entry.channels, layers=entry.layers, auxiliary=entry.auxiliary > 0
+            )
+        except DagnasError as error:
+            raise DagnasError(f"trainings.{name}: {error}") from error
+
+
+def read(path: Path) -> pd.DataFrame:
+    """Curve: a row an epoch.
+
+    Returns
+    -------
+    DataFrame
+        Columns epoch, loss, train_accuracy, learning_rate, valid_accuracy; accuracies in %. Its
+        ``attrs`` hold ``valid`` and ``test``, the accuracies of the trained network.
+    """
+    from dagnas.files import read_parquet
+
+    table = read_parquet(path)
+    stored = table.schema.metadata or {}
+    curve: pd.DataFrame = table.to_pandas()
+    try:
+        curve.attrs = {name: float(stored[f"dagnas.{name}".encode()]) for name in ("valid", "test")}
+    except (KeyError, ValueError) as error:
+        raise DagnasError(f"{path} does not say its accuracies: make it anew") from error
+    return curve
+
+
+training = Kind(
+    name="training",
+    module=__name__,
+    title="train the network of an architecture",
+    about="Train the network of one architecture from new weights on images. FILE.parquet holds "
+    "loss and accuracies after each epoch, FILE.pt beside it the weights. An epoch that was "
+    "finished is not done again: FILE.parquet.part, which is removed at the end, holds the state "
+    "after the last one.",
+    examples="""
+  # A cell of NAS-Bench-201 on digits, seconds of one core.
+  dagnas train --space nasbench201 \\
+      --cell '|nor_conv_3x3~0|+|skip_connect~0|none~1|+|none~0|none~1|nor_conv_3x3~2|' \\
+      --images digits --channels 8 --layers 1 --learning-rate 0.1 --pad 1 --out cell.parquet
+
+  # A genotype on CIFAR-10 in small, minutes of one core; a training of your own images.
+  dagnas train --space darts --cell "$(cat genotype.txt)" --images cifar10 --pixels 16 \\
+      --train 10000 --channels 8 --layers 5 --epochs 10 --pad 2 --flip --out small.parquet
+  dagnas train --space darts --cell "$(cat genotype.txt)" --images fashion.npz --channels 16 \\
+      --layers 8 --epochs 50 --cutout 8 --drop-path 0.2 --auxiliary 0.4 --out mine.parquet
+
+  # As DARTS retrains, on a GPU (docs/training.md).
+  dagnas train --space darts --cell "$(cat genotype.txt)" --images cifar10 --train 45000 \\
+      --valid 4900 --channels 36 --layers 20 --epochs 600 --batch-size 96 --decay epoch \\
+      --pad 4 --flip --cutout 16 --drop-path 0.2 --auxiliary 0.4 --precision bf16 \\
+      --device cuda --out full.parquet
+""",
+    jobs=(TrainJob,),
+    pattern="{results}/trainings/{name}.parquet",
+    plan=plan,
+    read=read,
+    sections={"trainings": TrainingEntry},
+    check_values=check_values,
+    beside=(WEIGHTS,),
+)
