@@ -12,6 +12,7 @@ import yaml
 
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.cli import main
+from dagnas.closure import closure
 from dagnas.errors import DagnasError
 from dagnas.pipeline.kinds.supernet import SupernetJob
 from dagnas.pipeline.scales import parse
@@ -63,6 +64,15 @@ def test_a_supernet_is_a_benchmark_of_its_name_for_studies():
 def test_a_wrong_entry_is_told(entry, words):
     with pytest.raises(DagnasError, match=words):
         scale_of({"wrong": entry})
+
+
+def test_trainings_and_searches_do_not_depend_on_how_cells_are_scored():
+    trained = closure(["dagnas.pipeline.kinds.supernet:SupernetJob.run"])
+    assert "dagnas.training.supernet" in trained
+    assert "dagnas.training.scoring" not in trained
+    searched = closure(["dagnas.pipeline.kinds.search:SearchJob.run", "dagnas.benchmarks.scored"])
+    assert not [name for name in searched if "supernet" in name or "oneshot" in name]
+    assert "dagnas.training.scoring" in closure(["dagnas.pipeline.kinds.supernet:ScoreJob.run"])
 
 
 def test_epochs_are_a_setting():

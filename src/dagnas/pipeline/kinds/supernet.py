@@ -81,7 +81,7 @@ class SupernetJob(Job, SupernetImages):
                 bar.update()
                 bar.set_postfix(loss=f"{record['loss']:.3f}", accuracy=record["train_accuracy"])
 
-            supernet, curve = train_supernet(
+            trained, curve = train_supernet(
                 self.name,
                 about,
                 data,
@@ -91,9 +91,9 @@ class SupernetJob(Job, SupernetImages):
                 code=digest(self.roots()),
             )
         write_parquet(curve.table(), out.with_suffix(CURVE))
-        supernet.write(out)
+        trained.write(out)
         checkpoint.unlink(missing_ok=True)
-        print(f"{out}: {supernet.cell}" if supernet.cell else out)
+        print(f"{out}: {trained.cell}" if trained.cell else out)
 
     def files(self) -> Sequence[str]:
         """Images."""
@@ -130,8 +130,8 @@ class ScoreJob(Job, Scoring):
         truth = find_benchmark(self.truth, data).open(data) if self.truth else None
         if truth is not None and not isinstance(truth, TabularBenchmark):
             raise DagnasError(f"--truth {self.truth}: it is no table")
-        supernet = TrainedSupernet.read(self.supernet, data, choose_device(self.device))
-        benchmark = OneShotBenchmark(out.stem, supernet, self.valid_images, self.calibration_images)
+        trained = TrainedSupernet.read(self.supernet, data, choose_device(self.device))
+        benchmark = OneShotBenchmark(out.stem, trained, self.valid_images, self.calibration_images)
         with tqdm(desc=f"scores of {out.stem}", unit="cell", disable=None) as bar:
             table, metadata = score_table(benchmark, tuple(self.statistics), truth, bar.update)
         write_parquet(table, out, metadata)
