@@ -1,4 +1,4 @@
-"""Spaces, benchmarks, predictors and methods from modules outside the package."""
+"""Spaces, networks, benchmarks, predictors and methods from modules outside the package."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Any
 
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.errors import DagnasError
+from dagnas.networks import NETWORKS
 from dagnas.predictors import PREDICTORS
 from dagnas.registry import Registry
 from dagnas.search import METHODS
 from dagnas.spaces import SPACES
 
 #: Registries that plug-ins fill; layers above may add theirs.
-REGISTRIES: list[Registry[Any]] = [SPACES, BENCHMARKS, PREDICTORS, METHODS]
+REGISTRIES: list[Registry[Any]] = [SPACES, NETWORKS, BENCHMARKS, PREDICTORS, METHODS]
 
 
 def load(modules: Iterable[str]) -> None:

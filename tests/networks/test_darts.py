@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from dagnas.networks.darts import DartsNetwork, Wiring, drop_path
+from dagnas.spaces.genotypes import read
 
 V1 = (
     "sep_conv_3x3 1 sep_conv_3x3 0 skip_connect 0 sep_conv_3x3 1 "
@@ -74,6 +75,15 @@ def test_parameters_of_all_published_genotypes(mirror):
             ]
             expected = int(row["params_c36_l20_cifar10"]), int(row["params_with_auxiliary"])
             assert counts(*cells) == expected, row["name"]
+
+
+@pytest.mark.parametrize("every", [43, pytest.param(1, marks=pytest.mark.slow)])
+def test_parameters_of_214_trained_genotypes(every, mirror):
+    with (mirror / "darts214.csv").open() as file:
+        for row in list(csv.DictReader(file))[::every]:
+            genotype = read(row["genotype"])
+            found, _ = counts(Wiring.whole(genotype.normal), Wiring.whole(genotype.reduce))
+            assert found == int(row["params_c36_l20_computed"]), row["index"]
 
 
 def test_the_network_for_imagenet_has_the_published_parameters():

@@ -22,6 +22,7 @@ COMMANDS = (
     "claims",
     "compare",
     "config",
+    "describe",
     "draw",
     "fetch",
     "list",

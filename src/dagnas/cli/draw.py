@@ -91,24 +91,33 @@ def _draw_cell(options: argparse.Namespace) -> Path:
         )
     if options.note is not None:
         raise DagnasError("--note goes with a table: a cell has no caption")
-    out: Path = options.out
+    return draw_architecture(options.space, options.cell, options.out, style=options.style)
+
+
+def draw_architecture(
+    space: str, text: str, out: Path, *, by: str = "draw", style: Path | None = None
+) -> Path:
+    """Draw a cell of a space from its text; the file's ending, .svg or .png, tells the format."""
+    from dagnas.errors import DagnasError
+
     kind = out.suffix.lower().lstrip(".")
     if kind not in ("svg", "png"):
-        raise DagnasError(f"--out {out}: a picture of a cell is a file .svg or .png")
+        option = "--out" if by == "draw" else "--draw"
+        raise DagnasError(f"{option} {out}: a picture of a cell is a file .svg or .png")
 
     from matplotlib.figure import Figure
 
-    from dagnas.drawing import style
+    from dagnas.drawing import style as styles
     from dagnas.drawing.cells import draw_cell
     from dagnas.files import atomic_path
     from dagnas.locks import writing
     from dagnas.spaces import SPACES
 
-    space = SPACES.get(options.space)
-    cell = space.from_str([options.cell])
-    with writing(out, by="draw"), style.context(options.style):
-        figure = draw_cell(space, cell).figure
+    found = SPACES.get(space)
+    cell = found.from_str([text])
+    with writing(out, by=by), styles.context(style):
+        figure = draw_cell(found, cell).figure
         assert isinstance(figure, Figure)
         with atomic_path(out) as temporary:
-            style.save(figure, temporary, kind)
+            styles.save(figure, temporary, kind)
     return out
