@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,7 +58,9 @@ def run_job(job: type[Job], suffix: str, options: argparse.Namespace) -> None:
     if options.out.suffix != suffix:
         raise DagnasError(f"--out {options.out}: expected a name that ends in {suffix}")
     described = job.parse(options)
-    with writing(options.out, by=job.COMMAND):
+    # Processes that share a training write nothing, but for the first.
+    shares = os.environ.get("LOCAL_RANK", "0") != "0"
+    with nullcontext() if shares else writing(options.out, by=job.COMMAND):
         described.run(data_folder(options.data), options.out)
 
 
