@@ -7,6 +7,7 @@ import pytest
 from dagnas.cli import main
 
 CELL201 = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|none~1|nor_conv_1x1~2|"
+LAYER = "convolution > 3 > none > yes > 8 > 1 > relu > no"
 STRING = "111-2111-211111-211"
 V2 = (
     "Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 0), "

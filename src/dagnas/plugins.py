@@ -17,7 +17,7 @@ from dagnas.search import METHODS
 from dagnas.spaces import SPACES
 
 #: Registries that plug-ins fill; layers above may add theirs.
-REGISTRIES: list[Registry[Any]] = [SPACES, NETWORKS, BENCHMARKS, PREDICTORS, METHODS]
+REGISTRIES: list[Registry[Any]] = [SPACES, BENCHMARKS, PREDICTORS, METHODS, NETWORKS]
 
 
 def load(modules: Iterable[str]) -> None:
