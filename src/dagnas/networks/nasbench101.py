@@ -68,13 +68,14 @@ def network101(
 def _make(cell: Cells, shape: NetworkShape) -> nn.Module:
     assert shape.channels
     assert shape.layers
-    return network101(
+    network: nn.Module = network101(
         cell,
         image_channels=shape.image_channels,
         classes=shape.classes,
         channels=shape.channels,
         cells=shape.layers,
     )
+    return network
 
 
 nasbench101 = NetworkFamily(
