@@ -15,6 +15,9 @@ BENCHMARKS: Registry[BenchmarkEntry] = Registry(
     "dagnas.benchmarks.benchmark:BenchmarkEntry",
     {
         "darts214": "dagnas.benchmarks.darts214",
+        "darts_one_cell_digits": "dagnas.benchmarks.darts_one_cell",
+        "darts_one_cell_cifar10": "dagnas.benchmarks.darts_one_cell",
+        "darts_one_cell_cifar10_full": "dagnas.benchmarks.darts_one_cell",
         "digits201": "dagnas.benchmarks.digits201",
         "enas": "dagnas.benchmarks.enas",
         "nasbench101": "dagnas.benchmarks.nasbench101",

@@ -261,7 +261,7 @@ class TrainedCells(TrainedBenchmark):
         return found.accuracies
 
     def _code(self) -> list[str]:
-        return [train_alone.__module__, NETWORKS.module(self.space.name)]
+        return [Accuracies.__module__, NETWORKS.module(self.space.name)]
 
     def _identity(self) -> list[Any]:
         return [*super()._identity(), self.space.name, self.channels, self.layers]

@@ -1,0 +1,84 @@
+"""Cells of BONAS's space, trained from new weights: on digits, on CIFAR-10 in small and in full."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dagnas.benchmarks.benchmark import benchmark
+from dagnas.training.train_recipe import TrainRecipe
+
+if TYPE_CHECKING:
+    from dagnas.benchmarks.trained import TrainedCells
+
+SPACE = "darts_one_cell"
+#: Seconds of a core.
+DIGITS = TrainRecipe(epochs=4, batch_size=32, learning_rate=0.1, pad=1)
+#: About two minutes of a core: 10,000 images of 16 x 16 pixels, so that 60 take some two hours.
+SMALL = TrainRecipe(epochs=8, learning_rate=0.05, pad=2, flip=True)
+#: As DARTS retrains (Liu et al. 2019, section 3.2), but for the epochs, 120 in BONAS's section 4.3.
+FULL = TrainRecipe(
+    epochs=120,
+    batch_size=96,
+    decay="epoch",
+    drop_path=0.2,
+    auxiliary=0.4,
+    pad=4,
+    flip=True,
+    cutout=16,
+    precision="bf16",
+)
+
+
+# PyTorch is imported where a benchmark is opened: the pipeline asks for the tables of all.
+@benchmark()
+def darts_one_cell_digits(data: Path) -> TrainedCells:
+    """Open the benchmark; the folder ``data`` caches trainings."""
+    from dagnas.benchmarks.trained import TrainedCells
+    from dagnas.spaces import SPACES
+    from dagnas.training.images import digits
+
+    return TrainedCells(
+        "darts_one_cell_digits", SPACES.get(SPACE), digits, data, DIGITS, channels=4, layers=3
+    )
+
+
+@benchmark(tables=("cifar10",))
+def darts_one_cell_cifar10(data: Path) -> TrainedCells:
+    """Open the benchmark; the folder ``data`` caches trainings."""
+    from dagnas.benchmarks.trained import TrainedCells
+    from dagnas.spaces import SPACES
+    from dagnas.training.images import open_images, split_before_test
+
+    return TrainedCells(
+        "darts_one_cell_cifar10",
+        SPACES.get(SPACE),
+        lambda: open_images("cifar10", data, 16),
+        data,
+        SMALL,
+        lambda images: split_before_test(images, 10_000, 5_000, 10_000),
+        channels=8,
+        layers=5,
+        resumable=True,
+    )
+
+
+@benchmark(tables=("cifar10",))
+def darts_one_cell_cifar10_full(data: Path) -> TrainedCells:
+    """Open the benchmark; the folder ``data`` caches trainings, which want a GPU."""
+    from dagnas.benchmarks.trained import TrainedCells
+    from dagnas.spaces import SPACES
+    from dagnas.training.images import open_images, split_before_test
+
+    return TrainedCells(
+        "darts_one_cell_cifar10_full",
+        SPACES.get(SPACE),
+        lambda: open_images("cifar10", data),
+        data,
+        FULL,
+        lambda images: split_before_test(images, 40_000, 9_000, 10_000),
+        on_gpu=True,
+        channels=36,
+        layers=20,
+        resumable=True,
+    )
