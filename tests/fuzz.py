@@ -480,6 +480,35 @@ def _enas(folder: Path) -> Kind:
     return Kind(lambda path: enas.read(path, 3, 0), "x.txt", inputs)
 
 
+def _cell_texts(folder: Path) -> Kind:
+    """Texts of cells, each read by every space."""
+    from dagnas.spaces import SPACES
+
+    spaces = [SPACES.get(name) for name in SPACES.names()]
+    cells = [space.sample(1, np.random.default_rng(0)) for space in spaces]
+    good = [space.to_str(cell)[0].encode() for space, cell in zip(spaces, cells, strict=True)]
+
+    def read(path: Path) -> None:
+        text = path.read_bytes().decode("utf-8", "replace")
+        refused = []
+        for space in spaces:
+            try:
+                space.from_str([text])
+            except DagnasError as error:
+                refused.append(error)
+        if len(refused) == len(spaces):
+            raise refused[0]
+
+    def inputs(rng: random.Random) -> Iterator[bytes]:
+        odd = [b"[" * 100_000, b"('none', 0), " * 10_000, b"1-" * 10_000, b"9" * 5000, b"\xff", b""]
+        return _mixed(
+            _forever(lambda: mutated(rng, rng.choice(good))),
+            _forever(lambda: rng.choice(good)[: rng.randrange(300)] + rng.choice(odd)),
+        )
+
+    return Kind(read, "cell.txt", inputs)
+
+
 def _columns(rng: random.Random, good: pa.Table) -> Iterator[bytes]:
     """Parquet files: damaged ones, with columns of other types, and such as expand."""
 
@@ -874,6 +903,7 @@ KINDS: dict[str, Callable[[Path], Kind]] = {
     "image_table": _pixels,
     "tfrecord": _tfrecord,
     "enas": _enas,
+    "cell_texts": _cell_texts,
     "compact": _compact,
     "table": _table,
     "trace": _trace,
