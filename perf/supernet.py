@@ -147,7 +147,7 @@ def main() -> None:
         }
         bench_steps(steps, rounds)
         bench_scores({"digits": on_digits}, 20 if small else None, 2 if small else 100, rounds)
-        cells = 10 if small else 400
+        cells = 10 if small else 200
         bench_scores({"CIFAR-10 at 16 px, C=8": on_colours}, cells, 2 if small else 20, rounds)
 
 

@@ -118,20 +118,21 @@ class _Layout(Protocol):
 
 
 class _Maps(_Layout):
-    """Layout (G, B, C, H, W), in which cells are further images, in the format channels_last."""
+    """Layout (G, B, H, W, C), in which cells are further images of the format channels_last."""
 
     def enter(self, images: Tensor) -> Tensor:
-        return images[None]
+        return images.permute(0, 2, 3, 1)[None].contiguous()
 
     def apply(self, module: Any, maps: Tensor) -> Tensor:
-        found: Tensor = module(maps.flatten(0, 1))
-        return found.view(*maps.shape[:2], *found.shape[1:])
+        found: Tensor = module(maps.flatten(0, 1).permute(0, 3, 1, 2))
+        return found.permute(0, 2, 3, 1).unflatten(0, maps.shape[:2])
 
     def norm(self, module: Any, maps: Tensor) -> Tensor:
-        return torch.stack([module(each) for each in maps])
+        each = [module(own.permute(0, 3, 1, 2)).permute(0, 2, 3, 1) for own in maps]
+        return torch.stack(each) if len(each) > 1 else each[0][None]
 
     def features(self, maps: Tensor) -> Tensor:
-        return maps.mean(dim=(3, 4))
+        return maps.mean(dim=(2, 3))
 
 
 class _Dense(_Layout):
