@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from dagnas.search.pool import Seen as Seen
     from dagnas.search.pool import sample_new as sample_new
     from dagnas.spaces import SPACES as SPACES
+    from dagnas.spaces.base import TooMany as TooMany
     from dagnas.spaces.cell_space import CellSpace as CellSpace
     from dagnas.spaces.cells import Cells as Cells
     from dagnas.spaces.cells import Graphs as Graphs
@@ -76,6 +77,7 @@ __places__ = {
     "SPACES": "dagnas.spaces",
     "Seen": "dagnas.search.pool",
     "TabularBenchmark": "dagnas.benchmarks.benchmark",
+    "TooMany": "dagnas.spaces.base",
     "benchmark": "dagnas.benchmarks.benchmark",
     "compare": "dagnas.analysis.compare",
     "concatenate": "dagnas.spaces.cells",
