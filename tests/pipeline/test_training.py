@@ -8,7 +8,8 @@ import torch
 from dagnas.cli import main
 from dagnas.errors import DagnasError
 from dagnas.files import read_parquet
-from dagnas.networks import NETWORKS, NetworkShape
+from dagnas.networks import NETWORKS
+from dagnas.networks.shape import NetworkShape
 from dagnas.pipeline import scales
 from dagnas.pipeline.kinds import training
 from dagnas.training import checkpoint, trainer
