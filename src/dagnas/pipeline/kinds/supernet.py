@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from dagnas.benchmarks import BENCHMARKS
+from dagnas.benchmarks.deferred import supernet_entry
 from dagnas.benchmarks.norms import Statistics
 from dagnas.errors import DagnasError
 from dagnas.pipeline.job import Job
@@ -150,14 +151,7 @@ def register(supernets: Mapping[str, Supernet]) -> Mapping[str, Supernet]:
     """Register supernets as benchmarks, which studies may name."""
     for name, entry in supernets.items():
         try:
-            if entry.space == _SCORED:
-                from dagnas.benchmarks.scored import scored_entry
-
-                BENCHMARKS.add(name, scored_entry(name))
-            else:
-                from dagnas.benchmarks.oneshot import oneshot_entry
-
-                BENCHMARKS.add(name, oneshot_entry(name))
+            BENCHMARKS.add(name, supernet_entry(name, entry.space == _SCORED))
         except DagnasError as error:
             raise ValueError(error) from error
     return supernets
