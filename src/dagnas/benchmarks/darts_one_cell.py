@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 SPACE = "darts_one_cell"
 #: Seconds of a core.
 DIGITS = TrainRecipe(epochs=4, batch_size=32, learning_rate=0.1, pad=1)
-#: About two minutes of a core: 10,000 images of 16 x 16 pixels, so that 60 take some two hours.
+#: Two to three minutes of a core: 10,000 images of 16 x 16 pixels, so that 60 take at most three
+#: hours.
 SMALL = TrainRecipe(epochs=8, learning_rate=0.05, pad=2, flip=True)
 #: As DARTS retrains (Liu et al. 2019, section 3.2), but for the epochs, 120 in BONAS's section 4.3.
 FULL = TrainRecipe(
