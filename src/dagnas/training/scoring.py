@@ -124,8 +124,8 @@ class _Maps(_Layout):
         return images.permute(0, 2, 3, 1)[None].contiguous()
 
     def apply(self, module: Any, maps: Tensor) -> Tensor:
-        found: Tensor = module(maps.flatten(0, 1).permute(0, 3, 1, 2))
-        return found.permute(0, 2, 3, 1).unflatten(0, maps.shape[:2])
+        found: Tensor = module(maps.flatten(0, 1).permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        return found.view(*maps.shape[:2], *found.shape[1:])
 
     def norm(self, module: Any, maps: Tensor) -> Tensor:
         each = [module(own.permute(0, 3, 1, 2)).permute(0, 2, 3, 1) for own in maps]
@@ -234,6 +234,7 @@ class _Shared:
             edge: [self._operate(cell, edge, kind, maps) for kind in range(_KINDS)]
             for edge in (1, 3)
         }
+        table_of_input = _table(from_input[3], maps)
         for first in range(_KINDS):
             own = np.flatnonzero(operations[:, 0] == first)
             if not len(own):
@@ -242,11 +243,12 @@ class _Shared:
                 edge: [self._operate(cell, edge, kind, one[first]) for kind in range(_KINDS)]
                 for edge in (2, 4)
             }
+            table_of_one = _table(from_one[4], maps)
             for second, third in np.unique(operations[own, 1:3], axis=0):
                 rows = own[(operations[own, 1:3] == (second, third)).all(axis=1)]
                 two = _sum(from_input[1][second], from_one[2][third])
                 from_two = [self._operate(cell, 5, kind, two) for kind in range(_KINDS)]
-                tables = [_table(t, maps) for t in (from_input[3], from_one[4], from_two)]
+                tables = [table_of_input, table_of_one, _table(from_two, maps)]
                 for chunk in np.split(rows, range(size, len(rows), size)):
                     yield chunk, self._combined(tables, operations[chunk, 3:])
 
