@@ -71,3 +71,31 @@ def test_the_table_is_one_of_the_darts_space(tmp_path, monkeypatch):
     assert opened.space.name == "darts"
     found = opened.query(lines()[2][4], "goal")
     assert (found["signal"], found["test"]) == pytest.approx((96.8, 96.8))
+
+
+def curves(path, ends, shape=(5, 600)):
+    """Made-up curves, each from 1 on in steps of a hundredth, with these ends."""
+    values = np.tile(1 + np.arange(shape[1]) / 100, (shape[0], 1))
+    values[:, -1] = ends
+    np.save(path, values)
+    return path
+
+
+def test_accuracies_after_single_epochs_are_read(tmp_path):
+    path = write(tmp_path / "a.csv", lines())
+    table, _ = darts214.read(path, 5, curves=curves(tmp_path / "a.npy", np.arange(97, 96.55, -0.1)))
+    assert table["cifar10/test/1/mean"].to_pylist() == [1] * 5
+    assert table["cifar10/test/120/mean"].to_pylist() == pytest.approx([1 + 1.19] * 5)
+    assert table["cifar10/test/600/mean"].to_pylist()[1] == 96.9
+    assert "cifar10/test/11/mean" not in table.column_names
+
+
+def test_curves_that_do_not_belong_to_the_genotypes_are_told(tmp_path):
+    path = write(tmp_path / "a.csv", lines())
+    with pytest.raises(DagnasError, match=r"curve 1 ends at 97\.0 %, but its genotype has 96\.9"):
+        darts214.read(path, 5, curves=curves(tmp_path / "a.npy", 97))
+    with pytest.raises(DagnasError, match=r"shape \(5, 599\); expected floats of shape \(5, 600\)"):
+        darts214.read(path, 5, curves=curves(tmp_path / "a.npy", 97, (5, 599)))
+    (tmp_path / "a.npy").write_bytes(b"no array")
+    with pytest.raises(DagnasError, match="is no array of curves"):
+        darts214.read(path, 5, curves=tmp_path / "a.npy")

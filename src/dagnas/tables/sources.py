@@ -152,6 +152,10 @@ SOURCES: dict[str, tuple[Source, ...]] = {
                     "darts214.csv",
                     "db0913591a314de5f9b632c435b4f11cb64e05406991da98c2d8f15fd5fc8f5a",
                 ),
+                SourceFile(
+                    "darts214_curves.npy",
+                    "f3c7d4a4ab46b208968b09c5c4356dbfcfd2c9ca0096893c80a3db39d00685bc",
+                ),
             ),
         ),
     ),

@@ -45,7 +45,8 @@ def import_table(name: str, paths: Sequence[Path]) -> Imported:
         A key of `ROWS`.
     paths : sequence of Path
         The source: one official file or folder, or the compact Parquet file (of NAS-Bench-101
-        followed by the Parquet file of the curves from which the rest is emulated).
+        followed by the Parquet file of the curves from which the rest is emulated); of darts214
+        the file of genotypes, and that of their curves.
 
     Returns
     -------
@@ -91,7 +92,7 @@ def import_table(name: str, paths: Sequence[Path]) -> Imported:
             case "darts214", ".csv":
                 from dagnas.tables.importers import darts214
 
-                return darts214.read(first)
+                return darts214.read(first, curves=paths[1] if len(paths) > 1 else None)
             case "cifar10", ".gz" | ".npz":
                 from dagnas.tables.importers import cifar10
 
