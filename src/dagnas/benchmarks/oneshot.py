@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dagnas.benchmarks.benchmark import BenchmarkEntry, Evaluations, TabularBenchmark
 from dagnas.benchmarks.norms import STATISTICS, Statistics
 from dagnas.benchmarks.policy import Policy
 from dagnas.benchmarks.scored import policies, quantity, seconds
 from dagnas.errors import DagnasError
+from dagnas.seeds import stream
 from dagnas.spaces.cell_space import CellSpace
 from dagnas.spaces.cells import Cells
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
     from dagnas.training.scoring import Examples
     from dagnas.training.supernet import TrainedSupernet
+
+Progress = Callable[[int], object]
 
 #: Validation images that score a cell, and training images whose statistics recalibrate.
 VALID, CALIBRATION = 1000, 256
@@ -42,7 +46,7 @@ class OneShotBenchmark:
     name : str
     supernet : TrainedSupernet
     valid : int
-        Validation images that score a cell, the first ones; fewer if there are fewer.
+        Validation images that score a cell, drawn at random; fewer if there are fewer.
     calibration : int
         Training images whose statistics recalibrate batch norms.
     """
@@ -89,8 +93,8 @@ class OneShotBenchmark:
             raise DagnasError(f"{self.name} gives no signal {policy.signal!r}")
         chosen = self._statistics[policy.signal]
         likelihood = "/shared_likelihood_" in policy.signal
-        signals = self._scores(cells, chosen)[int(likelihood)]
-        reported = self._scores(cells, "batch")[0]
+        signals = self.scores(cells, chosen)[int(likelihood)]
+        reported = self.scores(cells, "batch")[0]
         return Evaluations(
             100 * np.exp(-signals) if likelihood else signals,
             np.ones(len(cells)),
@@ -98,8 +102,10 @@ class OneShotBenchmark:
             reported,
         )
 
-    def _scores(self, cells: Cells, statistics: Statistics) -> Any:
-        """Accuracies (%) and losses, shape (2, B)."""
+    def scores(
+        self, cells: Cells, statistics: Statistics, progress: Progress = lambda cells: None
+    ) -> Any:
+        """Accuracies (%) and losses, shape (2, B); ``progress`` is told the cells scored."""
         from dagnas.training.scoring import score_one
 
         keys = self._sharing.keys(cells)
@@ -108,8 +114,19 @@ class OneShotBenchmark:
                 self._known[statistics, key] = score_one(
                     self.supernet.network, architecture, self.examples(statistics)
                 )
+                progress(1)
         found = [self._known[statistics, key] for key in keys]
         return np.array(found, dtype=np.float64).reshape(-1, 2).T
+
+    def scores_201(self, cells: Cells, statistics: Statistics, progress: Progress) -> Any:
+        """Accuracies (%) and losses of cells of NAS-Bench-201, shape (2, B), in chunks."""
+        from dagnas.networks.supernet201 import pruned
+        from dagnas.training.scoring import score_201
+
+        operations, same = np.unique(pruned(cells), axis=0, return_inverse=True)
+        network: Any = self.supernet.network
+        found = score_201(network, operations, self.examples(statistics), progress)
+        return np.stack([found.accuracy, found.loss])[:, same.reshape(-1)]
 
     def examples(self, statistics: Statistics) -> Examples:
         """Images that score cells, with the statistics that normalise them."""
@@ -123,20 +140,28 @@ class OneShotBenchmark:
         from dagnas.training.scoring import Examples
 
         images = self.supernet.images
-        valid = images.split.valid[: self.valid]
-        train = images.split.train[: self.calibration if statistics == "recalibrated" else 0]
+        valid = _some(images.name, images.split.valid, self.valid)
+        calibration_images = self.calibration if statistics == "recalibrated" else 0
+        train = _some(images.name, images.split.train, calibration_images)
         batch, labels = images.batch(np.concatenate([train, valid]))
         calibration = None if statistics == "running" else len(train)
         return Examples(batch, labels[len(train) :], calibration)
+
+
+def _some(name: str, rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """So many rows drawn at random; those of a set may be sorted by class."""
+    return stream(name, "scored").permutation(rows)[:count]
 
 
 def score_table(
     benchmark: OneShotBenchmark,
     statistics: tuple[Statistics, ...],
     truth: TabularBenchmark | None,
-    progress: Any = lambda cells: None,
+    progress: Progress = lambda cells: None,
 ) -> tuple[pa.Table, dict[str, str]]:
-    """Scores of all cells of NAS-Bench-201 by a supernet, and the metadata of the table.
+    """Scores of cells by a supernet, and the metadata of the table.
+
+    They are all cells of NAS-Bench-201; in another space those of ``truth``.
 
     Parameters
     ----------
@@ -163,28 +188,26 @@ def score_table(
     import pyarrow as pa
 
     from dagnas.files import SCHEMA
-    from dagnas.networks.supernet201 import Supernet201, pruned
-    from dagnas.training.scoring import score_201
+    from dagnas.networks.supernet201 import Supernet201
 
     supernet, space = benchmark.supernet, benchmark.space
-    network = supernet.network
-    if not isinstance(network, Supernet201):
-        raise DagnasError(
-            f"cells of {space.name} are too many to score; a search on the supernet scores its own"
-        )
     if truth is not None and truth.space.name != space.name:
         raise DagnasError(f"{truth.name} holds cells of {truth.space.name}, not of {space.name}")
     images, epochs = supernet.images.name, supernet.recipe.epochs
-    cells = space.enumerate()
-    operations, same = np.unique(pruned(cells), axis=0, return_inverse=True)
+    if isinstance(supernet.network, Supernet201):
+        cells, score = space.enumerate(), benchmark.scores_201
+    elif truth is not None:
+        cells, score = truth.cells, benchmark.scores
+    else:
+        raise DagnasError(
+            f"cells of {space.name} are too many to score: name a table of it whose cells are "
+            "scored, or search on the supernet, which scores the cells of the search"
+        )
     columns: dict[str, Any] = {"code": space.pack(cells)}
     for chosen in statistics:
-        scores = score_201(network, operations, benchmark.examples(chosen), progress)
-        for signal, values in (
-            ("accuracy", scores.accuracy),
-            ("likelihood", 100 * np.exp(-scores.loss)),
-        ):
-            columns[f"{quantity(images, signal, chosen, epochs)}/mean"] = values[same.reshape(-1)]
+        accuracy, loss = score(cells, chosen, progress)
+        for signal, values in (("accuracy", accuracy), ("likelihood", 100 * np.exp(-loss))):
+            columns[f"{quantity(images, signal, chosen, epochs)}/mean"] = values
     columns[f"{seconds(images, epochs)}/mean"] = np.ones(len(cells))
     emulated: list[str] = []
     valid = test = quantity(images, "accuracy", statistics[0], epochs)

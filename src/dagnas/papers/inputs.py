@@ -118,7 +118,8 @@ class Inputs:
         section, name : str
             Section of the scale file, and name there.
         kind : str
-            Name of the kind, if several are made from the section: by default the first.
+            Name of the kind, if several are made from the section: by default the one that
+            registers what it makes, else the first.
 
         Raises
         ------
@@ -209,7 +210,8 @@ class Inputs:
 
 def _kind(section: str) -> Kind:
     """Kind of artifact that a section of the scale file describes."""
-    return next(kind for kind in all_kinds() if section in kind.sections)
+    kinds = [kind for kind in all_kinds() if section in kind.sections]
+    return min(kinds, key=lambda kind: kind.register is None)
 
 
 def note(scale: Scale, result: Result) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -226,7 +226,7 @@ def _on(benchmarks: list[Any], base: dict[str, Any]) -> dict[str, Any]:
             return True
         if key in own:
             return name in benchmarks
-        others = (named[word] for word in entry.values() if isinstance(word, str) and word in named)
+        others = (named[word] for word in _texts(entry) if word in named)
         return all(
             about.get("benchmark", benchmarks[0]) in benchmarks for about in (entry, *others)
         )
@@ -237,6 +237,15 @@ def _on(benchmarks: list[Any], base: dict[str, Any]) -> dict[str, Any]:
         else part
         for key, part in base.items()
     }
+
+
+def _texts(entry: Mapping[str, Any]) -> Iterator[str]:
+    """Texts of an entry, and of mappings in it."""
+    for value in entry.values():
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict):
+            yield from _texts(value)
 
 
 def merged(base: Any, over: Any) -> Any:

@@ -41,7 +41,8 @@ class Supernet(Section, SupernetImages, Scoring):
     """A supernet, which is a benchmark of its name: cells by their scores with shared weights."""
 
     truth: BenchmarkName | None = None
-    """Table of real trainings whose final accuracies are reported of a cell."""
+    """Table of real trainings whose final accuracies are reported of a cell; its cells are scored
+    where a space is too large."""
 
 
 class SupernetJob(Job, SupernetImages):
@@ -184,15 +185,28 @@ def plan_scores(scale: Scale) -> dict[str, Job]:
             **{key: getattr(entry, key) for key in Scoring.model_fields},
         )
         for name, entry in scale.section("supernets").items()
-        if entry.space == _SCORED
+        if _is_scored(entry)
     }
 
 
+def _is_scored(entry: Supernet) -> bool:
+    """Whether single paths were trained, and it is known which cells are to be scored."""
+    single = entry.recipe().strategy == "single_path"
+    return single and (entry.space == _SCORED or entry.truth is not None)
+
+
 def read(path: Path) -> Any:
-    """Curve of a supernet, which stands beside it."""
+    """Curve of a supernet, which stands beside it; ``attrs`` have the cell of DARTS, or ""."""
     from dagnas.files import read_parquet
 
-    return read_parquet(path.with_suffix(CURVE)).to_pandas()
+    curve = read_parquet(path.with_suffix(CURVE)).to_pandas()
+    curve.attrs["cell"] = ""
+    # Of single paths nothing is derived, and torch need not be imported.
+    if "skip_connections" in curve:
+        from dagnas.training.checkpoint import read as read_stored
+
+        curve.attrs["cell"] = read_stored(path, "supernet").get("cell", "")
+    return curve
 
 
 def read_scores(path: Path) -> TabularBenchmark:
@@ -235,8 +249,9 @@ scores = Kind(
     name="scores",
     module=__name__,
     title="score all cells of NAS-Bench-201 by one supernet",
-    about="Score all cells of NAS-Bench-201 with the weights of a supernet. The table is a "
-    "benchmark of the name of its file; docs/weight_sharing.md tells what its policies mean.",
+    about="Score all cells of NAS-Bench-201 with the weights of a supernet, in another space those "
+    "of the table of real trainings. The table is a benchmark of the name of its file; "
+    "docs/weight_sharing.md tells what its policies mean.",
     examples="""
   dagnas score --supernet data/mine.pt --truth digits201 --out data/mine201.parquet
   dagnas score --supernet data/mine.pt --statistics batch recalibrated running --out all.parquet
@@ -245,4 +260,5 @@ scores = Kind(
     pattern="{data}/{name}.parquet",
     plan=plan_scores,
     read=read_scores,
+    sections={"supernets": Supernet},
 )

@@ -60,8 +60,24 @@ class Training(TrainRecipe):
         return TrainRecipe(**{name: getattr(self, name) for name in TrainRecipe.model_fields})
 
 
+class FoundCell(Section):
+    """A cell that a search evaluated."""
+
+    study: str
+    """Study of the search."""
+    method: str
+    """Method or variant of the study."""
+    trial: NonNegativeInt = 0
+    """Trial of the method."""
+    step: NonNegativeInt | None = None
+    """Number of the evaluation, from 0 on; if not given, the one with the best signal."""
+
+
 class TrainingEntry(Section, Training):
     """A network that is trained for itself."""
+
+    cell: str | FoundCell
+    """Text of the architecture, or the search that evaluated it."""
 
 
 class TrainJob(Job, Training):
@@ -69,6 +85,14 @@ class TrainJob(Job, Training):
 
     COMMAND: ClassVar = "train"
 
+    cell: str = ""
+    """Text of the architecture; a genotype may be an official one."""
+    trace: Path | None = None
+    """Trace of `dagnas search` that holds the architecture, in place of its text."""
+    trial: NonNegativeInt = 0
+    """Trial of the trace."""
+    step: NonNegativeInt | None = None
+    """Number of the evaluation, from 0 on; if not given, the one with the best signal."""
     device: str = Field(default="cpu", pattern="^(auto|cpu|cuda)$")
     """Device to train on: auto, cpu or cuda."""
     devices: Annotated[int, Field(gt=0, le=64)] = 1
@@ -90,7 +114,8 @@ class TrainJob(Job, Training):
 
         family = NETWORKS.get(self.space)
         # All that can be wrong is told before images are moved or anything is trained.
-        architecture = family.read(self.cell)
+        cell = self.architecture()
+        architecture = family.read(cell)
         images = open_images(self.images, data, self.pixels)
         shape = family.shaped(
             named=self.option,
@@ -115,7 +140,7 @@ class TrainJob(Job, Training):
                 lambda: family.build(architecture, shape),
                 DeviceImages(images, parts, device),
                 self.recipe(),
-                (images.name, self.space, self.cell, self.seed),
+                (images.name, self.space, cell, self.seed),
                 device=device,
                 devices=self.devices,
                 checkpoint=checkpoint,
@@ -127,12 +152,13 @@ class TrainJob(Job, Training):
         valid, test = trained.accuracies
         about = {"dagnas.valid": repr(100 * valid), "dagnas.test": repr(100 * test)}
         about |= {"dagnas.kernels": kernels_used(), "dagnas.job": self.model_dump_json()}
+        about["dagnas.cell"] = cell
         weights = {name: tensor.cpu() for name, tensor in trained.network.state_dict().items()}
         stored.write(
             out.with_suffix(WEIGHTS),
             {
                 "space": self.space,
-                "cell": self.cell,
+                "cell": cell,
                 "shape": shape.model_dump(),
                 "weights": weights,
             },
@@ -140,6 +166,37 @@ class TrainJob(Job, Training):
         write_parquet(trained.curve.table(), out, about)
         checkpoint.unlink(missing_ok=True)
         print(f"{out}: {100 * valid:.2f} % of validation, {100 * test:.2f} % of test images")
+
+    def architecture(self) -> str:
+        """Text of the architecture.
+
+        Raises
+        ------
+        DagnasError
+            Neither text nor trace is given, or both; the trace is missing or damaged, or lacks the
+            trial or the evaluation.
+        """
+        from dagnas.analysis.incumbents import incumbent
+        from dagnas.files import read_parquet
+
+        if bool(self.cell) == (self.trace is not None):
+            raise DagnasError("expected one of --cell and --trace")
+        if self.trace is None:
+            return self.cell
+        trace = read_parquet(self.trace).to_pandas()
+        if not {"trial", "cell", "signal", "epochs"} <= set(trace):
+            raise DagnasError(f"{self.trace} is no trace of a search")
+        steps = trace[trace["trial"] == self.trial]
+        known = len(steps)
+        if not known:
+            trials = sorted(trace["trial"].unique().tolist())
+            raise DagnasError(f"--trial {self.trial}: {self.trace} has the trials {trials}")
+        step = self.step
+        if step is None:
+            step = int(incumbent(steps["signal"].to_numpy(), steps["epochs"].to_numpy())[-1])
+        if step >= known:
+            raise DagnasError(f"--step {step}: the trial has {known} evaluations, from 0 on")
+        return str(steps["cell"].iloc[step])
 
     def split(self, images: ImageSet) -> Split:
         """Images to train, validate and test on.
@@ -165,8 +222,9 @@ class TrainJob(Job, Training):
         return split_before_test(images, train, valid, test)
 
     def files(self) -> Sequence[str]:
-        """Images."""
-        return [self.images] if self.images.endswith((".npz", ".parquet")) else []
+        """Images, and the trace."""
+        images = [self.images] if self.images.endswith((".npz", ".parquet")) else []
+        return [*images, str(self.trace)] if self.trace else images
 
     def roots(self) -> list[str]:
         """Code of the job and of the space's networks."""
@@ -186,8 +244,40 @@ def plan(scale: Scale) -> dict[str, Job]:
         given: dict[str, Any] = {key: getattr(entry, key) for key in Training.model_fields}
         if entry.images == CIFAR10:
             given["images"] = str(scale.data / "cifar10.parquet")
+        if isinstance(found := entry.cell, FoundCell):
+            del given["cell"]
+            given |= {"trace": _trace(scale, found), "trial": found.trial, "step": found.step}
         jobs[name] = TrainJob(**given, device=scale.device)
     return jobs
+
+
+def _trace(scale: Scale, found: FoundCell) -> Path:
+    """Trace that holds the trial of a search."""
+    from dagnas.pipeline.kinds import search
+
+    files = search.chunks(scale, found.study)
+    name = next(name for name, trials in files.items() if found.trial in trials)
+    return search.search.path(scale, f"{found.study}/{found.method}/{name}")
+
+
+def check(scale: Scale) -> None:
+    """Check that cells are those of searches that there are."""
+    studies = scale.section("studies")
+    for name, entry in scale.section("trainings").items():
+        if not isinstance(found := entry.cell, FoundCell):
+            continue
+        where = f"trainings.{name}.cell"
+        if found.study not in studies:
+            raise ValueError(f"{where}.study: {unknown('study', found.study, studies)}")
+        study = studies[found.study]
+        if found.method not in study.methods:
+            error = unknown(f"method of {found.study}", found.method, study.methods)
+            raise ValueError(f"{where}.method: {error}")
+        trials = study.trials or scale.trials
+        if found.trial >= trials:
+            raise ValueError(
+                f"{where}.trial: {found.trial}; {found.study} has {trials} trials, from 0 on"
+            )
 
 
 def check_values(scale: Scale) -> None:
@@ -195,7 +285,8 @@ def check_values(scale: Scale) -> None:
     for name, entry in scale.section("trainings").items():
         try:
             family = NETWORKS.get(entry.space)
-            family.read(entry.cell)
+            if isinstance(entry.cell, str):
+                family.read(entry.cell)
             family.shaped(
                 channels=entry.channels, layers=entry.layers, auxiliary=entry.auxiliary > 0
             )
@@ -210,7 +301,8 @@ def read(path: Path) -> pd.DataFrame:
     -------
     DataFrame
         Columns epoch, loss, train_accuracy, learning_rate, valid_accuracy; accuracies in %. Its
-        ``attrs`` hold ``valid`` and ``test``, the accuracies of the trained network.
+        ``attrs`` hold ``valid`` and ``test``, the accuracies of the trained network, and ``cell``,
+        its architecture's text.
     """
     from dagnas.files import read_parquet
 
@@ -219,6 +311,7 @@ def read(path: Path) -> pd.DataFrame:
     curve: pd.DataFrame = table.to_pandas()
     try:
         curve.attrs = {name: float(stored[f"dagnas.{name}".encode()]) for name in ("valid", "test")}
+        curve.attrs["cell"] = stored[b"dagnas.cell"].decode()
     except (KeyError, ValueError) as error:
         raise DagnasError(f"{path} does not say its accuracies: make it anew") from error
     return curve
@@ -238,6 +331,10 @@ training = Kind(
       --cell '|nor_conv_3x3~0|+|skip_connect~0|none~1|+|none~0|none~1|nor_conv_3x3~2|' \\
       --images digits --channels 8 --layers 1 --learning-rate 0.1 --pad 1 --out cell.parquet
 
+  # What a search found.
+  dagnas train --space nasbench201 --trace goal.parquet --trial 3 --images digits --channels 8 \\
+      --out found.parquet
+
   # A genotype on CIFAR-10 in small, minutes of one core; a training of your own images.
   dagnas train --space darts --cell "$(cat genotype.txt)" --images cifar10 --pixels 16 \\
       --train 10000 --channels 8 --layers 5 --epochs 10 --pad 2 --flip --out small.parquet
@@ -255,6 +352,8 @@ training = Kind(
     plan=plan,
     read=read,
     sections={"trainings": TrainingEntry},
+    check=check,
     check_values=check_values,
+    tags=("str", "FoundCell"),
     beside=(WEIGHTS,),
 )
