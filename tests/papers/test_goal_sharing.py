@@ -11,7 +11,7 @@ import pytest
 from dagnas.benchmarks.scored import open_scores, quantity, seconds
 from dagnas.drawing import style
 from dagnas.files import write_parquet
-from dagnas.papers.goal import darts214, sharing, table1
+from dagnas.papers.goal import darts214, fig8, sharing, table1, table2
 from dagnas.spaces import SPACES
 
 SPACE = SPACES.get("nasbench201")
@@ -267,6 +267,9 @@ def test_baselines_are_parameters_and_another_training(shared):
     rho = of(shared, part="baseline", over="all cells").set_index("by")["spearman"]
     assert abs(rho["parameters"]) < 0.05
     assert 0.9 < rho["another training"] < 1
+    # The best tenth by the first of two trainings, which is not the best by their mean.
+    best = of(shared, part="baseline", over="best tenth").set_index("by")["spearman"]
+    assert 0.2 < best["another training"] < 0.5
 
 
 def test_sharing_is_drawn_and_says_what_shared_weights_can_do(shared, tmp_path):
@@ -330,3 +333,102 @@ def test_genotypes_are_compared_with_their_real_trainings(genotypes, tmp_path):
     assert "is above that of counting parameters" in words
     chance = table.assign(low=-0.1, spearman=params)
     assert "may be chance; its correlation is not above" in darts214.caption(chance)
+
+
+DARTS = SPACES.get("darts")
+#: Test accuracies of four random cells, and of what two methods find.
+RANDOM, FOUND = (70.0, 72.0, 74.0, 76.0), {"goal": 75.0, "random_search": 76.5}
+
+
+@pytest.fixture(scope="module")
+def retrained():
+    """Inputs of table 2: a trial of each method, trainings of its best and of random cells."""
+    texts = DARTS.to_str(DARTS.sample(6, np.random.default_rng(0)))
+    signals = {"random_search": [50, 52, 54, 56, 60.0], "goal": [40.0, 45.0]}
+    traces = pd.concat(
+        pd.DataFrame(
+            {
+                "method": method,
+                "trial": 0,
+                "step": range(len(values)),
+                "cell": texts[: len(values)] if method == "random_search" else [texts[0], texts[5]],
+                "parent": [-1, 0] if method == "goal" else -1,
+                "signal": values,
+                "emulated": "",
+            }
+        )
+        for method, values in signals.items()
+    )
+    about = {"images": "cifar10", "channels": 8, "layers": 5, "epochs": 10}
+    entries, curves = {}, {}
+
+    def add(name, method, step, cell, test):
+        cell_of = SimpleNamespace(study="goal_table2", method=method, trial=0, step=step)
+        entries[name] = SimpleNamespace(cell=cell_of, **about)
+        curves[name] = SimpleNamespace(attrs={"cell": cell, "test": test, "valid": test})
+
+    add("goal_table2_goal", "goal", None, texts[5], FOUND["goal"])
+    add("goal_table2_random_search", "random_search", None, texts[4], FOUND["random_search"])
+    for step, test in enumerate(RANDOM):
+        add(f"goal_table2_random_{step}", "random_search", step, texts[step], test)
+    names = {"trainings": tuple(entries), "studies": ("goal_table2",)}
+    return SimpleNamespace(
+        texts=texts,
+        result=SimpleNamespace(names=names.__getitem__),
+        config=SimpleNamespace(section={"trainings": entries}.__getitem__),
+        traces=lambda study: traces,
+        read=lambda section, name: curves[name],
+    )
+
+
+def test_cells_found_are_ranked_among_random_ones(retrained):
+    table = table2.tabulate(retrained)
+    (goal,) = of(table, part="method", method="goal").itertuples()
+    assert (goal.error, goal.score, goal.n) == (25.0, 45.0, 4)
+    # One of four is better.
+    assert goal.better == 0.25
+    assert goal.better_low == pytest.approx(0.0063, abs=1e-4)
+    assert goal.better_high == pytest.approx(0.8059, abs=1e-4)
+    assert goal.params == DARTS.size(DARTS.from_str([retrained.texts[5]])).params[0]
+    assert of(table, part="method", method="random_search")["better"].item() == 0
+    (random,) = of(table, part="random").itertuples()
+    assert (random.error, random.n, random.spearman) == (27.0, 4, 1.0)
+    assert random.sd == pytest.approx(np.std(RANDOM, ddof=1))
+    assert random.low < 27 < random.high
+    assert not table.loc[table["part"] != "paper", "protocol"].any()
+    assert of(table, part="paper", method="GOAL")["error"].item() == 2.64
+
+
+def test_table_2_is_drawn_and_told(retrained, tmp_path):
+    table = table2.tabulate(retrained)
+    with style.context():
+        style.save(table2.draw(table), tmp_path / "table2.png", "png")
+    words = table2.caption(table)
+    assert "GOAL (2 evaluations): error 25.00 %" in words
+    assert "25 % [1, 81] of 4 random cells are better" in words
+    assert "Random cells: 27.00 ± 2.58 %" in words
+    assert "cannot be compared with ours, of 10 epochs of 8 channels and 5 cells" in words
+    assert "GOAL 2.64" in words
+
+
+def test_the_papers_protocol_is_recognised(retrained):
+    for entry in retrained.config.section("trainings").values():
+        entry.channels, entry.layers, entry.epochs = 36, 20, 600
+    table = table2.tabulate(retrained)
+    assert table["protocol"].all()
+    assert "cannot be compared" not in table2.caption(table)
+    with style.context():
+        texts = [text.get_text() for text in table2.draw(table).axes[0].texts]
+    assert {"ENAS", "GOAL"} <= set(texts)
+
+
+def test_figure_8_shows_the_cell_of_the_best_signal(retrained, tmp_path):
+    table = fig8.tabulate(retrained)
+    row = table.iloc[0]
+    assert (row["cell"], row["step"], row["signal"]) == (retrained.texts[5], 1, 45.0)
+    assert (row["random"], row["evaluations"]) == (40.0, 2)
+    with style.context():
+        style.save(fig8.draw(table), tmp_path / "fig8.png", "png")
+    words = fig8.caption(table)
+    assert "among 2 that GOAL evaluated" in words
+    assert f"it has {row['params'] / 1e6:.2f} M parameters" in words

@@ -6,7 +6,7 @@ PAPERS = {
     "digits201": ("quality", "relation"),
     "goal": (
         *("ablation", "fig2", "fig3", "fig4", "fig5", "fig6", "fig7", "noise", "search_table"),
-        *("darts214", "sharing", "table1"),
+        *("darts214", "fig8", "sharing", "table1", "table2"),
     ),
     "graph_search_space": ("fig2", "fig3", "fig4", "fig5", "fig6", "fig6_digits"),
     "leaderboard": ("rank", "speed"),

@@ -82,7 +82,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
         rows += [
             {"part": "baseline", "by": by, **about, "supernet": "", **row}
             for by, values, target in _baselines(inputs, scores, truth)
-            for row in _correlations(values, target, parts)
+            for row in _correlations(values, target, _parts(scores, target))
         ]
         rows += [{"part": "cell", **about, **row} for row in _cells(scores, truth, parts)]
     table = pd.DataFrame(rows)
