@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -19,6 +20,8 @@ from dagnas.search import METHODS
 from dagnas.search.runner import Search, run_trial
 from dagnas.testing import benchmark_checks
 from dagnas.training import scoring
+from dagnas.training.device_images import DeviceImages
+from dagnas.training.images import Split, digits
 
 TINY = {"channels": 4, "epochs": 2, "steps": 10, "batch_size": 32}
 
@@ -84,15 +87,32 @@ def test_cells_equal_after_pruning_are_scored_once(oneshot, monkeypatch):
 def test_images_of_each_statistics(oneshot):
     images = oneshot.supernet.images
     batch, recalibrated, running = (oneshot.examples(chosen) for chosen in STATISTICS)
-    valid, labels = images.batch(images.split.valid[:1000])
-    np.testing.assert_array_equal(batch.images, valid)
-    np.testing.assert_array_equal(running.images, valid)
-    train, _ = images.batch(images.split.train[:256])
-    np.testing.assert_array_equal(recalibrated.images[:256], train)
-    np.testing.assert_array_equal(recalibrated.images[256:], valid)
+    every, labels = images.batch(images.split.valid)
+    # All 599 validation images in another order, which is the same for all.
+    assert sorted(batch.labels.tolist()) == sorted(labels.tolist())
+    np.testing.assert_allclose(batch.images.sum(0), every.sum(0), atol=1e-3)
+    np.testing.assert_array_equal(running.images, batch.images)
+    np.testing.assert_array_equal(recalibrated.images[256:], batch.images)
+    train, _ = images.batch(images.split.train)
+    known = {image.numpy().tobytes() for image in train}
+    assert {image.numpy().tobytes() for image in recalibrated.images[:256]} < known
     assert [e.calibration for e in (batch, recalibrated, running)] == [0, 256, None]
     for examples in (batch, recalibrated, running):
-        np.testing.assert_array_equal(examples.labels, labels)
+        np.testing.assert_array_equal(examples.labels, batch.labels)
+
+
+def test_images_sorted_by_class_are_scored_on_all_classes(oneshot):
+    images = oneshot.supernet.images
+    valid = images.split.valid[np.argsort(images.labels[images.split.valid], kind="stable")]
+    train = images.split.train[np.argsort(images.labels[images.split.train], kind="stable")]
+    by_class = DeviceImages(digits(), Split(train, valid, images.split.test))
+    supernet = replace(oneshot.supernet, images=by_class)
+    fresh = OneShotBenchmark("net", supernet, valid=60, calibration=60)
+    chosen = fresh.examples("recalibrated")
+    # The first 60 of either are of the first or second class.
+    assert len(set(chosen.labels.tolist())) == 10
+    means = [chosen.images[:60].mean(), by_class.batch(train)[0].mean()]
+    assert abs(float(means[0] - means[1])) < 0.02
 
 
 def test_scores_are_a_table_with_the_truth_of_another(folder):
