@@ -11,6 +11,9 @@ import pytest
 from dagnas.benchmarks.scored import open_scores, quantity, seconds
 from dagnas.drawing import style
 from dagnas.files import write_parquet
+from dagnas.papers.claims.check import Tables, check
+from dagnas.papers.claims.reader import read as read_claims
+from dagnas.papers.claims.rule import FAILED, NOT_RUN, REPRODUCED, UNDECIDED
 from dagnas.papers.goal import darts214, fig8, sharing, table1, table2
 from dagnas.spaces import SPACES
 
@@ -340,7 +343,7 @@ DARTS = SPACES.get("darts")
 RANDOM, FOUND = (70.0, 72.0, 74.0, 76.0), {"goal": 75.0, "random_search": 76.5}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def retrained():
     """Inputs of table 2: a trial of each method, trainings of its best and of random cells."""
     texts = DARTS.to_str(DARTS.sample(6, np.random.default_rng(0)))
@@ -432,3 +435,80 @@ def test_figure_8_shows_the_cell_of_the_best_signal(retrained, tmp_path):
     words = fig8.caption(table)
     assert "among 2 that GOAL evaluated" in words
     assert f"it has {row['params'] / 1e6:.2f} M parameters" in words
+
+
+def ledger(folder, **tables):
+    """Entries of the claims on tables 1 and 2, by name, on these tables."""
+    for name, table in tables.items():
+        (folder / "goal").mkdir(parents=True, exist_ok=True)
+        table.to_csv(folder / f"goal/{name}.csv", index=False)
+    found = Tables(folder, [f"goal/{name}" for name in tables])
+    claims = [claim for claim in read_claims("goal") if claim.id.startswith("table")]
+    return {claim.id: check("goal", claim, found) for claim in claims}
+
+
+def of_the_right_size(table):
+    """Table 1 as if there were four supernets, whose means differ little."""
+    means = table["part"] == "mean"
+    around = {"low": "value", "high": "value", "lead_low": "lead", "lead_high": "lead"}
+    around |= {"calm_low": "calm", "calm_high": "calm"}
+    reach = {name: table[of] + (0.01 if "high" in name else -0.01) for name, of in around.items()}
+    return table.assign(n=table["n"].mask(means, 4), **reach)
+
+
+def test_claims_run_on_results_of_the_right_size(table, retrained, tmp_path):
+    second = table2.tabulate(retrained)
+    entries = ledger(tmp_path, table1=of_the_right_size(table), table2=second)
+    alone = {name for name in entries if name.startswith("table2-goal-below")}
+    alone.add("table2-goal-error")
+    for name, entry in entries.items():
+        assert (entry.status == NOT_RUN) == (name in alone), (name, entry.missing)
+    # These ask for the paper's own training.
+    assert "GPU hours" in entries["table2-goal-error"].missing
+    assert "protocol True" in entries["table2-goal-error"].missing
+    paper = second.assign(protocol=True)
+    entries = ledger(tmp_path / "paper", table2=paper)
+    assert {entries[name].status for name in alone} == {FAILED}
+    good = paper.assign(error=paper["error"].where(paper["method"] != "goal", 2.6))
+    entries = ledger(tmp_path / "good", table2=good)
+    assert {entries[name].status for name in alone} == {REPRODUCED}
+
+
+def test_orders_are_judged_by_leads_on_the_same_supernets(table, tmp_path):
+    sized = of_the_right_size(table)
+    entries = ledger(tmp_path, table1=sized)
+    for m in ("valid", "test"):
+        assert entries[f"table1-{m}-goal-above-random_search"].status == REPRODUCED
+        assert entries[f"table1-{m}-spread-below-random_search"].status == REPRODUCED
+        assert entries[f"table1-{m}-darts_second-fails"].status == (
+            REPRODUCED if entries[f"table1-{m}-goal-above-darts_second"].status == REPRODUCED
+            else FAILED
+        )  # fmt: skip
+    behind = sized.assign(lead=-1.0, lead_low=-1.5, lead_high=-0.5)
+    behind = behind.assign(calm=-1.0, calm_low=-1.5, calm_high=-0.5)
+    entries = ledger(tmp_path / "behind", table1=behind)
+    assert entries["table1-valid-goal-above-spos"].status == FAILED
+    assert entries["table1-valid-spread-below-spos"].status == FAILED
+    unsure = sized.assign(lead=0.2, lead_low=-0.5, lead_high=0.9)
+    entries = ledger(tmp_path / "unsure", table1=unsure)
+    assert entries["table1-valid-goal-above-spos"].status == UNDECIDED
+
+
+def test_the_papers_numbers_are_asked_within_a_fifth_of_its_error(table, tmp_path):
+    sized = of_the_right_size(table)
+    near = sized.assign(value=88.0, low=87.9, high=88.1)
+    entries = ledger(tmp_path / "near", table1=near)
+    assert entries["table1-goal-valid"].status == REPRODUCED
+    assert entries["table1-random_search-valid"].status == FAILED
+    assert entries["table1-valid-darts_first-number"].status == FAILED
+
+
+def test_other_images_are_not_the_papers(table, tmp_path):
+    entries = ledger(tmp_path, table1=of_the_right_size(table).assign(images="digits"))
+    assert {entry.status for entry in entries.values()} == {NOT_RUN}
+    assert "images cifar10" in entries["table1-goal-valid"].missing
+
+
+def test_fewer_supernets_than_searches_of_the_paper_are_too_few(table, tmp_path):
+    entries = ledger(tmp_path, table1=table)
+    assert entries["table1-goal-valid"].missing == "4 trials (there are 2)"
