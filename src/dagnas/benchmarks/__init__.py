@@ -36,5 +36,9 @@ BENCHMARKS: Registry[BenchmarkEntry] = Registry(
         "layers_digits_linear": "dagnas.benchmarks.layers",
         "layers_cifar10": "dagnas.benchmarks.layers",
         "layers_cifar10_linear": "dagnas.benchmarks.layers",
+        "layers_cifar10_small": "dagnas.benchmarks.layers",
+        "layers_cifar10_small_linear": "dagnas.benchmarks.layers",
+        "resnet_strings_digits": "dagnas.benchmarks.resnet_strings",
+        "resnet_strings_cifar10": "dagnas.benchmarks.resnet_strings",
     },
 )

@@ -200,7 +200,8 @@ class TrainedCells(TrainedBenchmark):
     ----------
     space : CellSpace
         One of `dagnas.networks.NETWORKS`.
-    channels, layers : int
+    channels : int
+    layers : int, optional
         Channels of the first cells, and number of cells; as of `NetworkShape`.
     resumable : bool
         True: an interrupted training resumes after its last epoch, from a file beside the cache.
@@ -209,7 +210,7 @@ class TrainedCells(TrainedBenchmark):
     """
 
     channels: int = 8
-    layers: int = 5
+    layers: int | None = 5
     resumable: bool = False
     _images: DeviceImages | None = field(init=False, default=None)
 
