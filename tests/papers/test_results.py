@@ -12,10 +12,14 @@ from dagnas.pipeline import scales
 
 BONAS = ["choices", "fig3", "fig4", "fig5", "samplers", "table1", "table2", "transfer"]
 GOAL = ["ablation", "fig2", "fig3", "fig4", "fig5", "fig6", "fig7", "noise", "search_table"]
+#: Results of GOAL on shared weights.
+SHARED = ["darts214", "fig8", "sharing", "table1", "table2"]
+#: Results of BONAS on trainings.
+TRAINED = ["fig8", "hours", "short_trainings", "table3", "table4", "table5"]
 NAMES = [
-    *(f"bonas/{name}" for name in BONAS),
+    *sorted(f"bonas/{name}" for name in [*BONAS, *TRAINED]),
     *("digits201/quality", "digits201/relation"),
-    *(f"goal/{name}" for name in GOAL),
+    *sorted(f"goal/{name}" for name in [*GOAL, *SHARED]),
     *(f"graph_search_space/fig{number}" for number in range(2, 7)),
     "graph_search_space/fig6_digits",
     *("leaderboard/rank", "leaderboard/speed"),

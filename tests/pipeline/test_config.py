@@ -412,6 +412,9 @@ def test_dvc_keeps_all_that_the_scales_make():
         made |= set(map(str, scale.paths("ranking")))
         for kind in ("autoencoder", "latent_search"):
             made |= {str(path.parent) for path in scale.paths(kind)}
+        for kind in ("supernet", "scores", "training"):
+            made |= set(map(str, scale.paths(kind)))
+        made |= {str(path.with_suffix(".curve.parquet")) for path in scale.paths("supernet")}
         made |= {f"results/{name}/{paper}" for paper in scale.papers}
         ledger = ("claims.csv", "claims.md", "metrics.json", "provenance.json")
         assert kept == made | {f"results/{name}/{file}" for file in ledger}
