@@ -1,6 +1,7 @@
 """GOAL's results on shared weights: chosen cells looked up, supernets as the unit, correlations."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,6 +16,8 @@ from dagnas.papers.claims.check import Tables, check
 from dagnas.papers.claims.reader import read as read_claims
 from dagnas.papers.claims.rule import FAILED, NOT_RUN, REPRODUCED, UNDECIDED
 from dagnas.papers.goal import darts214, fig8, sharing, table1, table2
+from dagnas.papers.result import results
+from dagnas.pipeline import scales
 from dagnas.spaces import SPACES
 
 SPACE = SPACES.get("nasbench201")
@@ -512,3 +515,59 @@ def test_other_images_are_not_the_papers(table, tmp_path):
 def test_fewer_supernets_than_searches_of_the_paper_are_too_few(table, tmp_path):
     entries = ledger(tmp_path, table1=table)
     assert entries["table1-goal-valid"].missing == "4 trials (there are 2)"
+
+
+CONFIG = Path(__file__).parents[2] / "config"
+
+
+def test_a_scale_shows_all_supernets_that_it_has():
+    scale = scales.load(CONFIG / "smoke.yaml")
+    found = results(scale)
+    first = found["goal/table1"]
+    assert first.names("studies") == ("goal_table1_0", "goal_table1_1", "goal_table1_loss_0")
+    assert first.names("supernets") == ("goal_darts_first_0",)
+    assert first.benchmarks == ("goal_digits_0", "goal_digits_1")
+    # There are as many as a scale wants, so none is missing.
+    assert first.missing == ()
+    assert found["goal/sharing"].names("supernets") == ("goal_digits_0", "goal_digits_1")
+    # No genotypes that were really trained.
+    assert "goal/darts214" not in found
+    part = scale.part(first.reads)
+    assert set(part["supernets"]) == {"goal_digits_0", "goal_digits_1", "goal_darts_first_0"}
+    assert set(scale.jobs("scores")) == {"goal_digits_0", "goal_digits_1"}
+
+
+def test_the_desk_has_what_the_paper_has_in_small():
+    scale = scales.load(CONFIG / "desk.yaml")
+    found = results(scale)
+    assert len(found["goal/table1"].benchmarks) == 4
+    assert len(found["goal/table1"].names("studies")) == 8
+    assert found["goal/darts214"].benchmarks == ("darts214",)
+    cells = [found_cell(entry) for entry in map(scale.section("trainings").get, _trainings(found))]
+    assert len(set(cells)) == len(cells) == 19
+    jobs = scale.jobs("training")
+    recipes = {jobs[name].recipe().model_dump_json() for name in _trainings(found)}
+    assert len(recipes) == 1
+    assert scale.section("studies")["goal_table2"].settings == {
+        "initial": 256,
+        "proposals": 16,
+        "step_size": 1.0,
+    }
+
+
+def _trainings(found):
+    return found["goal/table2"].names("trainings")
+
+
+def found_cell(entry):
+    return entry.cell.study, entry.cell.method, entry.cell.step
+
+
+def test_the_paper_retrains_as_darts_does():
+    scale = scales.load(CONFIG / "paper.yaml")
+    for name, job in scale.jobs("training").items():
+        if name.startswith("goal_"):
+            setting = (job.epochs, job.channels, job.layers, job.cutout, job.drop_path)
+            assert setting == (600, 36, 20, 16, 0.2)
+            assert (job.auxiliary, job.batch_size, job.clip) == (0.4, 96, 5)
+            assert (job.learning_rate, job.weight_decay) == (0.025, 3e-4)
