@@ -176,7 +176,7 @@ def test_command_line(toy, tmp_path, monkeypatch, capsys):
     assert main(["result", "goal/fig3", *arguments]) == 0
     assert [line.rsplit(".", 1)[1] for line in capsys.readouterr().out.split()] == KINDS
     assert main(["result", "goal/fig9", *arguments]) == 2
-    assert "goal/ablation, goal/fig2" in capsys.readouterr().err
+    assert "goal/ablation, goal/darts214, goal/fig2" in capsys.readouterr().err
     blocked = tmp_path / "file"
     blocked.write_text("")
     assert main(["result", "goal/fig3", "--config", "config/toy.yaml", "--out", str(blocked)]) == 2

@@ -62,6 +62,11 @@ BENCHMARKS = {
     "nasbench201_imagenet16": "NAS-Bench-201, ImageNet16-120",
     "digits201": "digits201",
     "enas": "ENAS",
+    "darts_one_cell_digits": "digits, one-cell DARTS space",
+    "darts_one_cell_cifar10": "CIFAR-10 in small, one-cell DARTS space",
+    "darts_one_cell_cifar10_full": "CIFAR-10, one-cell DARTS space",
+    "resnet_strings_digits": "digits, ResNet-style strings",
+    "resnet_strings_cifar10": "CIFAR-10 in small, ResNet-style strings",
 }
 
 SETTINGS: Any = {

@@ -2,7 +2,10 @@
 
 #: Results of each paper, in the order of their names; `dagnas.papers.PAPER.RESULT` declares one.
 PAPERS = {
-    "bonas": ("choices", "fig3", "fig4", "fig5", "samplers", "table1", "table2", "transfer"),
+    "bonas": (
+        *("choices", "fig3", "fig4", "fig5", "samplers", "table1", "table2", "transfer"),
+        *("fig8", "hours", "short_trainings", "table3", "table4", "table5"),
+    ),
     "digits201": ("quality", "relation"),
     "goal": (
         *("ablation", "fig2", "fig3", "fig4", "fig5", "fig6", "fig7", "noise", "search_table"),
