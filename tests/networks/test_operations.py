@@ -1,5 +1,9 @@
 """Operations: shapes, and values by hand."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -82,6 +86,37 @@ def test_factorised_reduction_takes_every_second_pixel_of_two_diagonals():
     torch.testing.assert_close(second, maps[0, 0, 1::2, 1::2])
     assert reduction(torch.ones(1, 1, 5, 3)).shape == (1, 2, 3, 2)
     assert FactorizedReduction(3, 5)(torch.ones(2, 3, 4, 4)).shape[1] == 5
+
+
+@pytest.mark.parametrize("inputs", [3, 8])
+def test_factorised_reduction_has_the_gradient_of_strided_convolutions(inputs):
+    reduction = FactorizedReduction(inputs, 4).double()
+    maps = torch.randn(2, inputs, 4, 4, dtype=torch.float64)
+    found = torch.autograd.grad(reduction(maps).square().sum(), reduction.parameters())
+    first, second = reduction.first.weight, reduction.second.weight
+    both = [
+        nn.functional.conv2d(some.relu(), weight, stride=2)
+        for some, weight in ((maps, first), (maps[:, :, 1:, 1:], second))
+    ]
+    loss = reduction.norm(torch.cat(both, dim=1)).square().sum()
+    expected = torch.autograd.grad(loss, reduction.parameters())
+    for gradient, wanted in zip(found, expected, strict=True):
+        torch.testing.assert_close(gradient, wanted)
+
+
+def test_gradients_of_few_channels_leave_the_heap_whole():
+    # oneDNN's code for convolutions of stride 2 does not.
+    code = """
+import torch
+from dagnas.networks.operations import FactorizedReduction
+for channels in (1, 2, 3, 4):
+    reduction = FactorizedReduction(channels, 2).to(memory_format=torch.channels_last)
+    for _ in range(20):
+        maps = torch.randn(32, channels, 8, 8).to(memory_format=torch.channels_last)
+        reduction(maps.requires_grad_()).square().sum().backward()
+"""
+    checked = {**os.environ, "MALLOC_CHECK_": "3", "ONEDNN_MAX_CPU_ISA": "AVX2"}
+    subprocess.run([sys.executable, "-c", code], env=checked, check=True)
 
 
 def test_operations_of_nasbench201():
