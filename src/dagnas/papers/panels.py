@@ -73,6 +73,11 @@ def number(value: float) -> str:
     return f"{value:,.12g}"
 
 
+def plural(count: float, noun: str, ending: str = "s") -> str:
+    """A number of things, such as "1 epoch" or "40 epochs"."""
+    return f"{number(count)} {noun}{'' if count == 1 else ending}"
+
+
 def quantity_words(quantity: str) -> str:
     """Quantity of a table in words: "validation accuracy after 12 epochs"."""
     _, split, epochs = quantity.split("/")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dagnas.analysis.ranks import mean_of_best, percent_ranks, spearman
+from dagnas.analysis.rows import rows_of
 from dagnas.benchmarks.benchmark import TabularBenchmark
 from dagnas.papers.goal.sharing import PARAMETERS, SCORES, signals
 from dagnas.papers.inputs import Inputs
@@ -80,7 +81,7 @@ def draw(table: pd.DataFrame) -> Figure:
     shown = table[table["part"] == "measure"].drop_duplicates("by")
     figure = Figure(figsize=(4.4 * len(shown), 4.3), layout="constrained")
     axes = figure.subplots(1, len(shown), squeeze=False)[0]
-    for ax, measure in zip(axes, shown.itertuples(), strict=True):
+    for ax, measure in zip(axes, rows_of(shown), strict=True):
         by = str(measure.by)
         cells = table[(table["by"] == by) & (table["statistics"] == measure.statistics)]
         cells = cells[cells["part"] == "genotype"]
@@ -101,7 +102,7 @@ def caption(table: pd.DataFrame) -> str:
         f"{row.by}{f' ({row.statistics} statistics)' if row.statistics else ''} "
         f"{row.spearman:.2f} [{row.low:.2f}, {row.high:.2f}], whose first has {row.first:.2f} % "
         f"and is at {row.rank:.0f} % from the best"
-        for row in measures.itertuples()
+        for row in rows_of(measures)
     ]
     truth = table.loc[table["part"] == "genotype", "truth"]
     size = measures[measures["by"] == PARAMETERS]["spearman"].item()

@@ -65,7 +65,9 @@ def draw(table: pd.DataFrame) -> Figure:
     from dagnas.drawing.cells import draw_cell
 
     space = SPACES.get("darts")
-    return draw_cell(space, space.from_str([table["cell"].iloc[0]])).get_figure(root=True)
+    figure = draw_cell(space, space.from_str([table["cell"].iloc[0]])).get_figure(root=True)
+    assert figure is not None
+    return figure
 
 
 def caption(table: pd.DataFrame) -> str:

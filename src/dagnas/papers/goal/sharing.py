@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dagnas.analysis.clusters import interval_of_clusters
 from dagnas.analysis.ranks import Values, rounded, spearman
+from dagnas.analysis.rows import rows_of
 from dagnas.benchmarks.benchmark import TabularBenchmark
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.result import Result
@@ -208,7 +209,7 @@ def _scatter(ax: Axes, cells: pd.DataFrame, colour: str) -> None:
         dots: dict[str, Any] = {"s": 6, "alpha": 0.35, "linewidths": 0, "rasterized": True}
         label = "connected" if connected else "input does not reach the output"
         ax.scatter(part["score"], part["truth"], color=ink, label=label, **dots)
-    best = cells["truth"].quantile(0.9)
+    best = float(cells["truth"].quantile(0.9))
     ax.axhline(best, color="#555555", lw=1, ls="--")
     ax.text(0.01, best, "best tenth above", transform=ax.get_yaxis_transform(), va="bottom",
             fontsize=8, color="#555555")  # fmt: skip
@@ -219,7 +220,8 @@ def _scatter(ax: Axes, cells: pd.DataFrame, colour: str) -> None:
 def _bars(ax: Axes, here: pd.DataFrame) -> None:
     """Groups of scores for each part of the space: a dot a supernet, intervals, baselines."""
     supernets, means = (here[here["part"] == part] for part in ("supernet", "mean"))
-    kinds = list(means.groupby(["by", "statistics"], sort=False).groups)
+    pairs = means[["by", "statistics"]].drop_duplicates()
+    kinds = list(zip(pairs["by"], pairs["statistics"], strict=True))
     looks = {by: (colour, marker) for by, colour, marker in SCORES.values()}
     width = 0.8 / len(kinds)
     fills = dict(zip(dict.fromkeys(means["statistics"]), ("full", "none", "left"), strict=False))
@@ -242,7 +244,7 @@ def _bars(ax: Axes, here: pd.DataFrame) -> None:
     for name, dashes in ((PARAMETERS, "-"), (TRAINING, ":")):
         for place, over in enumerate(PARTS):
             found = baselines[(baselines["by"] == name) & (baselines["over"] == over)]
-            label = name if not place and len(found) else None
+            label = name if not place and len(found) else ""
             ax.hlines(found["spearman"], place - 0.45, place + 0.45, color="black", lw=1.6,
                       ls=dashes, label=label)  # fmt: skip
     ax.axhline(0, color="#aaaaaa", lw=0.8)
@@ -274,19 +276,22 @@ def caption(table: pd.DataFrame) -> str:
 
 def _words(images: str, here: pd.DataFrame) -> list[str]:
     """Numbers of one image set, and what follows from them."""
+    from dagnas.papers.panels import plural
+
     means = here[here["part"] == "mean"]
     numbers = []
     for (by, statistics), rows in means.groupby(["by", "statistics"], sort=False):
-        rho = {row.over: row for row in rows.itertuples()}
+        rho = {row.over: row for row in rows_of(rows)}
         texts = " / ".join(_with_sd(rho[over].spearman, rho[over].sd) for over in PARTS)
         numbers.append(f"{by} ({statistics} statistics) {texts}")
     baselines = here[here["part"] == "baseline"]
-    for by, rows in baselines.groupby("by", sort=False):
-        texts = " / ".join(f"{row.spearman:.2f}" for row in rows.itertuples())
-        numbers.append(f"{by} {texts}")
+    for name, rows in baselines.groupby("by", sort=False):
+        texts = " / ".join(f"{row.spearman:.2f}" for row in rows_of(rows))
+        numbers.append(f"{name!s} {texts}")
     supernets = means["n"].iloc[0]
     found = [
-        f"{images}, {supernets:.0f} supernets, all / connected / best tenth: {'; '.join(numbers)}."
+        f"{images}, {plural(supernets, 'supernet')}, all / connected / best tenth: "
+        f"{'; '.join(numbers)}."
     ]
     top = means[means["over"] == PARTS[2]]
     whole = means[means["over"] == PARTS[0]].sort_values("spearman").iloc[-1]

@@ -10,6 +10,7 @@ import numpy as np
 from dagnas.analysis.clusters import interval_of_clusters
 from dagnas.analysis.incumbents import incumbent
 from dagnas.analysis.ranks import mean_of_best, rounded
+from dagnas.analysis.rows import rows_of
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.result import Result
 
@@ -144,7 +145,8 @@ def _derived(inputs: Inputs) -> Iterable[pd.DataFrame]:
             }
             for column, words in METRICS.items()
         ]
-        about = {"part": "search", "images": images, "signal": "", "supernet": name, "trial": 0}
+        about: dict[str, Any] = {"part": "search", "images": images, "signal": ""}
+        about |= {"supernet": name, "trial": 0}
         yield pd.DataFrame(rows).assign(**about)
 
 
@@ -254,7 +256,7 @@ def draw(table: pd.DataFrame) -> Figure:
             ax.set(title=f"by {signal}" + ("" if shown else ", all methods"))
             ax.set(xlabel=f"{metric} of the cell chosen (%)")
     style.headline(figure, "Searches on shared weights")
-    _legend(figure, paper=means["paper"].notna().any())
+    _legend(figure, paper=bool(means["paper"].notna().any()))
     return figure
 
 
@@ -296,7 +298,7 @@ def _panel(ax: Axes, here: pd.DataFrame, signal: str) -> None:
     means = here[here["part"] == "mean"].sort_values("value", ascending=False, kind="stable")
     searches = here[here["part"] == "search"]
     looks = style.looks(list(means["method"]))
-    for place, row in enumerate(means.itertuples()):
+    for place, row in enumerate(rows_of(means)):
         look = looks[str(row.method)]
         mine = searches[searches["method"] == row.method]
         supernets = list(mine["supernet"].unique())
@@ -320,7 +322,7 @@ def _panel(ax: Axes, here: pd.DataFrame, signal: str) -> None:
     margin = 0.06 * max(max(seen) - min(seen), 0.5)
     low = min(seen) - margin
     ax.set(xlim=(low, max(seen) + margin), ylim=(len(means) - 0.4, -0.9))
-    for place, row in enumerate(means.itertuples()):
+    for place, row in enumerate(rows_of(means)):
         left = [f"{name}{number:.1f}" for name, number in (("", row.value), ("paper ", row.paper))
                 if number < low]  # fmt: skip
         if left:
@@ -355,28 +357,29 @@ def caption(table: pd.DataFrame) -> str:
         sentences.append(_leads(here))
         sentences.append(own_sentence(["digits201"] if images == "digits" else []))
     for images, here in means[means["signal"] == ""].groupby("images", sort=False):
-        sentences.append(_numbers(f"Derived by DARTS on {images}, not drawn", here))
+        sentences.append(_numbers(f"Derived by DARTS on {images!s}", here))
     for images, here in table[table["part"] == "point"].groupby("images", sort=False):
-        sentences.append(_numbers(f"To compare with on {images}", here))
+        sentences.append(_numbers(f"To compare with on {images!s}", here))
     return join_sentences(*sentences, emulated_sentence(table["emulated"]))
 
 
 def _numbers(what: str, here: pd.DataFrame) -> str:
     """Means and standard deviations, validation / test, with the paper's in brackets."""
     from dagnas.drawing.style import looks
+    from dagnas.papers.panels import plural
 
     first = here.iloc[0]
     words = []
     for (method, signal), rows in here.groupby(["method", "signal"], sort=False):
-        ours = " / ".join(_pair(row.value, row.sd) for row in rows.itertuples())
+        ours = " / ".join(_pair(row.value, row.sd) for row in rows_of(rows))
         theirs = " / ".join(
-            _pair(row.paper, row.paper_sd) for row in rows.itertuples() if row.paper > 0
+            _pair(row.paper, row.paper_sd) for row in rows_of(rows) if row.paper > 0
         )
         by = f" ({signal})" if method == FIRST else ""
         label = looks([str(method)])[str(method)].label
         words.append(f"{label}{by} {ours}" + (f" (paper {theirs})" if theirs else ""))
     part = first["part"]
-    number = f" ({first['n']:.0f} supernets, {first['searches']:.0f} searches)"
+    number = f" ({plural(first['n'], 'supernet')}, {plural(first['searches'], 'search', 'es')})"
     return f"{what}{number if part == 'mean' else ''}, validation / test in %: {'; '.join(words)}."
 
 
@@ -397,7 +400,7 @@ def _leads(here: pd.DataFrame) -> str:
             f"{row.lead:+.2f} [{row.lead_low:+.2f}, {row.lead_high:+.2f}]"
             if row.lead_low > -np.inf
             else f"{row.lead:+.2f}"
-            for row in rows.itertuples()
+            for row in rows_of(rows)
         )
         words.append(f"{looks([str(method)])[str(method)].label} {leads}")
     best = here.groupby("method", sort=False)["reached"].first()

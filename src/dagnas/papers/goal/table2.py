@@ -8,6 +8,7 @@ import numpy as np
 
 from dagnas.analysis.clusters import interval_of_clusters
 from dagnas.analysis.ranks import spearman
+from dagnas.analysis.rows import rows_of
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.result import Result
 from dagnas.spaces import SPACES
@@ -61,7 +62,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
 
     trainings = pd.DataFrame([_training(inputs, name) for name in inputs.result.names("trainings")])
     equal = ["images", "channels", "layers", "epochs", "protocol"]
-    rows = []
+    rows: list[dict[Any, Any]] = []
     for key, here in trainings.groupby(equal, sort=False):
         about = dict(zip(equal, key, strict=True))
         random = here[here["method"] == RANDOM]
@@ -163,7 +164,7 @@ def _errors(ax: Axes, here: pd.DataFrame, paper: pd.DataFrame) -> None:
                 ax.axvline(error, color=looks[method].colour, lw=1, alpha=0.5)
     if bool(here["protocol"].astype(str).eq("True").all()):
         ax.plot(paper["error"], [len(methods)] * len(paper), "x", color="black", ms=8, mew=2)
-        for row in paper.itertuples():
+        for row in rows_of(paper):
             ax.annotate(str(row.method), (row.error, len(methods)), xytext=(0, 7),
                         textcoords="offset points", ha="center", fontsize=8)  # fmt: skip
     first = here.iloc[0]
@@ -197,7 +198,7 @@ def _looks(here: pd.DataFrame) -> dict[str, Any]:
 def caption(table: pd.DataFrame) -> str:
     """Errors and ranks, beside the paper's errors, and whether these may be compared."""
     from dagnas.drawing.style import looks
-    from dagnas.papers.panels import join_sentences, number
+    from dagnas.papers.panels import join_sentences, number, plural
 
     sentences = [
         "Cells found by searches on one supernet and cells drawn at random, each trained anew and "
@@ -227,7 +228,7 @@ def caption(table: pd.DataFrame) -> str:
             f"Random cells: {row['error']:.2f}{spread} %, {row['params'] / 1e6:.2f} M.{rho}"
         )
     theirs = ", ".join(
-        f"{row.method} {row.error:.2f}" for row in table[table["part"] == "paper"].itertuples()
+        f"{row.method} {row.error:.2f}" for row in rows_of(table[table["part"] == "paper"])
     )
     own = found[found["protocol"].astype(str) != "True"]
     sentences.append(f"The paper's test errors in %: {theirs}.")
@@ -235,7 +236,7 @@ def caption(table: pd.DataFrame) -> str:
         row = own.iloc[0]
         sentences.append(
             f"They are of 600 epochs of 36 channels and 20 cells and cannot be compared with ours, "
-            f"of {row['epochs']:.0f} epochs of {row['channels']:.0f} channels and "
+            f"of {plural(row['epochs'], 'epoch')} of {row['channels']:.0f} channels and "
             f"{row['layers']:.0f} cells on {row['images']}. Trainings of one cell differ as well, "
             "so that small differences of errors tell nothing."
         )

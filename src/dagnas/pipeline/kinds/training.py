@@ -24,13 +24,11 @@ if TYPE_CHECKING:
 
 
 class Training(TrainRecipe):
-    """Architecture, images and training of a network."""
+    """Space, images and training of a network."""
 
     space: str
     """Space of the architecture, one that has networks: darts, darts_one_cell, layers,
     nasbench101, nasbench201, resnet_strings."""
-    cell: str
-    """Text of the architecture; a genotype may be an official one."""
     images: str
     """Images: digits, cifar10 (of `dagnas fetch cifar10`), or an .npz file with `images` and
     `labels`."""
@@ -245,8 +243,9 @@ def plan(scale: Scale) -> dict[str, Job]:
         if entry.images == CIFAR10:
             given["images"] = str(scale.data / "cifar10.parquet")
         if isinstance(found := entry.cell, FoundCell):
-            del given["cell"]
             given |= {"trace": _trace(scale, found), "trial": found.trial, "step": found.step}
+        else:
+            given["cell"] = entry.cell
         jobs[name] = TrainJob(**given, device=scale.device)
     return jobs
 
