@@ -17,15 +17,13 @@ from dagnas.spaces.genotypes import OPERATIONS
 from dagnas.spaces.nasbench201 import nasbench201
 from dagnas.spaces.sizes.nasbench201 import Skeleton201
 from dagnas.training import supernet
-from dagnas.training.images import ImageSet
 from dagnas.training.scoring import Examples, score_201, score_one
 from dagnas.training.supernet import (
     Darts,
     SinglePath,
     TrainedSupernet,
-    open_images,
     read_images,
-    reduced,
+    resident_images,
     train_supernet,
 )
 from dagnas.training.supernet_recipe import PRESETS, SupernetImages, parse_recipe
@@ -45,7 +43,7 @@ def trained(tmp_path, name="a", **given):
 
 
 def test_a_step_trains_the_weights_of_one_cell(tmp_path):
-    images = open_images(about(), tmp_path, "cpu")
+    images = resident_images(about(), tmp_path, "cpu")
     sharing = find_sharing("nasbench201")
     network = Supernet201(Skeleton201(8, 8, 1, 10, 2, 1, 1))
     trainee = SinglePath(network, sharing, ("x",))
@@ -112,7 +110,7 @@ def test_another_name_is_another_seed(tmp_path):
 def darts(tmp_path):
     """DARTS on a small supernet in double precision, in the middle of a training."""
     recipe = parse_recipe("nasbench201", "smoke", {**TINY, "strategy": "darts_second"})
-    images = open_images(about(), tmp_path, "cpu")
+    images = resident_images(about(), tmp_path, "cpu")
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = Supernet201(Skeleton201(8, 8, 1, 10, 2, 1, 1)).double()
@@ -350,13 +348,3 @@ def test_own_test_images_are_kept_and_all_others_may_be_used(tmp_path):
         assert (len(parts.train), len(parts.valid)) == (30, valid)
         assert len({*parts.train, *parts.valid, *parts.test}) == 40 + valid
         assert np.mean(parts.train % 2) == 0.5
-
-
-def test_images_are_reduced_to_means_of_blocks():
-    pixels = np.arange(3 * 4 * 4, dtype=np.uint8).reshape(3, 4, 4)
-    images = ImageSet("x", np.repeat(pixels, 2, axis=0), np.array([0, 1] * 3))
-    found = reduced(images, 2)
-    assert found.images[0, 0, 0, 0] == round((0 + 1 + 4 + 5) / 4)
-    assert found.images.shape == (6, 2, 2, 1)
-    with pytest.raises(DagnasError, match="pixels=3"):
-        reduced(images, 3)

@@ -27,8 +27,7 @@ from dagnas.training.device_images import Augmentation, DeviceImages
 from dagnas.training.images import (
     ImageSet,
     Split,
-    find_images,
-    read_table,
+    open_images,
     split,
     split_before_test,
 )
@@ -249,26 +248,6 @@ class Darts(Trainee):
         self._adam.load_state_dict(state["adam"])
 
 
-def reduced(images: ImageSet, pixels: int) -> ImageSet:
-    """Images of ``pixels`` by ``pixels``, each the mean of a block.
-
-    Raises
-    ------
-    DagnasError
-        Height or width is no multiple of it.
-    """
-    count, height, width, channels = images.images.shape
-    if height % pixels or width % pixels:
-        raise DagnasError(
-            f"pixels={pixels}: images of {images.name} are {height} x {width}, no multiple of it"
-        )
-    blocks = images.images.reshape(
-        count, pixels, height // pixels, pixels, width // pixels, channels
-    )
-    means = blocks.mean(axis=(2, 4), dtype=np.float32)
-    return ImageSet(images.name, np.rint(means).astype(np.uint8), images.labels)
-
-
 def read_images(text: str, data: Path, recipe: SupernetRecipe) -> tuple[ImageSet, Split]:
     """Images of a supernet and their split.
 
@@ -286,19 +265,12 @@ def read_images(text: str, data: Path, recipe: SupernetRecipe) -> tuple[ImageSet
     DagnasError
         They are missing or damaged, or too few.
     """
-    if text == "cifar10":
-        images = read_table(data / "cifar10.parquet")
-    elif text.endswith(".parquet"):
-        images = read_table(Path(text))
-    else:
-        images = find_images(text)
+    images = open_images(text, data, recipe.pixels)
     sizes = recipe.sizes(len(images.labels))
     if recipe.own_test:
-        parts = _before_test(images, sizes)
-    else:
-        # Digits are split as for the table digits201.
-        parts = split(images, sizes, stream(images.name, "split"))
-    return (reduced(images, recipe.pixels) if recipe.pixels else images), parts
+        return images, _before_test(images, sizes)
+    # Digits are split as for the table digits201.
+    return images, split(images, sizes, stream(images.name, "split"))
 
 
 def _before_test(images: ImageSet, sizes: tuple[int, int, int]) -> Split:
@@ -410,7 +382,7 @@ class TrainedSupernet:
             weights, digest = found["network"], found["images"]
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise stored.damaged(path, "supernet") from error
-        images = open_images(about, data, device)
+        images = resident_images(about, data, device)
         if images.digest() != digest:
             raise DagnasError(f"{path} was trained on other images than {about.images} now holds")
         network: Any = build(about.space, about.recipe(), images)
@@ -421,7 +393,7 @@ class TrainedSupernet:
         return cls(name, about, images, network, cell, alphas, sha256(path))
 
 
-def open_images(about: SupernetImages, data: Path, device: str) -> DeviceImages:
+def resident_images(about: SupernetImages, data: Path, device: str) -> DeviceImages:
     """Images of a supernet on a device; see `read_images`."""
     return DeviceImages(*read_images(about.images, data, about.recipe()), device)
 
@@ -459,7 +431,7 @@ def train_supernet(
         Images are missing or too few; see `train` as well.
     """
     recipe, sharing = about.recipe(), find_sharing(about.space)
-    images = open_images(about, data, device)
+    images = resident_images(about, data, device)
     names = ("supernet", name)
     network = drawn(lambda: build(about.space, recipe, images), *names)
     if recipe.strategy == "single_path":
