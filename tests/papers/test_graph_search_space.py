@@ -7,7 +7,7 @@ import pytest
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.papers.claims.check import Tables, ledger
 from dagnas.papers.graph_search_space.fig2 import best_rewards
-from dagnas.papers.graph_search_space.fig6 import moving, tabulate
+from dagnas.papers.graph_search_space.fig6 import caption, moving, tabulate
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.make import make, read_table
 from dagnas.papers.result import load, results
@@ -104,6 +104,17 @@ def test_test_accuracies_of_figure_6_are_those_of_the_best_so_far(inputs_of):
     assert set(table["formulation"]) == {"graph", "linear"}
 
 
+def test_the_caption_of_figure_6_says_what_was_trained(inputs_of):
+    table = tabulate(inputs_of("fig6_digits"))
+    full = caption(table.assign(task="layers_cifar10"))
+    assert full.startswith("Networks are trained for 20 epochs on 25,000 images")
+    assert "dashed: walks by chance" in full
+    only = table[table["method"] != "random_search"].assign(task="layers_cifar10_small")
+    small = caption(only)
+    assert small.startswith("**In small, not the paper's protocol**")
+    assert "chance" not in small
+
+
 def test_the_moving_average_begins_with_the_first_reward():
     found = moving(np.array([[1.0, 0.0, 0.0], [0.5, 0.5, 0.5]]))
     assert found.tolist() == [pytest.approx([1, 0.95, 0.9025]), [0.5, 0.5, 0.5]]
@@ -130,7 +141,9 @@ def invented(folder, ends):
     (folder / "graph_search_space").mkdir()
     pd.concat(trials).to_csv(folder / "graph_search_space/fig2.csv")
     table[~layers & ~images].assign(trial=5000).to_csv(folder / "graph_search_space/fig4.csv")
-    trained = table[images].assign(trial=1500, method="controller_pqt", n=5, se=0.002)
+    trained = table[images].assign(
+        task="layers_cifar10", trial=1500, method="controller_pqt", n=5, se=0.002
+    )
     trained.to_csv(folder / "graph_search_space/fig6.csv")
     names = [f"graph_search_space/{name}" for name in ("fig2", "fig4", "fig6")]
     found = ledger(["graph_search_space"], Tables(folder, names))
