@@ -117,7 +117,8 @@ def ends_caption(table: pd.DataFrame) -> str:
         for _, row in ends.iterrows()
     )
     return (
-        f"The dynamic controller, trained on its queue of best walks (PQT){chance}. Up to trial {number(int(table['trial'].max()))} (the paper: 1,500), mean over "
+        f"The dynamic controller, trained on its queue of best walks (PQT){chance}. "
+        f"Up to trial {number(int(table['trial'].max()))} (the paper: 1,500), mean over "
         f"{between(table['n'])} replicas; moving average with weight {_MEMORY} on the past; bands "
         "from the worst replica to the best. At the end, best reward, and in brackets the accuracy "
         f"on the test images: {tests}."
