@@ -227,6 +227,9 @@ def test_other_methods_have_panels_of_their_own(table):
     with style.context():
         assert len(table1.draw(table).axes) == 4
         assert len(table1.draw(more).axes) == 8
+    words = table1.caption(more)
+    assert "numbers of all methods; here are those of the paper's" in words
+    assert "BONAS" not in words
 
 
 @pytest.fixture(scope="module")
