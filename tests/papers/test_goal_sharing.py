@@ -121,6 +121,7 @@ def inputs(scores):
         traces=lambda study: trace(
             scores[studies[study].benchmark], studies[study].policy, OFFSETS
         ),
+        signal_note=lambda study: "the signal is shared" if "loss" in study else "",
         read=read,
     )
 
@@ -219,6 +220,9 @@ def test_table_1_is_drawn_and_told(table, tmp_path):
     assert "(paper 89.33 ± 0.64 / 92.84 ± 0.51)" in words
     assert "100 % of GOAL" in words
     assert "0 % of SPOS" in words
+    assert "In these searches the signal is shared." in words
+    notes = of(table, part="mean").groupby("signal")["note"].first()
+    assert notes.to_dict() == {"": "", "accuracy": "", "negative loss": "the signal is shared"}
 
 
 def test_other_methods_have_panels_of_their_own(table):

@@ -62,8 +62,8 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     DataFrame
         Columns part, images, signal ("accuracy", or "negative loss", with shared weights),
         supernet, method, metric, trial, value (%), sd, low, high, n, searches, spread, lead,
-        lead_low, lead_high, calm, calm_low, calm_high, reached, paper, paper_sd and emulated.
-        Rows whose part is
+        lead_low, lead_high, calm, calm_low, calm_high, reached, paper, paper_sd, emulated and note
+        (of the signal). Rows whose part is
 
         - search: the cell that one search chose, looked up in the table of real trainings; of
           DARTS the cell that one supernet derived (without a signal);
@@ -84,9 +84,9 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     columns = [
         *("part", "images", "signal", "supernet", "method", "metric", "trial", "value", "sd"),
         *("low", "high", "n", "searches", "spread", "lead", "lead_low", "lead_high"),
-        *("calm", "calm_low", "calm_high", "reached", "paper", "paper_sd", "emulated"),
+        *("calm", "calm_low", "calm_high", "reached", "paper", "paper_sd", "emulated", "note"),
     ]
-    texts = ["signal", "supernet", "emulated"]
+    texts = ["signal", "supernet", "emulated", "note"]
     return table.reindex(columns=columns).fillna(dict.fromkeys(texts, ""))
 
 
@@ -114,7 +114,7 @@ def _searches(inputs: Inputs) -> Iterable[pd.DataFrame]:
                 for column in METRICS
             ]
         about = {"part": "search", "images": images, "signal": signal, "supernet": benchmark.name}
-        yield pd.DataFrame(rows).assign(**about)
+        yield pd.DataFrame(rows).assign(**about, note=inputs.signal_note(study))
 
 
 def _emulated(marks: str, column: str) -> str:
@@ -147,7 +147,7 @@ def _derived(inputs: Inputs) -> Iterable[pd.DataFrame]:
         ]
         about: dict[str, Any] = {"part": "search", "images": images, "signal": ""}
         about |= {"supernet": name, "trial": 0}
-        yield pd.DataFrame(rows).assign(**about)
+        yield pd.DataFrame(rows).assign(**about, note="")
 
 
 def _benchmarks(inputs: Inputs) -> list[TabularBenchmark]:
@@ -173,6 +173,7 @@ def _means(searches: pd.DataFrame) -> pd.DataFrame:
                 "searches": len(trials),
                 "reached": trials["reached"].mean() if "reached" in trials else np.nan,
                 "emulated": trials["emulated"].iloc[0],
+                "note": trials["note"].iloc[0],
             }
             if ("std", method) in by_supernet:
                 row["spread"] = by_supernet["std", method].mean()
@@ -338,7 +339,12 @@ def _shift(number: int, of: int) -> float:
 
 def caption(table: pd.DataFrame) -> str:
     """What is shown, the numbers beside the paper's, and what may be concluded."""
-    from dagnas.papers.panels import emulated_sentence, join_sentences, own_sentence
+    from dagnas.papers.panels import (
+        emulated_sentence,
+        join_sentences,
+        note_sentence,
+        own_sentence,
+    )
 
     sentences = [
         "Accuracy of real trainings (looked up) of the cell that each search found best with "
@@ -359,6 +365,7 @@ def caption(table: pd.DataFrame) -> str:
     ):
         sentences.append(_numbers(f"On {images}, by {signal}", here))
         sentences.append(_leads(here))
+        sentences.append(note_sentence(here, "these searches"))
         sentences.append(own_sentence(["digits201"] if images == "digits" else []))
     for images, here in means[means["signal"] == ""].groupby("images", sort=False):
         sentences.append(_numbers(f"Derived by DARTS on {images!s}", here))
