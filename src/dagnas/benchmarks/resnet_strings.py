@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dagnas.training.images import ImageSet, Split
 
 #: Seconds of a core; the paper's are 40 epochs on ImageNet.
-DIGITS = TrainRecipe(epochs=4, batch_size=32, learning_rate=0.05, pad=1)
+DIGITS = TrainRecipe(epochs=2, batch_size=32, learning_rate=0.05, pad=1)
 SMALL = TrainRecipe(epochs=5, learning_rate=0.05, weight_decay=5e-4, pad=2, flip=True)
 
 

@@ -94,7 +94,7 @@ def draw(table: pd.DataFrame) -> Figure:
     axes = figure.subplots(len(table), 1)
     for ax, row in zip(axes, table.itertuples(), strict=True):
         draw_cell(space, space.from_str([str(row.cell)]), ax)
-        ax.set(title=titles[str(row.cell_of)])
+        ax.set_title(titles[str(row.cell_of)], fontsize=18)
     return figure
 
 
@@ -110,7 +110,7 @@ def caption(table: pd.DataFrame) -> str:
         f"found at evaluation {row['step']:.0f}; (b) the cell of the authors' released code. One "
         "cell serves for normal and reduction layers; every node is the sum of two operations on "
         "cells before or nodes before, and the output concatenates the nodes. In a network of "
-        f"{CHANNELS} channels and {LAYERS} cells, (a) has {row['params'] / 1e6:.2f} M parameters "
-        f"and {row['skips']:.0f} skip connections, (b) {theirs['params'] / 1e6:.2f} M and "
+        f"{CHANNELS} channels and {LAYERS} cells, (a) has {row['params'] / 1e6:.2f} M parameters, "
+        f"(b) {theirs['params'] / 1e6:.2f} M; skip connections: {row['skips']:.0f} and "
         f"{theirs['skips']:.0f}."
     )

@@ -65,10 +65,11 @@ def draw(table: pd.DataFrame) -> Figure:
     ax = figure.subplots()
     for place, row in enumerate(table.itertuples()):
         ax.barh(place, row.minutes, color=shown[str(row.method)].colour, height=0.6)
-        ax.annotate(f"{row.samples} samples, {row.hours:,.3g} hours", (row.minutes, place), (6, 0),
+        time = f"{row.hours:,.1f} hours" if row.hours >= 1 else f"{60 * row.hours:.1f} minutes"
+        ax.annotate(f"{row.samples} samples, {time}", (row.minutes, place), (6, 0),
                     textcoords="offset points", va="center")  # fmt: skip
     ax.set(xscale="log", xlabel="minutes an evaluation", ylim=(len(table) - 0.4, -0.6))
-    ax.set_xlim(table["minutes"].min() / 3, 30 * table["minutes"].max())
+    ax.set_xlim(table["minutes"].min() / 3, 300 * table["minutes"].max())
     style.name_rows(ax, list(shown.values()))
     return figure
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from dagnas.papers.bonas.fig8 import METHOD, RELEASED, STUDY, found
@@ -80,6 +81,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     return pd.DataFrame(list(rows.values())).assign(emulated="")
 
 
+@cache
 def mobile(space: str, text: str) -> Count:
     """Size of the network of an architecture in its form for ImageNet."""
     import torch
@@ -104,7 +106,7 @@ def draw(table: pd.DataFrame) -> Figure:
             label="stated")  # fmt: skip
     for row in stated.itertuples():
         low = row.model in ("AmoebaNet-A", "DARTS")
-        place = (-7, -14) if low else (7, 4)
+        place = (-8, -2) if low else (7, 4)
         ax.annotate(str(row.model), (row.stated_params, row.stated_multiply_adds), place,
                     textcoords="offset points", color="#555555", ha="right" if low else "left",
                     fontsize=9)  # fmt: skip
@@ -116,8 +118,11 @@ def draw(table: pd.DataFrame) -> Figure:
         ax.plot(counted["params"], counted[column], marker, ms=8, color="#D55E00", label=label)
     for row in counted.itertuples():
         ax.plot([row.params] * 2, [row.multiply_adds, row.with_elementwise], color="#D55E00", lw=1)
-        ax.annotate(str(row.model), (row.params, row.multiply_adds), (0, -15), ha="center",
-                    textcoords="offset points", color="#D55E00", fontweight="bold")  # fmt: skip
+        # Ours may be anywhere; the others' labels are at the right.
+        side = -1 if row.model == OURS else 1
+        ax.annotate(str(row.model), (row.params, row.multiply_adds), (8 * side, -12),
+                    textcoords="offset points", color="#D55E00", fontweight="bold",
+                    ha="right" if side < 0 else "left")  # fmt: skip
     ax.axhline(ALLOWED, color="#222222", lw=1.2, ls="--")
     ax.text(1.0, ALLOWED, "allowed ", transform=ax.get_yaxis_transform(), ha="right", va="bottom")
     ax.set(xlabel="parameters (millions)", ylabel="multiply-adds (millions)")

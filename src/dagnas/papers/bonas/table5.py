@@ -42,7 +42,7 @@ PAPER = (
     Row("ResNet-101", 44.55, 22.4, ("111", "2111", "2" + 22 * "1", "211")),
     Row("BONAS", 36.56, 21.7),
 )
-OURS = {"bonas": "BONAS, here", "random_search": "Random search, here"}
+OURS = {"bonas": "BONAS, here", "random_search": "random search, here"}
 
 
 def tabulate(inputs: Inputs) -> pd.DataFrame:
