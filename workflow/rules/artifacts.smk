@@ -61,7 +61,8 @@ for kind in all_kinds():
             resources:
                 gpu=GPUS,
             params:
-                data=str(SCALE.data),
+                # A function, since Snakemake's lint takes the folder's name for a forgotten input.
+                data=lambda wildcards: str(SCALE.data),
                 command=job_command(kind),
                 code=job_code(kind),
             shell:
