@@ -92,9 +92,9 @@ def draw(table: pd.DataFrame) -> Figure:
     space = one_cell()
     figure = Figure(figsize=(14, 8.4), layout="constrained")
     axes = figure.subplots(len(table), 1)
-    for ax, row in zip(axes, table.itertuples(), strict=True):
-        draw_cell(space, space.from_str([str(row.cell)]), ax)
-        ax.set_title(titles[str(row.cell_of)], fontsize=18)
+    for ax, (_, row) in zip(axes, table.iterrows(), strict=True):
+        draw_cell(space, space.from_str([str(row["cell"])]), ax)
+        ax.set_title(titles[str(row["cell_of"])], fontsize=18)
     return figure
 
 

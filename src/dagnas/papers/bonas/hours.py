@@ -63,10 +63,14 @@ def draw(table: pd.DataFrame) -> Figure:
     shown = style.looks(list(table["method"]), known)
     figure = Figure(figsize=(8, 1.2 + 0.55 * len(table)), layout="constrained")
     ax = figure.subplots()
-    for place, row in enumerate(table.itertuples()):
-        ax.barh(place, row.minutes, color=shown[str(row.method)].colour, height=0.6)
-        time = f"{row.hours:,.1f} hours" if row.hours >= 1 else f"{60 * row.hours:.1f} minutes"
-        ax.annotate(f"{row.samples} samples, {time}", (row.minutes, place), (6, 0),
+    for place, (_, row) in enumerate(table.iterrows()):
+        ax.barh(place, row["minutes"], color=shown[str(row["method"])].colour, height=0.6)
+        time = (
+            f"{row['hours']:,.1f} hours"
+            if row["hours"] >= 1
+            else f"{60 * row['hours']:.1f} minutes"
+        )
+        ax.annotate(f"{row['samples']} samples, {time}", (row["minutes"], place), (6, 0),
                     textcoords="offset points", va="center")  # fmt: skip
     ax.set(xscale="log", xlabel="minutes an evaluation", ylim=(len(table) - 0.4, -0.6))
     ax.set_xlim(table["minutes"].min() / 3, 300 * table["minutes"].max())

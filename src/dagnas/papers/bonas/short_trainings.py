@@ -108,7 +108,8 @@ def best_means(
     above, tied = by > last, by == last
     # Every tied value counts for its share of the ranks that are left.
     share = (kept - above.sum(axis=1)) / tied.sum(axis=1)
-    return np.asarray((of * above).sum(axis=1) + share * (of * tied).sum(axis=1)) / kept
+    total = (of * above).sum(axis=1) + share * (of * tied).sum(axis=1)
+    return np.asarray(total / kept)
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -144,14 +145,14 @@ def _curve(ax: Axes, rows: pd.DataFrame, colour: str) -> None:
 
 def caption(table: pd.DataFrame) -> str:
     """What was trained, by whom, and what came out."""
-    rows = table.set_index(["part", "epochs", "property"])
+    rows = {(row["part"], row["epochs"], row["property"]): row for _, row in table.iterrows()}
 
     def tell(part: str, epochs: int, item: str = "") -> str:
-        row = rows.loc[(part, epochs, item)]
+        row = rows[part, epochs, item]
         return f"{row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
 
     def mean(item: str) -> float:
-        return float(rows.loc[("all", LAST, item), "value"])
+        return float(rows["all", LAST, item]["value"])
 
     return (
         f"{table['n'].iloc[0]:.0f} random genotypes of the DARTS space (two cells, not BONAS's "

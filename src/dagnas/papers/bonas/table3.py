@@ -124,7 +124,7 @@ def draw(table: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(13.5, 4.8), layout="constrained")
     left, right = figure.subplots(1, 2)
     _paper(left, table)
-    _searches(right, table)
+    search_panel(right, table)
     return figure
 
 
@@ -133,28 +133,31 @@ def _paper(ax: Axes, table: pd.DataFrame) -> None:
 
     theirs = table[table["part"] == "paper"]
     sampled = theirs[theirs["samples"].notna()]
-    for row in sampled.itertuples():
-        colour = style.METHODS["bonas"].colour if row.model == "BONAS" else "#555555"
-        ax.plot(row.samples, row.error, "o", ms=8, color=colour)
-        ax.annotate(f"{row.model}", (row.samples, row.error), (8, 4),
+    for _, row in sampled.iterrows():
+        colour = style.METHODS["bonas"].colour if row["model"] == "BONAS" else "#555555"
+        ax.plot(row["samples"], row["error"], "o", ms=8, color=colour)
+        ax.annotate(row["model"], (row["samples"], row["error"]), (8, 4),
                     textcoords="offset points", color=colour)  # fmt: skip
-    for row in theirs[theirs["samples"].isna()].itertuples():
-        ax.axhline(row.error, color="#56B4E9", lw=1, ls="--")
+    for _, row in theirs[theirs["samples"].isna()].iterrows():
+        ax.axhline(row["error"], color="#56B4E9", lw=1, ls="--")
         # Lines that are close share a side each.
-        above = row.model in ("ENAS", "ASNG-NAS")
-        ax.text(3e5, row.error, f"{row.model} ", ha="right", va="bottom" if above else "top",
+        above = row["model"] in ("ENAS", "ASNG-NAS")
+        ax.text(3e5, row["error"], f"{row['model']} ", ha="right", va="bottom" if above else "top",
                 fontsize=8.5, color="#0072B2")  # fmt: skip
     own = table[(table["part"] == "found") & (table["benchmark"] == FULL)]
-    for row in own.itertuples():
-        look = style.METHODS[str(row.method)]
-        ax.plot(row.samples, row.error, "D", ms=8, color=look.colour)
-        ax.annotate(str(row.model), (row.samples, row.error), (8, -10),
+    for _, row in own.iterrows():
+        look = style.METHODS[str(row["method"])]
+        ax.plot(row["samples"], row["error"], "D", ms=8, color=look.colour)
+        ax.annotate(row["model"], (row["samples"], row["error"]), (8, -10),
                     textcoords="offset points", color=look.colour)  # fmt: skip
     ax.set(title="(a) The paper's table (dashed: shared weights)", xscale="log", xlim=(100, 3e5))
     ax.set(xlabel="samples evaluated", ylabel="test error (%)")
 
 
-def _searches(ax: Axes, table: pd.DataFrame) -> None:
+def search_panel(ax: Axes, table: pd.DataFrame) -> None:
+    """Best signals so far, of the rows of the part "search"."""
+    from matplotlib.ticker import MaxNLocator
+
     from dagnas.drawing import style
 
     searches = table[table["part"] == "search"]
@@ -166,7 +169,7 @@ def _searches(ax: Axes, table: pd.DataFrame) -> None:
     ax.set(title=f"(b) Searches here: {style.benchmark_label(searches['benchmark'].iloc[0])}")
     ax.set(xlabel="samples evaluated", ylabel="best validation accuracy so far (%)")
     ax.set(xlim=(1, searches["samples"].max()))
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     style.label_ends(ax, ends)
 
 
@@ -178,10 +181,10 @@ def caption(table: pd.DataFrame) -> str:
     found = table[table["part"] == "found"]
     first = found.iloc[0]
     words = "; ".join(
-        f"{METHODS[row.method].label} {row.error:.2f} % (best signal {row.signal:.2f} %, "
-        f"{row.params:.2f} M parameters with 36 channels and 20 cells, skip connections: "
-        f"{row.skips:.0f})"
-        for row in found.itertuples()
+        f"{METHODS[row['method']].label} {row['error']:.2f} % (best signal {row['signal']:.2f} %, "
+        f"{row['params']:.2f} M parameters with 36 channels and 20 cells, skip connections: "
+        f"{row['skips']:.0f})"
+        for _, row in found.iterrows()
     )
     whole = first["benchmark"] == FULL
     return join_sentences(

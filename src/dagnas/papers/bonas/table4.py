@@ -104,10 +104,10 @@ def draw(table: pd.DataFrame) -> Figure:
     stated = table[table["stated_multiply_adds"].notna()]
     ax.plot(stated["stated_params"], stated["stated_multiply_adds"], "o", ms=8, color="#777777",
             label="stated")  # fmt: skip
-    for row in stated.itertuples():
-        low = row.model in ("AmoebaNet-A", "DARTS")
+    for _, row in stated.iterrows():
+        low = row["model"] in ("AmoebaNet-A", "DARTS")
         place = (-8, -2) if low else (7, 4)
-        ax.annotate(str(row.model), (row.stated_params, row.stated_multiply_adds), place,
+        ax.annotate(row["model"], (row["stated_params"], row["stated_multiply_adds"]), place,
                     textcoords="offset points", color="#555555", ha="right" if low else "left",
                     fontsize=9)  # fmt: skip
     counted = table[table["params"].notna()]
@@ -116,11 +116,16 @@ def draw(table: pd.DataFrame) -> Figure:
         ("with_elementwise", "^", "counted: with batch norms, ReLUs, poolings, biases"),
     ):
         ax.plot(counted["params"], counted[column], marker, ms=8, color="#D55E00", label=label)
-    for row in counted.itertuples():
-        ax.plot([row.params] * 2, [row.multiply_adds, row.with_elementwise], color="#D55E00", lw=1)
+    for _, row in counted.iterrows():
+        ax.plot(
+            [row["params"]] * 2,
+            [row["multiply_adds"], row["with_elementwise"]],
+            color="#D55E00",
+            lw=1,
+        )
         # Ours may be anywhere; the others' labels are at the right.
-        side = -1 if row.model == OURS else 1
-        ax.annotate(str(row.model), (row.params, row.multiply_adds), (8 * side, -12),
+        side = -1 if row["model"] == OURS else 1
+        ax.annotate(row["model"], (row["params"], row["multiply_adds"]), (8 * side, -12),
                     textcoords="offset points", color="#D55E00", fontweight="bold",
                     ha="right" if side < 0 else "left")  # fmt: skip
     ax.axhline(ALLOWED, color="#222222", lw=1.2, ls="--")
@@ -134,13 +139,13 @@ def draw(table: pd.DataFrame) -> Figure:
 def caption(table: pd.DataFrame) -> str:
     """Counts beside what the paper states."""
     words = []
-    for row in table[table["params"].notna()].itertuples():
+    for _, row in table[table["params"].notna()].iterrows():
         stated = ""
-        if row.stated_params > 0:
-            stated = f" (stated: {row.stated_params:g} M, {row.stated_multiply_adds:.0f} M)"
+        if row["stated_params"] > 0:
+            stated = f" (stated: {row['stated_params']:g} M, {row['stated_multiply_adds']:.0f} M)"
         words.append(
-            f"{row.model} {row.params:.2f} M parameters, {row.multiply_adds:.1f} M or "
-            f"{row.with_elementwise:.1f} M multiply-adds{stated}"
+            f"{row['model']} {row['params']:.2f} M parameters, {row['multiply_adds']:.1f} M or "
+            f"{row['with_elementwise']:.1f} M multiply-adds{stated}"
         )
     return (
         "Networks of 48 channels and 14 cells for images of 224 x 224 pixels, counted, not "

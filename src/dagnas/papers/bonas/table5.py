@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from dagnas.papers.bonas.fig8 import found
+from dagnas.papers.bonas.table3 import search_panel
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.result import Result
 
@@ -122,11 +123,11 @@ def draw(table: pd.DataFrame) -> Figure:
     from dagnas.spaces import SPACES
 
     figure = Figure(figsize=(13.5, 6.6), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=[3, 1.2])
-    left, right = above.subplots(1, 2)
+    grid = figure.add_gridspec(2, 2, height_ratios=[3, 1.2])
+    left, right = (figure.add_subplot(grid[0, column]) for column in range(2))
     _paper(left, table[table["part"] == "paper"])
-    _searches(right, table)
-    ax = below.subplots()
+    search_panel(right, table)
+    ax = figure.add_subplot(grid[1, :])
     row = table[(table["part"] == "found")].iloc[0]
     space = SPACES.get(SPACE)
     draw_cell(space, space.from_str([row["cell"]]), ax)
@@ -135,29 +136,13 @@ def draw(table: pd.DataFrame) -> Figure:
 
 
 def _paper(ax: Axes, theirs: pd.DataFrame) -> None:
-    for row in theirs.itertuples():
-        colour = "#B2182B" if row.model == "BONAS" else "#555555"
-        ax.plot(row.stated_params, row.stated_error, "o", ms=8, color=colour)
-        ax.annotate(str(row.model), (row.stated_params, row.stated_error), (8, 4),
+    for _, row in theirs.iterrows():
+        colour = "#B2182B" if row["model"] == "BONAS" else "#555555"
+        ax.plot(row["stated_params"], row["stated_error"], "o", ms=8, color=colour)
+        ax.annotate(row["model"], (row["stated_params"], row["stated_error"]), (8, 4),
                     textcoords="offset points", color=colour)  # fmt: skip
     ax.set(title="(a) The paper's table, on ImageNet", xlim=(5, 55))
     ax.set(xlabel="parameters (millions)", ylabel="top-1 error (%)")
-
-
-def _searches(ax: Axes, table: pd.DataFrame) -> None:
-    from dagnas.drawing import style
-
-    searches = table[table["part"] == "search"]
-    ends = []
-    for method, curve in searches.groupby("method", sort=False):
-        look = style.METHODS[str(method)]
-        ax.step(curve["samples"], curve["signal"], where="post", color=look.colour, lw=look.width)
-        ends.append((curve["signal"].iloc[-1], look))
-    ax.set(title=f"(b) Searches here: {style.benchmark_label(searches['benchmark'].iloc[0])}")
-    ax.set(xlabel="samples evaluated", ylabel="best validation accuracy so far (%)")
-    ax.set(xlim=(1, searches["samples"].max()))
-    ax.xaxis.get_major_locator().set_params(integer=True)
-    style.label_ends(ax, ends)
 
 
 def caption(table: pd.DataFrame) -> str:
@@ -166,14 +151,14 @@ def caption(table: pd.DataFrame) -> str:
 
     theirs = table[(table["part"] == "paper") & table["params"].notna()]
     counted = "; ".join(
-        f"{row.model} {row.params:.2f} M (stated: {row.stated_params:.2f} M)"
-        for row in theirs.itertuples()
+        f"{row['model']} {row['params']:.2f} M (stated: {row['stated_params']:.2f} M)"
+        for _, row in theirs.iterrows()
     )
     ours = table[table["part"] == "found"]
     found_words = "; ".join(
-        f"{row.model}: {row.cell}, validation {row.signal:.2f} %, test {row.test:.2f} %, "
-        f"{row.params:.2f} M parameters on ImageNet"
-        for row in ours.itertuples()
+        f"{row['model']}: {row['cell']}, validation {row['signal']:.2f} %, test "
+        f"{row['test']:.2f} %, {row['params']:.2f} M parameters on ImageNet"
+        for _, row in ours.iterrows()
     )
     first = ours.iloc[0]
     return (
