@@ -26,7 +26,7 @@ from dagnas.training.curves import Curves
 from dagnas.training.images import digits, split
 from dagnas.training.recipe import Recipe
 from perf.common import Work, command_line, least_seconds, run
-from tests.training.reference import Network201
+from tests.training.reference import network_of
 
 ROUNDS = 3
 STACKS: tuple[int, ...] = (1, 8, 32, 64)
@@ -41,7 +41,7 @@ class Alone:
 
     def __init__(self, curves: Curves, code: int) -> None:
         (edges,) = SPACE.unpack(np.array([code])).edges
-        self.network = Network201(edges, curves.skeleton)
+        self.network = network_of(edges, curves.skeleton)
         recipe = curves.recipe
         self.optimizer = torch.optim.SGD(
             self.network.parameters(),

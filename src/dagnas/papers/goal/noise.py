@@ -121,7 +121,7 @@ def draw(table: pd.DataFrame) -> Figure:
     from dagnas.drawing.style import benchmark_label
 
     benchmarks = list(table["benchmark"].unique())
-    has_optimum = (table["metric"] == HELD).any()
+    has_optimum = bool((table["metric"] == HELD).any())
     figure = Figure(figsize=(15 if has_optimum else 11, 4.8 * len(benchmarks)))
     figure.set_layout_engine("constrained", w_pad=0.15)
     panels = figure.subplots(len(benchmarks), 2 + has_optimum, squeeze=False)
