@@ -131,7 +131,7 @@ def draw(table: pd.DataFrame) -> Figure:
     ax.axhline(ALLOWED, color="#222222", lw=1.2, ls="--")
     ax.text(1.0, ALLOWED, "allowed ", transform=ax.get_yaxis_transform(), ha="right", va="bottom")
     ax.set(xlabel="parameters (millions)", ylabel="multiply-adds (millions)")
-    ax.margins(0.12)
+    ax.margins(0.22, 0.12)
     figure.legend(loc="outside lower center", ncols=3)
     return figure
 
