@@ -669,7 +669,7 @@ def test_what_stopped_trials_leave_unknown_is_not_run_or_undecided_and_says_why(
         assert ", inf]" in entries[name].measured
     # None of 50 within 30 samples: more than 500, which is no 7.5 times 25.
     assert entries["table2-101-times-lanas"].status == "not reproduced"
-    for name in ("table2-lstm-bonas", "table3-error", "table5-error", "fig8-cell"):
+    for name in ("table2-lstm-bonas", "table4-error", "table5-error", "fig8-cell"):
         assert entries[name].status == NOT_RUN
 
 
