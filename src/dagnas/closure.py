@@ -231,7 +231,13 @@ def _definitions(body: list[ast.stmt]) -> dict[str, ast.stmt]:
             case ast.Import(names=names) | ast.ImportFrom(names=names):
                 found |= {a.asname or a.name.partition(".")[0]: node for a in names}
             case ast.Assign(targets=targets):
-                found |= {target.id: node for target in targets if isinstance(target, ast.Name)}
+                # Also those of `A, B = 1, 2`.
+                parts = (part for target in targets for part in ast.walk(target))
+                found |= {
+                    part.id: node
+                    for part in parts
+                    if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+                }
             case ast.AnnAssign(target=ast.Name(id=name)):
                 found[name] = node
     return found

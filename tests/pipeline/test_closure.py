@@ -152,6 +152,16 @@ def test_of_a_method_only_what_it_uses_counts(package, name, old, new, changes):
     assert (asked(package, "digest", root) != before) == changes
 
 
+def test_names_assigned_together_count(package):
+    (package / "mine/__init__.py").write_text("\n")
+    digests = []
+    for value in (2, 3):
+        code = f"A, (B, *C) = 1, (0, {value})\n\n\ndef run():\n    return C\n"
+        (package / "mine/pair.py").write_text(code)
+        digests.append(asked(package, "digest", "mine.pair:run"))
+    assert digests[0] != digests[1]
+
+
 def test_settings_are_read_without_importing():
     assert keywords("dagnas.search.methods.goal", "goal")["predictor"] == "ecc"
     assert keywords("dagnas.search.methods.goal", "goal_mlp")["predictor"] == "mlp"
