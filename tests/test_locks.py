@@ -45,6 +45,21 @@ WRITERS = {
          "--out", "a.parquet"],
         "a.parquet",
     ),
+    "supernet": (
+        ["--space", "nasbench201", "--images", "digits", "--name", "a", "--out", "a.pt"],
+        "a.pt",
+    ),
+    "score": (["--supernet", "b.pt", "--out", "a.parquet"], "a.parquet"),
+    "train": (
+        ["--space", "nasbench201", "--cell", "|skip_connect~0|+|none~0|none~1|+|none~0|none~1|none~2|",
+         "--images", "digits", "--out", "a.parquet"],
+        "a.parquet",
+    ),
+    "describe": (
+        ["--space", "nasbench201", "--cell", "|skip_connect~0|+|none~0|none~1|+|none~0|none~1|none~2|",
+         "--draw", "a.svg"],
+        "a.svg",
+    ),
     "fetch": (["nasbench201", "--data", ".", "--source", "source"], "nasbench201.parquet"),
     "compare": (["b.parquet", "--out", "a.csv", "--out", "a.svg"], "a.svg"),
     "claims": (["--config", str(SMOKE), "--out", "."], "claims.md"),

@@ -86,7 +86,7 @@ def test_epochs_are_a_setting():
     [
         ("--space enas --images digits", "unknown space of supernets 'enas'"),
         ("--space nasbench201 --images none.npz", "none.npz"),
-        ("--space nasbench201 --images digits --set pixels=3", "pixels=3"),
+        ("--space nasbench201 --images digits --set pixels=3", "cannot be reduced to 3"),
         ("--space nasbench201 --images cifar10", "cifar10.parquet"),
         ("--space nasbench201 --images digits --set batch_size=1000", "too few images"),
     ],
