@@ -19,6 +19,7 @@ from dagnas.pipeline.scales import load
 
 SMOKE = Path(__file__).parents[1] / "config/smoke.yaml"
 BENCH = ["--benchmark", "digits201"]
+CELL = "|skip_connect~0|+|none~0|none~1|+|none~0|none~1|none~2|"
 #: Commands that write, each with options that would make files, and one of these.
 WRITERS = {
     "search": ([*BENCH, "--method", "goal", "--trials", "0:1", "--out", "a.parquet"], "a.parquet"),
@@ -51,12 +52,12 @@ WRITERS = {
     ),
     "score": (["--supernet", "b.pt", "--out", "a.parquet"], "a.parquet"),
     "train": (
-        ["--space", "nasbench201", "--cell", "|skip_connect~0|+|none~0|none~1|+|none~0|none~1|none~2|",
+        ["--space", "nasbench201", "--cell", CELL,
          "--images", "digits", "--out", "a.parquet"],
         "a.parquet",
     ),
     "describe": (
-        ["--space", "nasbench201", "--cell", "|skip_connect~0|+|none~0|none~1|+|none~0|none~1|none~2|",
+        ["--space", "nasbench201", "--cell", CELL,
          "--draw", "a.svg"],
         "a.svg",
     ),
