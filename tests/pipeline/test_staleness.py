@@ -154,10 +154,13 @@ EDITS = {
         lambda name: "search goal_digits201/" in name or name in reads("goal_digits201"),
     ),
     "the colour of cells": (
-        "src/dagnas/drawing/cells.py",
+        "src/dagnas/drawing/shapes.py",
         'PLAIN_FILL = "#eeeeee"',
         'PLAIN_FILL = "#eeeeef"',
-        named("picture goal/fig2", "picture goal/fig7", "picture ngae/fig5"),
+        named(
+            *("picture goal/fig2", "picture goal/fig7", "picture goal/fig8", "picture ngae/fig5"),
+            *("picture bonas/fig8", "picture bonas/table5"),
+        ),
     ),
     "the colour of a method": (
         "src/dagnas/drawing/style.py",
