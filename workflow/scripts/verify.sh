@@ -19,6 +19,7 @@ work=$(mktemp -d)
 digests() {
     cd "$1"
     find "results/$scale" -type f ! -name '*.wall.csv' ! -path '*/leaderboard/speed.*' \
+        ! -path '*/bonas/hours.*' \
         ! -name provenance.json ! -name report.html -print0 | sort -z | xargs -0 sha256sum
 }
 
