@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,8 +91,14 @@ def write_parquet(
         pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
 
-def read_parquet(path: str | os.PathLike[str], columns: Sequence[str] | None = None) -> pa.Table:
+def read_parquet(
+    path: str | os.PathLike[str],
+    columns: Sequence[str] | None = None,
+    also: Callable[[str], bool] | None = None,
+) -> pa.Table:
     """Read a Parquet file (or some columns of it), its checksums verified.
+
+    With ``also``, columns whose names it accepts are read besides.
 
     Raises
     ------
@@ -104,7 +110,7 @@ def read_parquet(path: str | os.PathLike[str], columns: Sequence[str] | None = N
 
     if not Path(path).is_file():
         raise DagnasError(f"no such file: {path}")
-    return read_table(Path(path), columns)
+    return read_table(Path(path), columns, also)
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

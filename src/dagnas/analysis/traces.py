@@ -14,7 +14,7 @@ import pyarrow as pa
 from dagnas.analysis.incumbents import incumbent
 from dagnas.errors import DagnasError, unknown
 from dagnas.files import read_parquet
-from dagnas.search.runner import TRACE
+from dagnas.search.runner import COST, FEASIBLE, TRACE, trace_schema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -171,8 +171,8 @@ def read(paths: str | PathLike[str] | Iterable[str | PathLike[str]]) -> pd.DataF
 
 
 def _read(path: Path) -> pd.DataFrame:
-    trace = read_parquet(path, TRACE.names)
-    for field in TRACE:
+    trace = read_trace(path)
+    for field in trace_schema(trace.column_names):
         found = trace.schema.field(field.name).type
         if found != field.type:
             raise DagnasError(
@@ -182,6 +182,19 @@ def _read(path: Path) -> pd.DataFrame:
         return to_frame(trace, metadata(trace, path))
     except DagnasError as error:
         raise DagnasError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
+
+
+def read_trace(path: Path) -> pa.Table:
+    """Columns of a trace, with those of costs and of their limits if it has some.
+
+    Raises
+    ------
+    DagnasError
+        There is no such file, or it is no trace.
+    """
+    return read_parquet(
+        path, TRACE.names, also=lambda name: name.startswith(COST) or name == FEASIBLE
+    )
 
 
 def metadata(trace: pa.Table, path: Path) -> dict[str, str]:
@@ -204,7 +217,8 @@ def incumbents(traces: pd.DataFrame, metric: str | None = None) -> pd.DataFrame:
     """What each trial would report after each of its evaluations.
 
     That is the cell with the best signal so far, of the longest training where trainings have
-    different lengths. Evaluations without a signal (NaN) are left out.
+    different lengths. Evaluations without a signal (NaN) and those beyond a limit on a cost are
+    left out.
 
     Parameters
     ----------
@@ -231,7 +245,7 @@ def incumbents(traces: pd.DataFrame, metric: str | None = None) -> pd.DataFrame:
     frames = []
     keys = ["benchmark", "method", "trial"]
     for (benchmark, method, trial), steps in traces.groupby(keys, sort=False):
-        known = steps[steps["signal"].notna()]
+        known = reportable(steps)
         if known.empty:
             continue
         best = known.iloc[incumbent(known["signal"].to_numpy(), known["epochs"].to_numpy())]
@@ -279,6 +293,15 @@ def regret(
     return table.assign(regret=missing)
 
 
+def reportable(steps: pd.DataFrame) -> pd.DataFrame:
+    """Evaluations that gave a signal and kept to the limits on costs, where there are some."""
+    known = steps[steps["signal"].notna()]
+    if FEASIBLE not in steps:
+        return known
+    # Of traces read together, those without limits have no value there.
+    return known[known[FEASIBLE].fillna(True).astype(bool)]
+
+
 def last_reports(traces: pd.DataFrame) -> pd.DataFrame:
     """What each trial did and would report at its end.
 
@@ -303,7 +326,7 @@ def last_reports(traces: pd.DataFrame) -> pd.DataFrame:
             "evaluations": int(steps["step"].iloc[-1]) + 1,
             "total": float(steps["seconds"].iloc[-1]),
         }
-        known = steps[steps["signal"].notna()]
+        known = reportable(steps)
         if len(known):
             best = known.iloc[incumbent(known["signal"].to_numpy(), known["epochs"].to_numpy())[-1]]
             row |= {name: best[name] for name in ("signal", "valid", "test", "cell")}

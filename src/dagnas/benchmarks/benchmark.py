@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -30,16 +31,23 @@ class Evaluations(NamedTuple):
         Simulated cost of each evaluation.
     valid, test : ndarray, shape (B,)
         Reported accuracies, %; a method never sees them.
+    costs : mapping of str to ndarray, shape (B,)
+        What else is measured, less being better, by the names that the policy lists.
     """
 
     signal: NDArray[np.float64]
     seconds: NDArray[np.float64]
     valid: NDArray[np.float64]
     test: NDArray[np.float64]
+    costs: Mapping[str, NDArray[np.float64]] = MappingProxyType({})
 
 
 class Benchmark(Protocol):
-    """Interface of benchmarks to the runner; a plug-in may be any object that has it."""
+    """Interface of benchmarks to the runner; a plug-in may be any object that has it.
+
+    One whose trainings have several lengths has a method ``fidelities(policy)`` besides, as
+    `TabularBenchmark.fidelities`.
+    """
 
     name: str
 

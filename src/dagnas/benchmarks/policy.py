@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from dagnas.tables.noise import REALISATIONS, realised
 from dagnas.tables.table import Table
@@ -37,6 +38,8 @@ class Policy:
         Origin of the policy.
     note : str
         What captions must say of the signal, such as that it is a mean of trainings.
+    costs : tuple of str
+        What evaluations give beside the signal, less being better, such as "memory".
     """
 
     signal: str
@@ -49,6 +52,12 @@ class Policy:
     draw: str | None = None
     source: str = ""
     note: str = ""
+    costs: tuple[str, ...] = ()
+
+    def rules(self) -> dict[str, Any]:
+        """All attributes, as traces tell them: costs only where there are some."""
+        rules = asdict(self)
+        return rules if self.costs else {k: v for k, v in rules.items() if k != "costs"}
 
     @property
     def epochs(self) -> int:

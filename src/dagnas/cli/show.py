@@ -54,11 +54,9 @@ def run(options: argparse.Namespace) -> None:
 
 def _text(path: Path) -> str:
     """What a trace holds, a line a trial."""
-    from dagnas.analysis.traces import last_reports, metadata
-    from dagnas.files import read_parquet
-    from dagnas.search.runner import TRACE
+    from dagnas.analysis.traces import last_reports, metadata, read_trace
 
-    trace = read_parquet(path, TRACE.names)
+    trace = read_trace(path)
     said = metadata(trace, path)
     lines = [f"{key:18} {said.get(f'dagnas.{key}') or '-'}" for key in ABOUT]
     trials = last_reports(trace.to_pandas()).rename(columns={"cell": "best cell"})

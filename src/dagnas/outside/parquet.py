@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,18 @@ from dagnas.errors import DagnasError
 _ANYWAY, _RATIO = 2**28, 100
 
 
-def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+def read_table(
+    path: Path, columns: Sequence[str] | None = None, also: Callable[[str], bool] | None = None
+) -> pa.Table:
     """Some columns of a file, or all, with checksums verified.
+
+    Parameters
+    ----------
+    path : Path
+    columns : sequence of str, optional
+        Names of columns; all if not given.
+    also : callable, optional
+        Whether to read a column of another name besides.
 
     Raises
     ------
@@ -27,7 +37,10 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """
     most = max(_ANYWAY, _RATIO * path.stat().st_size)
     try:
-        texts = _texts(pq.read_schema(path), columns)
+        known = pq.read_schema(path)
+        if columns is not None and also is not None:
+            columns = [*columns, *(n for n in known.names if also(n) and n not in columns)]
+        texts = _texts(known, columns)
         # As a dictionary a text takes memory once, however many rows have it.
         with pq.ParquetFile(
             path, page_checksum_verification=True, read_dictionary=[*texts]

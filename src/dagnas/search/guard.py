@@ -18,9 +18,13 @@ from dagnas.search.method import Proposal
 from dagnas.spaces.cell_space import CellSpace
 from dagnas.spaces.cells import Cells
 from dagnas.spaces.decisions import DecisionSpace
+from dagnas.spaces.vectors import Vectors, VectorSpace
 
 _LARGEST = np.finfo(np.float64).max
 _SMALLEST = np.finfo(np.float64).smallest_subnormal
+
+#: Names of what every benchmark answers.
+_ANSWERS = ("signal", "seconds", "valid", "test")
 
 #: Different signals, all of them at most 1 %, after which accuracies are taken for fractions.
 FRACTIONS = 10
@@ -29,6 +33,7 @@ _EXPECTED = {
     "seconds": "seconds are positive and finite",
     "accuracy": "accuracies are in percent, from 0 to 100",
     "reward": "rewards are finite numbers",
+    "cost": "costs are finite and not negative",
 }
 
 
@@ -53,19 +58,22 @@ class Guard:
     method : str
         Name of the method.
     benchmark : Benchmark
+    costs : sequence of str
+        Costs that evaluations give.
     """
 
-    def __init__(self, method: str, benchmark: Benchmark) -> None:
+    def __init__(self, method: str, benchmark: Benchmark, costs: Sequence[str] = ()) -> None:
         self._method, self._benchmark, self._space = method, benchmark, benchmark.space
+        self._costs = tuple(costs)
         self._kind = self._space.kind
         in_percent = isinstance(self._space, CellSpace)
         #: Signals of a trial in which no accuracy was above 1 so far; None once one was.
         self._at_most_one: set[float] | None = set() if in_percent else None
         self._reported = "accuracy" if in_percent else "reward"
         low, high = (0.0, 100.0) if in_percent else (-_LARGEST, _LARGEST)
-        # Of signal, seconds, valid and test.
-        self._low = np.array([[low], [_SMALLEST], [low], [low]])
-        self._high = np.array([[high], [_LARGEST], [high], [high]])
+        # Of signal, seconds, valid and test, and of costs.
+        self._low = np.array([low, _SMALLEST, low, low, *[0.0] * len(self._costs)])[:, None]
+        self._high = np.array([high, _LARGEST, high, high, *[_LARGEST] * len(self._costs)])[:, None]
         if isinstance(self._space, CellSpace):
             self._allowed = _allowed(self._space)
             self._rows = np.arange(len(self._allowed))
@@ -119,6 +127,8 @@ class Guard:
                     "Proposal of some"
                 )
             return self._cells(self._space, batch)
+        if isinstance(self._space, VectorSpace):
+            return self._vectors(self._space, batch)
         if not isinstance(batch, Sequence) or isinstance(batch, str):
             raise self._refuse(
                 f"yielded {_described(batch)}; it yields lists of {self._kind} of "
@@ -180,6 +190,25 @@ class Guard:
             f"{valid or 'none, so 0'}"
         )
 
+    def _vectors(self, space: VectorSpace, batch: Any) -> Vectors:
+        size = len(space.dimensions)
+        if not isinstance(batch, np.ndarray) or batch.dtype.kind not in "iuf":
+            raise self._refuse(
+                f"yielded {_described(batch)}; it yields arrays of numbers of shape (B, {size}), "
+                "or a Proposal of one"
+            )
+        if batch.ndim != 2 or batch.shape[1] != size:
+            raise self._refuse(
+                f"proposed vectors of shape {batch.shape}; B vectors of {space.name} have shape "
+                f"(B, {size})"
+            )
+        copied = batch.astype(np.float64)
+        valid = space.is_valid(copied)
+        if not valid.all():
+            row = copied[int(valid.argmin())]
+            raise self._refuse(f"proposed {row.tolist()}, which is out of range of {space.name}")
+        return copied
+
     def _walk(self, space: DecisionSpace, walk: Any) -> tuple[int, ...]:
         end, state = len(space.states), 0
         if not isinstance(walk, list | tuple):
@@ -236,10 +265,12 @@ class Guard:
             A result is not one number for each architecture, is not finite, or is beyond the range
             of its unit.
         """
-        names = Evaluations._fields
+        names = (*_ANSWERS, *self._costs)
         try:
-            block = np.array([getattr(given, name) for name in names], dtype=np.float64)
-        except (AttributeError, TypeError, ValueError):
+            answers = [getattr(given, name) for name in _ANSWERS]
+            answers += [given.costs[name] for name in self._costs]
+            block = np.array(answers, dtype=np.float64)
+        except (AttributeError, KeyError, TypeError, ValueError):
             block = np.empty(0)
         if block.shape != (len(names), len(batch)):
             raise self._refuse_shape(given, len(batch))
@@ -248,20 +279,27 @@ class Guard:
             column, number = np.argwhere(~inside)[0]
             name, value = names[column], block[column, number]
             (text,) = self._space.to_str(batch[int(number) : int(number) + 1])
-            expected = _EXPECTED["seconds" if name == "seconds" else self._reported]
+            kind = {"seconds": "seconds"} | dict.fromkeys(self._costs, "cost")
+            expected = _EXPECTED[kind.get(name, self._reported)]
             raise DagnasError(
                 f"{self._benchmark.name} gives {text} a {name!r} of {value:g}; {expected}"
             )
         if self._at_most_one is not None:
             self._check_unit(block)
-        return Evaluations(*block)
+        signal, seconds, valid, test, *costs = block
+        return Evaluations(signal, seconds, valid, test, dict(zip(self._costs, costs, strict=True)))
 
     def _refuse_shape(self, given: Any, size: int) -> DagnasError:
         name = self._benchmark.name
-        for field in Evaluations._fields:
-            if not hasattr(given, field):
-                return DagnasError(f"{name} answers {_described(given)}, not Evaluations")
-            values = getattr(given, field)
+        for field in (*_ANSWERS, *self._costs):
+            if field in _ANSWERS:
+                if not hasattr(given, field):
+                    return DagnasError(f"{name} answers {_described(given)}, not Evaluations")
+                values = getattr(given, field)
+            elif field not in (costs := getattr(given, "costs", {})):
+                return DagnasError(f"{name} gives no cost {field!r}, which its policy lists")
+            else:
+                values = costs[field]
             try:
                 shape = np.array(values, dtype=np.float64).shape
             except (TypeError, ValueError):

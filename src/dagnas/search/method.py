@@ -18,6 +18,7 @@ from dagnas.spaces.base import Space
 from dagnas.spaces.cell_space import CellSpace
 from dagnas.spaces.cells import Cells
 from dagnas.spaces.decisions import Walk
+from dagnas.spaces.vectors import Vectors
 
 
 class Proposal(NamedTuple):
@@ -25,7 +26,7 @@ class Proposal(NamedTuple):
 
     Attributes
     ----------
-    cells : Cells
+    cells : Cells, or vectors of shape (B, d)
     parents : ndarray of int, shape (B,), optional
         Number of the evaluation that each cell descends from, -1 for none; none by default.
     epochs : int, optional
@@ -33,7 +34,7 @@ class Proposal(NamedTuple):
         default.
     """
 
-    cells: Cells
+    cells: Cells | Vectors
     parents: NDArray[np.integer] | None = None
     epochs: int | None = None
 
@@ -52,11 +53,15 @@ class Evaluated(NamedTuple):
     signals: NDArray[np.float64]
 
 
-#: Arguments that a runner may supply, and no config.
-_SUPPLIED = ("device", "fidelities", "observe", "prior")
+#: Kinds of spaces.
+Kinds = type[Space[Any]] | tuple[type[Space[Any]], ...]
 
-#: One trial: yields cells, is sent their signals (accuracies in %, shape (B,)).
-Trial = Generator[Cells | Proposal, NDArray[np.float64], None]
+#: Arguments that a runner may supply, and no config.
+_SUPPLIED = ("device", "fidelities", "objectives", "observe", "prior")
+
+#: One trial: yields cells, or vectors, and is sent their signals (accuracies in %, shape (B,)). A
+#: method of several objectives is sent shape (B, 1 + costs): signals, then costs.
+Trial = Generator[Cells | Vectors | Proposal, NDArray[np.float64], None]
 
 #: Several trials side by side: yields one walk for each of them, is sent their rewards.
 Replicas = Generator[list[Walk], NDArray[np.float64], None]
@@ -73,11 +78,12 @@ class Method:
         trial, if ``batched``. A trial is one repetition of a search. Some keywords are no settings:
         ``device``, the torch device to compute on; ``fidelities``, the epochs, ascending and the
         policy's last, that an evaluation can train; ``prior``, cells of another search space that
-        were evaluated before (`Evaluated`); ``observe``, a function that is given the method's
-        surrogate.
+        were evaluated before (`Evaluated`); ``objectives``, the names of costs that it minimises
+        beside the signal; ``observe``, a function that is given the method's surrogate.
     name, module : str
-    space : type
-        Kind of space that it searches: `CellSpace`, `DecisionSpace`, or `Space` for any.
+    space : type or tuple of types
+        Kinds of space that it searches: `CellSpace`, `DecisionSpace`, `VectorSpace`, or `Space` for
+        any.
     batched : bool
         Whether it runs several trials at once, each as if it were alone.
     per_space : mapping of str to mapping
@@ -91,7 +97,7 @@ class Method:
     function: Callable[..., Trial | Replicas]
     name: str
     module: str
-    space: type[Space[Any]] = CellSpace
+    space: Kinds = CellSpace
     batched: bool = False
     per_space: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     preset: Mapping[str, Any] = field(default_factory=dict)
@@ -151,8 +157,13 @@ class Method:
             )
         return started
 
+    def kinds(self) -> str:
+        """Kinds of what it searches, such as "cells or vectors"."""
+        spaces = self.space if isinstance(self.space, tuple) else (self.space,)
+        return " or ".join(space.kind for space in spaces)
+
     def takes(self, name: str) -> bool:
-        """Whether the method wants ``device``, ``fidelities``, ``observe`` or ``prior``."""
+        """Whether the method wants ``device``, ``fidelities``, ``prior`` or another of these."""
         return name in (self.function.__kwdefaults__ or {})
 
     def variant(self, name: str, module: str, **preset: Any) -> Method:
@@ -163,7 +174,7 @@ class Method:
 
 def method(
     *,
-    space: type[Space[Any]] = CellSpace,
+    space: Kinds = CellSpace,
     batched: bool = False,
     per_space: Mapping[str, Mapping[str, Any]] | None = None,
     label: str = "",

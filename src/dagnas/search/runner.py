@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from dagnas.benchmarks.benchmark import (
     TabularBenchmark,
     find_policy,
 )
-from dagnas.errors import DagnasError
+from dagnas.errors import DagnasError, unknown
 from dagnas.files import write_parquet, write_text
 from dagnas.kernels import kernels_used
 from dagnas.parts import Parts
@@ -29,7 +28,7 @@ from dagnas.predictors import PREDICTORS
 from dagnas.search.code import code_digest
 from dagnas.search.guard import Guard
 from dagnas.search.method import Evaluated, Method
-from dagnas.search.terms import Terms, check_trials
+from dagnas.search.terms import Limit, Terms, check_trials
 from dagnas.seeds import stream
 from dagnas.settings import parsed
 from dagnas.spaces.base import Space
@@ -49,6 +48,19 @@ TRACE = pa.schema(
         ("emulated", pa.string()),
     ]
 )
+
+
+#: Beginning of the names of columns of costs, where the policy lists some.
+COST = "cost_"
+#: Column that tells whether costs keep to the limits, where there are some.
+FEASIBLE = "feasible"
+
+
+def trace_schema(names: Collection[str]) -> pa.Schema:
+    """Schema of a trace that has columns of these names: `TRACE`, costs, and feasibility."""
+    costs = [pa.field(name, pa.float64()) for name in names if name.startswith(COST)]
+    feasible = [pa.field(FEASIBLE, pa.bool_())] if FEASIBLE in names else []
+    return pa.schema([*TRACE, *costs, *feasible])
 
 
 class Search:
@@ -94,7 +106,7 @@ class Search:
         wanted, space = method.space, benchmark.space
         if not isinstance(space, wanted):
             raise DagnasError(
-                f"method {method.name!r} searches {wanted.kind}; "
+                f"method {method.name!r} searches {method.kinds()}; "
                 f"{benchmark.name} is a space of {space.kind}"
             )
         self.terms = parsed(Terms, terms)
@@ -121,7 +133,33 @@ class Search:
             raise DagnasError(f"{benchmark.name} is no table: its best cell is not known")
         if prior is not None and not method.takes("prior"):
             raise DagnasError(f"method {method.name!r} makes no use of a prior")
+        self.limits = self.terms.limits()
+        self._check_costs([limit.cost for limit in self.limits])
+        self.objectives = self._objectives()
         self.settings = method.settings(space.name, given)
+
+    def _objectives(self) -> tuple[str, ...]:
+        """Costs that the method minimises beside the signal."""
+        if not self.method.takes("objectives"):
+            if self.terms.objectives:
+                raise DagnasError(f"method {self.method.name!r} has one objective, the signal")
+            return ()
+        # The signal is always an objective, and may be named.
+        own = ("signal", *self.policy.signal.split("/")[-2:-1])
+        given = [name for name in self.terms.objectives if name not in own]
+        self._check_costs(given)
+        if not self.policy.costs:
+            raise DagnasError(
+                f"method {self.method.name!r} has several objectives; policy "
+                f"{self.terms.policy!r} of {self.benchmark.name} gives the signal alone"
+            )
+        return tuple(given or self.policy.costs)
+
+    def _check_costs(self, names: Sequence[str]) -> None:
+        for name in names:
+            if name not in self.policy.costs:
+                where = f"cost of policy {self.terms.policy!r} of {self.benchmark.name}"
+                raise unknown(where, name, self.policy.costs)
 
     def code(self) -> str:
         """Digest of the code of runner, method, benchmark and predictor; see `code_digest`."""
@@ -135,6 +173,9 @@ class Search:
     def metadata(self) -> dict[str, str]:
         """Everything that decides about a trace of this search, as the trace's metadata."""
         terms = self.terms.model_dump()
+        for name in ("objectives", "constraints"):
+            if not terms[name]:
+                del terms[name]
         return {
             "dagnas.study": self.study,
             "dagnas.method": self.method.name,
@@ -142,7 +183,7 @@ class Search:
             "dagnas.benchmark": self.benchmark.name,
             "dagnas.table": self.benchmark.digest(),
             "dagnas.policy": terms.pop("policy"),
-            "dagnas.rules": json.dumps(asdict(self.policy), sort_keys=True),
+            "dagnas.rules": json.dumps(self.policy.rules(), sort_keys=True),
             **{f"dagnas.{name}": json.dumps(value) for name, value in terms.items()},
             "dagnas.prior": self.prior.name if self.prior else "",
             "dagnas.device": self.device,
@@ -185,6 +226,7 @@ def run_trial(
         search.settings,
         device=search.device,
         fidelities=evaluator.fidelities,
+        objectives=search.objectives,
         prior=_evaluated(search.prior, search.terms.policy) if search.prior else None,
         **extra,
     )
@@ -258,19 +300,24 @@ class _Evaluator:
         self._search, self._benchmark = search, search.benchmark
         self._rules, terms = search.policy, search.terms
         self.names = (search.study, search.method.name, trial)
-        self.guard = Guard(search.method.name, search.benchmark)
+        self.guard = Guard(search.method.name, search.benchmark, self._rules.costs)
         self._rng = stream(*self.names, "evaluations")
         #: Epochs, ascending and the policy's last, that an evaluation can train.
         self.fidelities: tuple[int, ...] = (self._rules.epochs,)
         self._best = np.inf
+        if fidelities := getattr(self._benchmark, "fidelities", None):
+            self.fidelities = fidelities(self._rules)
         if isinstance(self._benchmark, TabularBenchmark):
-            self.fidelities = self._benchmark.fidelities(self._rules)
             self._best = self._benchmark.best_signal(self._rules) if terms.until_best else np.inf
         seconds, evaluations = terms.budget_seconds, terms.budget_evaluations
         self._limit = np.inf if seconds is None else seconds
         self._most = np.inf if evaluations is None else evaluations
         self._record = _Record(
-            self._benchmark.space, trial, self._rules.epochs, only_better=terms.until_best
+            self._benchmark.space,
+            trial,
+            self._rules.epochs,
+            only_better=terms.until_best,
+            limits=search.limits,
         )
 
     @property
@@ -294,7 +341,7 @@ class _Evaluator:
         # Before the benchmark sees them, which might change them.
         codes = benchmark.space.pack(cells)
         answer = benchmark.evaluate(cells, rules if full else rules.at(epochs), self._rng)
-        result = self.guard.evaluations(cells, answer)
+        result = self._told(self.guard.evaluations(cells, answer))
         seconds = record.clock + np.cumsum(result.seconds)
         found = np.flatnonzero(full & (result.signal >= self._best))[:1] + 1
         kept = int(min((seconds <= self._limit).sum(), self._most - record.done, *found))
@@ -305,7 +352,27 @@ class _Evaluator:
             )
         record.add(codes, parents, epochs, result, seconds, kept)
         over = kept < len(codes) or record.done >= self._most or len(found)
-        return None if over else result.signal.copy()
+        return None if over else self._objectives(result)
+
+    def _told(self, result: Evaluations) -> Evaluations:
+        """Evaluations with the signals that the method is told under constraints.
+
+        Beyond a limit, a signal shrinks in the ratio of the limit to the cost, as MnasNet's reward
+        does where latency is a hard constraint (Tan et al. 2019, equation 2 with alpha = 0 and
+        beta = -1).
+        """
+        signal = result.signal
+        for limit in self._search.limits:
+            costs = result.costs[limit.cost]
+            signal = np.where(limit.keeps(costs), signal, signal * limit.most / costs)
+        return result._replace(signal=signal)
+
+    def _objectives(self, result: Evaluations) -> NDArray[np.float64]:
+        """What the method is sent: signals, shape (B,), or with costs, shape (B, 1 + costs)."""
+        if not self._search.objectives:
+            return result.signal.copy()
+        columns = [result.signal, *(result.costs[name] for name in self._search.objectives)]
+        return np.stack(columns, axis=1)
 
     def table(self) -> pa.Table:
         """All evaluations, with columns of `TRACE`.
@@ -332,8 +399,16 @@ def _evaluated(benchmark: TabularBenchmark, policy: str) -> Evaluated:
 class _Record:
     """Evaluations of a trial, as they come; a table at its end."""
 
-    def __init__(self, space: Space[Any], trial: int, epochs: int, only_better: bool) -> None:
+    def __init__(
+        self,
+        space: Space[Any],
+        trial: int,
+        epochs: int,
+        only_better: bool,
+        limits: Sequence[Limit] = (),
+    ) -> None:
         self._space, self._trial, self._epochs = space, trial, epochs
+        self._limits = limits
         self._only_better, self._best = only_better, -np.inf
         self._parts: list[dict[str, NDArray[Any]]] = []
         self._last: dict[str, NDArray[Any]] = {}
@@ -361,6 +436,10 @@ class _Record:
             "valid": result.valid[:kept],
             "test": result.test[:kept],
         }
+        rows |= {f"{COST}{name}": values[:kept] for name, values in result.costs.items()}
+        if self._limits:
+            kept_to = [limit.keeps(result.costs[limit.cost]) for limit in self._limits]
+            rows[FEASIBLE] = np.all(kept_to, axis=0)[:kept]
         self.done, self.clock = self.done + kept, float(seconds[kept - 1])
         if self._only_better:
             # Short trainings say nothing of who is best.
@@ -385,7 +464,8 @@ class _Record:
         if columns["code"].dtype == object:
             columns["code"] = [None] * size
         columns["emulated"] = [emulated] * size
-        return pa.table({name: columns[name] for name in TRACE.names}).cast(TRACE)
+        schema = trace_schema(columns)
+        return pa.table({name: columns[name] for name in schema.names}).cast(schema)
 
 
 def run(

@@ -5,9 +5,13 @@ Scale files, the command line, the runner and the metadata of traces take them f
 
 from __future__ import annotations
 
-from typing import Annotated
+import math
+import re
+from typing import Annotated, NamedTuple
 
-from pydantic import Field
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import AfterValidator, Field
 
 from dagnas.errors import DagnasError
 from dagnas.settings import Described
@@ -22,6 +26,52 @@ MOST_TRIALS = 100_000
 
 Evaluations = Annotated[int, Field(gt=0, le=LAST)]
 Trials = Annotated[int, Field(gt=0, le=MOST_TRIALS)]
+
+
+class Limit(NamedTuple):
+    """Constraint on a cost.
+
+    Attributes
+    ----------
+    cost : str
+    strict : bool
+        Whether the limit itself is too much.
+    most : float
+    """
+
+    cost: str
+    strict: bool
+    most: float
+
+    @staticmethod
+    def read(text: str) -> Limit:
+        """Limit of a text such as ``memory<20`` or ``memory<=20``.
+
+        Raises
+        ------
+        ValueError
+            It is none, or the number is not positive.
+        """
+        found = re.fullmatch(r"(\w+)\s*(<=?)\s*(\S+)", text)
+        try:
+            most = float(found[3]) if found else math.nan
+        except ValueError:
+            most = math.nan
+        if found is None or not 0 < most < math.inf:
+            raise ValueError(f"{text!r:.100}: expected COST<NUMBER, the number positive")
+        return Limit(found[1], found[2] == "<", most)
+
+    def keeps(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Whether values of the cost are within the limit; the same shape."""
+        return np.asarray(values < self.most if self.strict else values <= self.most)
+
+
+def _constraint(text: str) -> str:
+    Limit.read(text)
+    return text
+
+
+Constraint = Annotated[str, AfterValidator(_constraint)]
 
 
 class Terms(Described):
@@ -41,6 +91,15 @@ class Terms(Described):
     """Whether a trial ends with the benchmark's best cell, its trace holding only improvements."""
     draw: Draw | None = None
     """How random cells are drawn, if not as the policy says."""
+    objectives: list[str] = Field(default=[])
+    """Cost to minimise beside the signal, for methods of several objectives; default: all of the
+    policy's."""
+    constraints: list[Constraint] = Field(default=[])
+    """Limit on a cost of the policy, such as 'memory<20'."""
+
+    def limits(self) -> list[Limit]:
+        """Constraints, taken apart."""
+        return [Limit.read(text) for text in self.constraints]
 
 
 def check_trials(trials: range) -> range:

@@ -55,7 +55,11 @@ class SearchJob(Job, Terms):
     """Trials A to B - 1 of one method in one study."""
 
     COMMAND: ClassVar = "search"
-    SHORT: ClassVar = {"settings": "set"}
+    SHORT: ClassVar = {
+        "settings": "set",
+        "objectives": "objective",
+        "constraints": "constraint",
+    }
 
     study: str = ""
     """Name of the random streams, with method and trial; the benchmark's name if not given."""
