@@ -11,7 +11,9 @@ from dagnas.benchmarks import BENCHMARKS
 from dagnas.errors import DagnasError
 from dagnas.files import write_parquet
 from dagnas.search import METHODS
-from dagnas.search.methods.bohb import _bracket, _choose, _Density, _rungs, _Seen
+from dagnas.search.methods.bohb import _choose, _Density, _Seen
+from dagnas.search.models.hyperband import bracket as _bracket
+from dagnas.search.models.hyperband import rungs as _rungs
 from dagnas.search.runner import Search, run_trial
 from dagnas.spaces import SPACES
 from dagnas.spaces.cells import concatenate

@@ -1,25 +1,35 @@
-"""BOHB: Hyperband whose cells are drawn from densities of good and bad ones."""
+"""BOHB: Hyperband whose cells or vectors are drawn from densities of good and bad ones."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
-from dagnas.search.method import Proposal, Trial, method
+from dagnas.search.method import Trial, method
+from dagnas.search.models.hyperband import Results, bracket, halve, rungs, variables
+from dagnas.search.models.kernel_density import NormalDensity
 from dagnas.spaces.cell_space import CellSpace
+from dagnas.spaces.cells import Cells
+from dagnas.spaces.vectors import Vectors, VectorSpace
 
 #: Lower bound on a density.
 _FLOOR = 1e-32
 
 
-@method(per_space={"nasbench201": {"samples": 4, "random_fraction": 0.0}})
+@method(
+    space=(CellSpace, VectorSpace),
+    per_space={
+        "nasbench201": {"samples": 4, "random_fraction": 0.0},
+        "nago": {"eta": 2},
+        "nago_code": {"eta": 2},
+    },
+)
 def bohb(
-    space: CellSpace,
+    space: CellSpace | VectorSpace,
     rng: np.random.Generator,
     *,
     fidelities: tuple[int, ...] = (),
@@ -29,11 +39,13 @@ def bohb(
     top_percent: Annotated[int, Field(ge=1, le=50)] = 15,
     min_bandwidth: Annotated[float, Field(gt=0, le=1)] = 0.3,
 ) -> Trial:
-    """Successive halving in brackets, of cells that a density model favours (Falkner et al. 2018).
+    """Successive halving in brackets, of what a density model favours (Falkner et al. 2018).
 
     Computed as in ``hpbandster`` 0.7.4, which the public scripts of NAS-Bench-101 and
-    NAS-Bench-201 run; the defaults are theirs. Their bandwidth factor is left out, since it
-    concerns continuous variables only. A cell may be evaluated more than once.
+    NAS-Bench-201 run; the defaults are theirs. A cell may be evaluated more than once.
+
+    Of vectors, densities are of points of the unit cube, whole numbers among them: these are
+    ordered (`dagnas.search.models.kernel_density`).
 
     Parameters
     ----------
@@ -42,7 +54,8 @@ def bohb(
         full file of NAS-Bench-101 these are 4, 12, 36 and 108, as in its public script. With one
         number, as of the public table of 108 epochs alone, or none, every bracket is one cell.
     eta : int
-        Ratio of the epochs of successive rungs, and of the cells tried to the cells kept.
+        Ratio of the epochs of successive rungs, and of the cells tried to the cells kept: 3, and 2
+        in NAGO's released settings.
     samples : int
         Cells drawn from the density of good ones, of which the most promising is evaluated: 64,
         and 4 on NAS-Bench-201.
@@ -51,7 +64,8 @@ def bohb(
     top_percent : int
         Percentage of cells that count as good.
     min_bandwidth : float
-        Least bandwidth of a kernel.
+        Least bandwidth of a kernel of cells. On vectors it is the package's own, 0.001, since
+        0.3 would be a third of each range.
 
     Notes
     -----
@@ -65,106 +79,77 @@ def bohb(
     them to the model. Here only valid ones are drawn: the model's choice is among the valid
     samples, and a cell is drawn uniformly from the space if there are none.
     """
-    rungs = _rungs(fidelities, eta)
-    seen = {epochs: _Seen(len(space.sizes)) for epochs in rungs}
-    for number in itertools.count():
-        (size, epochs), *later = _bracket(number, rungs, eta)
-        for _ in range(size):
-            enough = [results for results in seen.values() if results.suffice]
-            cell = space.sample(0, rng)
-            if enough and rng.random() >= random_fraction:
-                good, bad = (
-                    _Density(data, min_bandwidth) for data in enough[-1].split(top_percent)
-                )
-                drawn = space.from_values(good.sample(samples, space.sizes, rng))
-                drawn = drawn[space.is_valid(drawn)]
-                values = space.to_values(drawn)
-                cell = drawn[_choose(good(values), bad(values))]
-            if not len(cell):
-                cell = space.sample(1, rng)
-            signals = yield Proposal(cell, epochs=epochs)
-            seen[epochs].add(space.to_values(cell), signals)
-        for kept, longer in later:
-            cells = space.from_values(seen[epochs].best_of_last(size, kept))
-            signals = yield Proposal(cells, epochs=longer)
-            seen[longer].add(space.to_values(cells), signals)
-            size, epochs = kept, longer
+    lengths = rungs(fidelities, eta)
+    seen = {epochs: _Seen(variables(space)) for epochs in lengths}
+
+    def propose(epochs: int | None) -> Any:
+        enough = [results for results in seen.values() if results.suffice]
+        batch: Any = space.sample(0, rng)
+        if enough and rng.random() >= random_fraction:
+            good, bad = enough[-1].split(top_percent)
+            if isinstance(space, VectorSpace):
+                batch = _promising_vector(space, rng, good, bad, samples)
+            else:
+                batch = _promising_cell(space, rng, good, bad, samples, min_bandwidth)
+        return batch if len(batch) else space.sample(1, rng)
+
+    brackets = (bracket(number, lengths, eta) for number in itertools.count())
+    yield from halve(space, brackets, seen, propose)
 
 
-class _Seen:
-    """Results of one length of training: values of the cells, and their signals.
+def _promising_cell(
+    space: CellSpace,
+    rng: np.random.Generator,
+    good: NDArray[np.int64],
+    bad: NDArray[np.int64],
+    samples: int,
+    min_bandwidth: float,
+) -> Cells:
+    """The most promising of some valid cells drawn; none if there is no such cell."""
+    densities = [_Density(values, min_bandwidth) for values in (good, bad)]
+    drawn = space.from_values(densities[0].sample(samples, space.sizes, rng))
+    drawn = drawn[space.is_valid(drawn)]
+    values = space.to_values(drawn)
+    return drawn[_choose(*(density(values) for density in densities))]
 
-    Parameters
-    ----------
-    variables : int
-        Variables of the space, d.
-    """
+
+def _promising_vector(
+    space: VectorSpace,
+    rng: np.random.Generator,
+    good: Vectors,
+    bad: Vectors,
+    samples: int,
+) -> Vectors:
+    """The most promising of some vectors drawn; its density is that before rounding."""
+    densities = [NormalDensity(space.encode(vectors)) for vectors in (good, bad)]
+    points = densities[0].sample(samples, rng)
+    return space.decode(points[_choose(*(density(points) for density in densities))])
+
+
+class _Seen(Results):
+    """Results of one length of training, split into good and bad ones."""
 
     def __init__(self, variables: int) -> None:
-        self.values = np.empty((0, variables), dtype=np.int64)
-        self.signals = np.empty(0)
+        super().__init__(variables)
         self._fewest = variables + 1
-
-    def add(self, values: NDArray[np.int64], signals: NDArray[np.float64]) -> None:
-        """Note results; values of shape (B, d), signals of shape (B,)."""
-        self.values = np.concatenate([self.values, values])
-        self.signals = np.concatenate([self.signals, signals])
 
     @property
     def suffice(self) -> bool:
         """Whether good ones and bad ones each are more than the variables."""
         return len(self.signals) >= 2 * self._fewest
 
-    def split(self, top_percent: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Values of the good cells and of the bad ones, best first (Falkner et al., equation 3).
+    def split(self, top_percent: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Values of the good ones and of the bad ones, best first (Falkner et al., equation 3).
 
-        As both numbers are rounded down, the very worst cell may be in neither.
+        As both numbers are rounded down, the very worst may be in neither.
         """
         best_first = self.values[np.argsort(-self.signals, kind="stable")]
         good = max(self._fewest, top_percent * len(best_first) // 100)
         bad = max(self._fewest, (100 - top_percent) * len(best_first) // 100)
         return best_first[:good], best_first[good : good + bad]
 
-    def best_of_last(self, size: int, kept: int) -> NDArray[np.int64]:
-        """Values of the ``kept`` best of the last ``size`` results, in the order they came."""
-        best = np.argsort(-self.signals[-size:], kind="stable")[:kept]
-        return self.values[-size:][np.sort(best)]
 
-
-# Hyperband
-
-
-def _rungs(fidelities: Sequence[int], eta: int) -> tuple[int | None, ...]:
-    """Epochs of the rungs of the longest bracket, ascending.
-
-    The longest training divided by 1, eta, eta^2, ... while that is no less than the shortest;
-    of each, the training at hand that is nearest in ratio. None, the only one, if it is not said
-    what is at hand. A signal that names no epochs, or is of an untrained network, has 0, which is
-    a rung only where it is alone.
-    """
-    fidelities = [epochs for epochs in fidelities if epochs > 0] or fidelities
-    if len(fidelities) < 2:
-        return (*fidelities,) or (None,)
-    wanted = itertools.takewhile(
-        lambda epochs: epochs >= fidelities[0], (fidelities[-1] / eta**k for k in itertools.count())
-    )
-    apart = np.abs(np.log(np.divide.outer(list(wanted), fidelities)))
-    return tuple(fidelities[i] for i in np.unique(apart.argmin(axis=1)))
-
-
-def _bracket(number: int, rungs: Sequence[int | None], eta: int) -> list[tuple[int, int | None]]:
-    """Cells and epochs of each rung of a bracket (Falkner et al., algorithm 1).
-
-    The first bracket has all rungs, each next one starts a rung later, and after the one of a
-    single rung they begin anew. With K rungs in all, one of s + 1 rungs starts with
-    floor(K / (s + 1)) eta^s cells.
-    """
-    s = len(rungs) - 1 - number % len(rungs)
-    first = len(rungs) // (s + 1) * eta**s
-    return [(first // eta**i, epochs) for i, epochs in enumerate(rungs[-s - 1 :])]
-
-
-# Kernel densities
+# Kernel densities of cells
 
 
 class _Density:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import PositiveInt
 
+from dagnas.errors import DagnasError
 from dagnas.search.method import Proposal, Trial, method
 from dagnas.spaces.cell_space import CellSpace
-from dagnas.spaces.cells import Cells
+from dagnas.spaces.vectors import VectorSpace
 
 
-@method(per_space={"nasbench201": {"population": 10, "tournament": 3}})
+@method(
+    space=(CellSpace, VectorSpace),
+    per_space={"nasbench201": {"population": 10, "tournament": 3}},
+)
 def regularized_evolution(
-    space: CellSpace,
+    space: CellSpace | VectorSpace,
     rng: np.random.Generator,
     *,
     population: PositiveInt = 100,
@@ -29,6 +33,8 @@ def regularized_evolution(
     ``replacement``, ``invalid="kept"`` and the draw "script", by which a cell of more than nine
     edges before pruning is invalid.
 
+    Of a vector, a mutation draws one number anew.
+
     Parameters
     ----------
     population : int
@@ -41,27 +47,42 @@ def regularized_evolution(
         What becomes of invalid cells, drawn or mutated: others are drawn instead, or they live
         with an accuracy of zero, which costs nothing. If kept, first cells are uniform over the
         values of all variables.
+
+    Raises
+    ------
+    DagnasError
+        Invalid vectors shall be kept.
     """
-    if invalid == "kept":
-        cells = space.from_values(rng.integers(space.sizes, size=(population, len(space.sizes))))
+    if invalid == "kept" and isinstance(space, VectorSpace):
+        raise DagnasError(
+            f"invalid='kept' of method 'regularized_evolution': no vector of {space.name} is "
+            "invalid; valid: 'redrawn'"
+        )
+    keeping = space if invalid == "kept" and isinstance(space, CellSpace) else None
+    batch: Any
+    if keeping is not None:
+        batch = keeping.from_values(
+            rng.integers(keeping.sizes, size=(population, len(keeping.sizes)))
+        )
     else:
-        cells = space.sample(population, rng)
+        batch = space.sample(population, rng)
     parents, step = np.full(population, -1), 0
-    alive: deque[tuple[int, Cells, float]] = deque(maxlen=population)
+    alive: deque[tuple[int, Any, float]] = deque(maxlen=population)
     while True:
-        valid = space.is_valid(cells) if invalid == "kept" else np.ones(len(cells), dtype=bool)
-        signals = np.zeros(len(cells))
+        valid = keeping.is_valid(batch) if keeping is not None else np.ones(len(batch), dtype=bool)
+        signals = np.zeros(len(batch))
         if valid.any():
-            signals[valid] = yield Proposal(cells[valid], parents[valid])
+            signals[valid] = yield Proposal(batch[valid], parents[valid])
         # Numbers of the evaluations; of an invalid cell there was none.
         numbers = np.where(valid, step + np.cumsum(valid) - 1, -1).tolist()
         step += int(valid.sum())
-        alive.extend(zip(numbers, cells, signals.tolist(), strict=True))
+        members = (batch[i : i + 1] for i in range(len(batch)))
+        alive.extend(zip(numbers, members, signals.tolist(), strict=True))
         size = tournament if replacement else min(tournament, len(alive))
         drawn = rng.choice(len(alive), size, replace=replacement)
         number, parent, _ = max((alive[i] for i in drawn), key=lambda member: member[2])
         parents = np.array([number])
-        if invalid == "kept":
-            cells = space.from_values(space.change(space.to_values(parent), rng))
+        if keeping is not None:
+            batch = keeping.from_values(keeping.change(keeping.to_values(parent), rng))
         else:
-            cells = space.mutate(parent, rng)
+            batch = space.mutate(parent, rng)
