@@ -35,6 +35,7 @@ METHODS: Registry[Method] = Registry(
         "ngae_performance": "dagnas.search.methods.ngae",
         "npenas": "dagnas.search.methods.npenas",
         "npnas": "dagnas.search.methods.npnas",
+        "nsga2": "dagnas.search.methods.nsga2",
         "random_search": "dagnas.search.methods.random_search",
         "regularized_evolution": "dagnas.search.methods.regularized_evolution",
         "reinforce": "dagnas.search.methods.reinforce",
