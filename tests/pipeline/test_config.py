@@ -16,6 +16,7 @@ from dagnas.pipeline.job import parse_setting
 from dagnas.pipeline.kinds import KINDS
 from dagnas.pipeline.kinds.search import SearchJob
 from dagnas.search import METHODS
+from dagnas.tables.sources import SOURCES
 
 ROOT = Path(__file__).parents[2]
 GOOD = """
@@ -396,25 +397,28 @@ def test_command_checks_files(tmp_path, capsys):
     assert "unknown key 'extra'" in capsys.readouterr().err
 
 
-def test_dvc_keeps_all_that_the_scales_make():
+def test_dvc_keeps_all_that_the_desk_makes():
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-    for name in ("smoke", "desk"):
-        scale = scales.load(ROOT / f"config/{name}.yaml")
-        kept = {
-            path
-            for stage in stages
-            if stage.endswith(f"-{name}")
-            for kind in ("outs", "metrics")
-            for entry in stages[stage].get(kind, [])
-            for path in entry
-        }
-        made = {f"results/{name}/traces/{study}" for study in scale.section("studies")}
-        made |= set(map(str, scale.paths("ranking")))
-        for kind in ("autoencoder", "latent_search"):
-            made |= {str(path.parent) for path in scale.paths(kind)}
-        for kind in ("supernet", "scores", "training"):
-            made |= set(map(str, scale.paths(kind)))
-        made |= {str(path.with_suffix(".curve.parquet")) for path in scale.paths("supernet")}
-        made |= {f"results/{name}/{paper}" for paper in scale.papers}
-        ledger = ("claims.csv", "claims.md", "metrics.json", "provenance.json")
-        assert kept == made | {f"results/{name}/{file}" for file in ledger}
+    kept, cached = set(), set()
+    for stage in stages.values():
+        ((item, values),) = stage.get("matrix", {"": [""]}).items()
+        for entry in (*stage["outs"], *stage.get("metrics", [])):
+            ((path, how),) = entry.items()
+            # Without it Snakemake would begin anew what DVC has removed.
+            assert how["persist"], path
+            paths = {path.replace(f"${{item.{item}}}", value) for value in values}
+            kept |= paths
+            cached |= paths if how.get("cache", True) else set()
+    scale = scales.load(ROOT / "config/desk.yaml")
+    kinds = ("traces", "rankings", "autoencoders", "latent_searches", "trainings")
+    made = {f"results/desk/{kind}" for kind in kinds}
+    for kind in ("search", "ranking", "autoencoder", "latent_search", "training"):
+        assert all(f"results/desk/{path.parts[2]}" in made for path in scale.paths(kind))
+    for kind in ("supernet", "scores"):
+        made |= set(map(str, scale.paths(kind)))
+    made |= {str(path.with_suffix(".curve.parquet")) for path in scale.paths("supernet")}
+    # The store that travels with the repository has all that is expensive, and no table.
+    assert cached == made | {"results/desk/provenance.json"}
+    shown = {f"results/desk/{name}" for name in (*scale.papers, "claims.csv", "claims.md")}
+    tables = {f"data/{name}.parquet" for name in SOURCES}
+    assert kept == cached | shown | {"results/desk/metrics.json"} | tables

@@ -67,3 +67,14 @@ for kind in all_kinds():
                 code=job_code(kind),
             shell:
                 "{params.command} --data {params.data} --out {output.artifact} > {log} 2>&1"
+
+
+# All artifacts of a kind, by the folder that they are in.
+for kind in all_kinds():
+    if kind.pattern.startswith("{results}") and SCALE.jobs(kind.name):
+
+        rule:
+            name:
+                Path(kind.pattern).parts[1]
+            input:
+                SCALE.paths(kind.name),
