@@ -175,10 +175,21 @@ SOURCES: dict[str, tuple[Source, ...]] = {
             ),
         ),
     ),
+    "flowers17": (
+        Source(
+            "compact",
+            (
+                SourceFile(
+                    "flowers17_16px.npz",
+                    "1c7e657fd6db0455fb04532f782d7b9836c90635d4cc0193b5893f493defc98d",
+                ),
+            ),
+        ),
+    ),
 }
 
 #: Tables of images, not of cells.
-IMAGES = ("cifar10",)
+IMAGES = ("cifar10", "flowers17")
 #: Tables that are fetched only by name.
 BY_NAME = (*IMAGES, "darts214")
 #: Spaces of tables that have another name than theirs.

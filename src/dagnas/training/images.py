@@ -23,6 +23,8 @@ _CHANNELS = (1, 3, 4)
 #: Pixels along one side for each along the other, at most.
 _RATIO = 16
 _LABELS = ("uint8", "int8", "int16", "int32", "int64")
+#: Tables of images that are known by name.
+TABLES = ("cifar10", "flowers17")
 
 
 @dataclass(frozen=True)
@@ -179,7 +181,8 @@ def open_images(text: str, data: Path, pixels: int | None = None) -> ImageSet:
     Parameters
     ----------
     text : str
-        ``digits``; a table of images, its file or, of ``cifar10``, its name alone; or an .npz file.
+        ``digits``; a table of images, its file or, of those in `TABLES`, its name alone; or an .npz
+        file.
     data : Path
         Folder of tables.
     pixels : int, optional
@@ -190,8 +193,8 @@ def open_images(text: str, data: Path, pixels: int | None = None) -> ImageSet:
     DagnasError
         See `read_npz`, `read_table` and `reduced`.
     """
-    if text == "cifar10":
-        found = read_table(data / "cifar10.parquet")
+    if text in TABLES:
+        found = read_table(data / f"{text}.parquet")
     else:
         found = read_table(Path(text)) if text.endswith(".parquet") else find_images(text)
     return reduced(found, pixels) if pixels else found
@@ -281,6 +284,30 @@ def split_before_test(images: ImageSet, train: int, valid: int, test: int) -> Sp
     others = ImageSet(images.name, images.images[:known], images.labels[:known])
     drawn = split(others, (train, valid, images.classes), stream(images.name, "before test"))
     return drawn._replace(test=np.arange(known, known + test))
+
+
+def split_in_order(images: ImageSet, train: int, valid: int, test: int) -> Split:
+    """Split of a set whose own order it is: those to train on, to validate on, and to test on.
+
+    An image that recurs, pixel for pixel, in a later part is left out of the earlier one, so that
+    nothing is tested on what was seen before.
+
+    Raises
+    ------
+    DagnasError
+        The set has another number of images.
+    """
+    count = len(images.images)
+    if count != train + valid + test:
+        raise DagnasError(
+            f"image set {images.name} has {count} images; expected {train} + {valid} + {test}"
+        )
+    part = np.repeat(np.arange(_SPLITS), (train, valid, test))
+    _, same = np.unique(images.images.reshape(count, -1), axis=0, return_inverse=True)
+    last = np.zeros(count, dtype=np.int64)
+    np.maximum.at(last, same.ravel(), part)
+    kept = part == last[same.ravel()]
+    return Split(*(np.flatnonzero(kept & (part == number)) for number in range(_SPLITS)))
 
 
 def split_small(images: ImageSet) -> Split:

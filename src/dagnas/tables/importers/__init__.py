@@ -23,6 +23,7 @@ ROWS = {
     "enas": 19_020,
     "darts214": 214,
     "cifar10": 60_000,
+    "flowers17": 1_360,
 }
 REPEATS = ("s0", "s1", "s2")
 #: Largest difference between a mean stored as float32 and the mean of its float32 repeats.
@@ -97,6 +98,10 @@ def import_table(name: str, paths: Sequence[Path]) -> Imported:
                 from dagnas.tables.importers import cifar10
 
                 return Imported(cifar10.read(first))
+            case "flowers17", ".npz":
+                from dagnas.tables.importers import flowers17
+
+                return Imported(flowers17.read(first))
     except OSError as error:
         raise DagnasError(f"cannot read {first}: {error.strerror or error}") from error
     valid = {
@@ -105,6 +110,7 @@ def import_table(name: str, paths: Sequence[Path]) -> Imported:
         "enas": "a .txt file",
         "darts214": "a .csv file",
         "cifar10": "a .tar.gz or an .npz file",
+        "flowers17": "an .npz file",
     }
     raise DagnasError(f"{first} is no source of {name}, which is read from {valid[name]}")
 
