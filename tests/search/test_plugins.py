@@ -11,6 +11,7 @@ import pytest
 from dagnas import plugins
 from dagnas import registry as registries
 from dagnas.cli import main
+from dagnas.closure import closure
 from dagnas.errors import DagnasError
 from dagnas.registry import Registry
 from dagnas.search import METHODS
@@ -33,7 +34,7 @@ def workplace(tmp_path, monkeypatch):
         monkeypatch.setattr(registry, "_added", dict(registry._added))
     yield tmp_path
     for name in set(sys.modules) - known:
-        if (tmp_path / f"{name}.py").exists():
+        if any(tmp_path.rglob(f"{name}.py")):
             del sys.modules[name]
 
 
@@ -118,3 +119,49 @@ def test_faults_of_plugins(workplace):
     }.items():
         with pytest.raises(DagnasError, match=message):
             plugins.load([module])
+
+
+def test_a_file_is_taken_for_the_module_that_it_is(workplace, capsys):
+    folder = workplace / "a folder"
+    folder.mkdir()
+    (workplace / "my_method.py").rename(folder / "climber.py")
+    (folder / "beside.py").write_text("STARTS = 8\n")
+    text = (folder / "climber.py").read_text()
+    (folder / "climber.py").write_text(f"import beside\n{text}")
+    assert main(["list", "methods", "--plugin", "a folder/climber.py"]) == 0
+    assert "local_search  starts=4" in capsys.readouterr().out.splitlines()
+    assert METHODS.module("local_search") == "climber"
+    # Both are code of its searches.
+    assert {"climber", "beside"} <= set(closure(["climber"]))
+    search = ["search", "--benchmark", "digits201", "--method", "local_search", "--trials", "0:1"]
+    search += ["--budget-evaluations", "9", f"--plugin={folder / 'climber.py'}"]
+    assert main([*search, "--out", "out.parquet"]) == 0
+    assert pq.read_table("out.parquet").num_rows == 9
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("absent.py", "no such file; expected a module, such as my_method, or its file"),
+        ("folder/my_method", "no such file; expected a module"),
+        ("..", "no such file"),
+        ("my method.py", "'my method' is no name of a module"),
+        ("my.method.py", "'my.method' is no name of a module"),
+        ("__init__.py", "'__init__' is no name of a module"),
+        ("json.py", "another module is called 'json'"),
+        ("sys.py", "another module is called 'sys'"),
+        ("numpy.py", "another module is called 'numpy'"),
+        ("dagnas.py", "another module is called 'dagnas'"),
+        ("my_method.py", "another module is called 'my_method'"),
+    ],
+)
+def test_names_of_files_that_cannot_be_modules(name, message, workplace, capsys):
+    folder = workplace / "folder"
+    folder.mkdir()
+    path = folder / name
+    if name.endswith(".py") and name != "absent.py":
+        path.write_text("raise SystemExit('it ran')")
+    assert main(["list", "methods", "--plugin", str(path)]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1

@@ -70,9 +70,10 @@ def _add(commands: _SubParsersAction[argparse.ArgumentParser], name: str) -> Non
 def _load_plugins(words: Sequence[str]) -> None:
     """Load the plug-ins that ``words`` name, of which one may define the command."""
     from dagnas import plugins
+    from dagnas.cli.plugin import plugin_name
 
     early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    early.add_argument("--plugin", action="extend", nargs="*", default=[])
+    early.add_argument("--plugin", action="extend", nargs="*", default=[], type=plugin_name)
     plugins.load(early.parse_known_args(words)[0].plugin)
 
 

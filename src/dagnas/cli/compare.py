@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dagnas.cli.plugin import add_plugin
+
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
@@ -48,13 +50,7 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--reference", metavar="NAME", help="what the others are tested against; default: the first"
     )
-    parser.add_argument(
-        "--plugin",
-        action="append",
-        default=[],
-        metavar="MODULE",
-        help="module with your own, whose labels and colours are used",
-    )
+    add_plugin(parser, "module with your own, whose labels and colours are used")
     parser.add_argument(
         "--out",
         type=Path,

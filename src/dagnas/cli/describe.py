@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dagnas.cli.plugin import add_plugin
+
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
@@ -53,9 +55,7 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print exact numbers as JSON")
     parser.add_argument("--draw", type=Path, metavar="FILE", help="picture to make, .svg or .png")
-    parser.add_argument(
-        "--plugin", action="append", default=[], metavar="MODULE", help="module with your own"
-    )
+    add_plugin(parser)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dagnas.cli.plugin import add_plugin
+
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
@@ -47,9 +49,7 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--note", metavar="TEXT", help="write the caption too, RESULT.md, with TEXT at its end"
     )
-    parser.add_argument(
-        "--plugin", action="append", default=[], metavar="MODULE", help="module with your own"
-    )
+    add_plugin(parser)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from dagnas.cli.plugin import add_plugin
+
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
@@ -25,9 +27,7 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("kind", choices=KINDS)
-    parser.add_argument(
-        "--plugin", action="append", default=[], metavar="MODULE", help="module with your own"
-    )
+    add_plugin(parser)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -1,0 +1,62 @@
+"""Option ``--plugin``: a module of the user's own, by its name or by its file."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from dagnas.errors import DagnasError
+
+#: What the option takes, for messages.
+EXPECTED = "expected a module, such as my_method, or its file, such as folder/my_method.py"
+
+
+def add_plugin(parser: argparse.ArgumentParser, words: str = "module with your own") -> None:
+    """Add the option to a command that makes no artifact; ``words`` are its help."""
+    parser.add_argument(
+        "--plugin",
+        action="append",
+        default=[],
+        type=plugin_name,
+        metavar="MODULE",
+        help=f"{words}, or its file; may be repeated",
+    )
+
+
+def plugin_name(text: str) -> str:
+    """Name of a plug-in's module; where its file is given, the module can be imported after this.
+
+    The folder of the file comes last in the path of imports: what the plug-in imports from there
+    is found, and nothing that is installed is hidden.
+
+    Raises
+    ------
+    DagnasError
+        There is no such file, or its name is no name of a module, or another module's.
+    """
+    path = Path(text)
+    if path.suffix != ".py" and path.name == text:
+        return text
+    name = path.stem
+    if path.suffix != ".py" or not path.is_file():
+        raise DagnasError(f"--plugin {text}: no such file; {EXPECTED}")
+    if not name.isidentifier() or name.startswith("__"):
+        raise DagnasError(f"--plugin {text}: {name!r} is no name of a module; {EXPECTED}")
+    # As `dagnas.plugins.load` does, so that here it is known which module that will import.
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.append(folder)
+    importlib.invalidate_caches()
+    found = find_spec(name)
+    place = Path(found.origin) if found and found.origin else None
+    if place is None or not place.is_file() or not place.samefile(path):
+        raise DagnasError(
+            f"--plugin {text}: another module is called {name!r} ({place}): give the file another "
+            "name"
+        )
+    return name
