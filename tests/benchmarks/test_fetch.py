@@ -454,6 +454,31 @@ def test_command_line(tmp_path, data, capsys, monkeypatch):
     assert "needs the name of one table" in capsys.readouterr().err
 
 
+def test_of_several_tables_the_others_are_made(tmp_path, data, capsys, monkeypatch):
+    monkeypatch.delenv("DAGNAS_MIRROR", raising=False)
+    absent = (Source("official", (SourceFile("absent.bin", manual="by hand"),)),)
+    monkeypatch.setattr("dagnas.tables.sources.BY_NAME", tuple(SOURCES))
+    monkeypatch.setitem(SOURCES, "s", absent)
+    monkeypatch.setitem(SOURCES, "u", SOURCES["t"])
+    (tmp_path / "table.bin").write_bytes(CONTENT)
+    command = ["fetch", "--data", str(data), "--mirror", str(tmp_path)]
+    assert main([*command, "t", "s", "u"]) == 1
+    told = capsys.readouterr()
+    assert f"t.parquet: 2 cells from {tmp_path / 'table.bin'}" in told.out
+    assert f"u.parquet: 2 cells from {tmp_path / 'table.bin'}" in told.out
+    assert told.out.endswith("2 of 3 tables are there; failed: s\n")
+    assert f"s: no source of s found. Tried:\n  {tmp_path / 'absent.bin'}: no such file" in told.err
+    assert files(data) == ["t.parquet", "u.parquet"]
+    assert main([*command, "t", "u"]) == 0
+    assert capsys.readouterr().out.endswith("2 of 2 tables are there\n")
+    # All that are not fetched by name alone: here s and u.
+    assert main(command) == 1
+    assert "1 of 2 tables are there; failed: s" in capsys.readouterr().out
+    # One by itself, and a name that is none, are faults of the command.
+    assert main([*command, "s"]) == 2
+    assert main([*command, "t", "t2"]) == 2
+
+
 @pytest.mark.parametrize(
     "name", ["nasbench201", pytest.param("nasbench101", marks=pytest.mark.slow)]
 )

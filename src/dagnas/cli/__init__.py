@@ -78,7 +78,10 @@ def _load_plugins(words: Sequence[str]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; 0 if it went well, 2 with one message if the user must mend something."""
+    """Run a command; 0 if it went well, 2 with one message if the user must mend something.
+
+    A command that does several things may return 1 where some of them failed.
+    """
     words = sys.argv[1:] if arguments is None else arguments
     output.use_plain_characters()
     kernels.choose(fast="--fast" in words)
@@ -87,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for word in words:
                 check_text(word)
             options = parser(words).parse_args(words)
-            options.run(options)
+            status: int | None = options.run(options)
         finally:
             if sys.stdout:
                 sys.stdout.flush()
@@ -106,4 +109,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("dagnas: interrupted", file=sys.stderr)
         return 130
-    return 0
+    return status or 0

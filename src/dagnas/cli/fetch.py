@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,8 @@ EXAMPLES = """examples:
   dagnas fetch cifar10                          images, 170 MB
 
 Mirrors are searched in order: those given, then those of DAGNAS_MIRROR (folders or addresses,
-separated as in PATH). An interrupted download resumes.
+separated as in PATH). An interrupted download resumes. Of several tables those that are found are
+made; what was looked for, and where, is told of the others, and the status is 1.
 """
 
 
@@ -56,9 +58,9 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--force", action="store_true", help="import even if up to date")
 
 
-def run(options: argparse.Namespace) -> None:
-    """Make the tables, and print a line for each."""
-    from dagnas.errors import DagnasError
+def run(options: argparse.Namespace) -> int:
+    """Make the tables, print a line for each, and sum up; 1 if one of several failed."""
+    from dagnas.errors import DagnasError, unknown
     from dagnas.tables.fetch import fetch, split_mirrors
     from dagnas.tables.place import data_folder
     from dagnas.tables.sources import BY_NAME, SOURCES
@@ -66,9 +68,22 @@ def run(options: argparse.Namespace) -> None:
     names = options.names or [name for name in SOURCES if name not in BY_NAME]
     if options.source not in (None, "official", "compact") and len(names) != 1:
         raise DagnasError(f"--source {options.source} needs the name of one table")
-    mirrors = [*options.mirror, *split_mirrors(os.environ.get("DAGNAS_MIRROR", ""))]
     for name in names:
-        print(
-            fetch(name, data_folder(options.data), mirrors, options.source, options.force),
-            flush=True,
-        )
+        if name not in SOURCES:
+            raise unknown("table", name, SOURCES)
+    mirrors = [*options.mirror, *split_mirrors(os.environ.get("DAGNAS_MIRROR", ""))]
+    failed = []
+    for name in names:
+        try:
+            done = fetch(name, data_folder(options.data), mirrors, options.source, options.force)
+        except DagnasError as error:
+            if len(names) == 1:
+                raise
+            failed.append(name)
+            print(f"{name}: {error}", file=sys.stderr, flush=True)
+        else:
+            print(done, flush=True)
+    if len(names) > 1:
+        lacking = f"; failed: {', '.join(failed)}" if failed else ""
+        print(f"{len(names) - len(failed)} of {len(names)} tables are there{lacking}")
+    return 1 if failed else 0
