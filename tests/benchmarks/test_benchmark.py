@@ -176,8 +176,13 @@ def test_faults_of_a_table(data, tmp_path):
         with pytest.raises(DagnasError, match="not a readable Parquet file"):
             opened(tmp_path)
     write_parquet(pa.table({"code": [1]}), path)
-    with pytest.raises(DagnasError, match="no table of this version"):
+    with pytest.raises(DagnasError, match=r"no table of this version .*; make it again, by"):
         opened(tmp_path)
+    part = {"dagnas.digest": "0" * 64, "dagnas.platform": "invented"}
+    write_parquet(pa.table({"code": [1]}), path, part)
+    with pytest.raises(DagnasError, match="part of a table: `dagnas build-table --merge`") as told:
+        opened(tmp_path)
+    assert "fetch" not in str(told.value)
     notes = {"dagnas.schema": "1", "dagnas.space": "nasbench101"}
     write_parquet(pa.table({"code": [1]}), path, notes)
     with pytest.raises(DagnasError, match="is a table of 'nasbench101'"):

@@ -41,8 +41,9 @@ class Table:
         self.path = Path(path)
         if not self.path.is_file():
             raise DagnasError(
-                f"no table {self.path}; `dagnas fetch {self.path.stem}` makes it "
-                f"(or point --data to the folder that holds it)"
+                f"no table {self.path}; `dagnas fetch {self.path.stem}` makes it if it is a "
+                "published one, `dagnas build-table` if it is of your own images (or point --data "
+                "to the folder that holds it)"
             )
         # The footer is enough to recognize a table. A damaged footer is reported like any damage.
         try:
@@ -57,9 +58,12 @@ class Table:
         }
         if self.provenance.get("schema") != SCHEMA:
             raise DagnasError(
-                f"{self.path} is no table of this version (schema "
-                f"{self.provenance.get('schema')}, expected {SCHEMA}); "
-                f"`dagnas fetch {self.path.stem}` makes it again"
+                f"{self.path} is part of a table: `dagnas build-table --merge` makes the table of "
+                "all its parts"
+                if "digest" in self.provenance and "schema" not in self.provenance
+                else f"{self.path} is no table of this version (schema "
+                f"{self.provenance.get('schema')}, expected {SCHEMA}); make it again, by "
+                "`dagnas fetch` or `dagnas build-table`"
             )
         self.columns = tuple(schema.names)
         self.emulated = frozenset(self._emulated())
