@@ -82,6 +82,8 @@ verify: smoke
 report: $(READY)
 	snakemake --report results/$(SCALE)/report.html --config scale=$(SCALE)
 
+# Results of the smoke scale that git has are kept: it can tell which these are.
 clean:
-	rm -rf results/smoke logs build .coverage* coverage.xml \
+	git clean -dfxq results/smoke
+	rm -rf logs build .coverage* coverage.xml \
 	    .pytest_cache .mypy_cache .ruff_cache .hypothesis

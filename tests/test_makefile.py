@@ -19,11 +19,11 @@ echo "environment: $*"
 """
 
 
-def make(project):
-    """Lines that `make desk` prints."""
+def make(project, target="desk"):
+    """Lines that `make desk`, or another target, prints."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
     done = subprocess.run(
-        ["make", "--silent", "desk", "PYTHON=./python"],
+        ["make", "--silent", target, "PYTHON=./python"],
         cwd=project,
         env=environment,
         stdout=subprocess.PIPE,
@@ -52,3 +52,21 @@ def test_an_environment_that_was_moved_is_made_anew(tmp_path):
     ]
     assert make(moved) == anew
     assert make(moved) == anew[2:]
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+def test_clean_keeps_what_git_has(tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    kept = tmp_path / "results/smoke/goal/fig4.csv"
+    gone = tmp_path / "results/smoke/traces/a.parquet"
+    new = tmp_path / "results/smoke/goal/fig9.csv"
+    other = tmp_path / "results/desk/claims.csv"
+    for path in (kept, gone, new, other, tmp_path / "logs/a.log"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (tmp_path / ".gitignore").write_text("results/*/traces/\n")
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    subprocess.run(["git", "add", str(kept)], cwd=tmp_path, check=True)
+    make(tmp_path, "clean")
+    left = {path for path in (kept, gone, new, other, tmp_path / "logs") if path.exists()}
+    assert left == {kept, other}
