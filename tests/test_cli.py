@@ -60,6 +60,47 @@ def test_a_wrong_search_is_told_in_one_line(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_file_of_another_search_is_kept(data, tmp_path, capsys):
+    out = tmp_path / "out.parquet"
+    command = [*SEARCH, "--budget-evaluations", "5", "--data", str(data), "--out", str(out)]
+    assert main(command) == 0
+    before, stamp = out.read_bytes(), out.stat().st_mtime_ns
+    capsys.readouterr()
+    assert main(command) == 0
+    assert "out.parquet is there already, made by the same search" in capsys.readouterr().out
+    for words, difference in {
+        "--method regularized_evolution": "method random_search, not regularized_evolution; set",
+        "--set batch=2": "settings.batch 8, not 2",
+        "--budget-evaluations 6": "budget_evaluations 5, not 6",
+        "--trials 0:2": "trials 0 to 0, not 0 to 1",
+        "--study mine": "study nasbench201, not mine",
+    }.items():
+        assert main([*command, *words.split()]) == 2
+        error = capsys.readouterr().err
+        assert f"{out} is there already, of another search: {difference}" in error
+        assert error.endswith("; --overwrite replaces it, another --out keeps it\n")
+        assert error.count("\n") == 1
+    assert (out.read_bytes(), out.stat().st_mtime_ns) == (before, stamp)
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["out.parquet", "out.wall.csv"]
+    assert main([*command, "--trials", "0:2", "--overwrite"]) == 0
+    assert out.read_bytes() != before
+    assert main([*command, "--overwrite"]) == 0
+    assert out.read_bytes() == before
+
+
+def test_a_file_that_tells_nothing_is_kept(data, tmp_path, capsys):
+    table = tmp_path / "nasbench201.parquet"
+    table.write_bytes(whole := (data / "nasbench201.parquet").read_bytes())
+    other = tmp_path / "other.parquet"
+    other.write_text("no Parquet file")
+    rank = ["rank-search", *SEARCH[1:], "--method", "goal", "--name", "a", "--data", str(data)]
+    for command in ([*SEARCH, "--data", str(data)], rank):
+        for path in (table, other):
+            assert main([*command, "--out", str(path)]) == 2
+            assert f"{path} is there already and does not tell" in capsys.readouterr().err
+    assert (table.read_bytes(), other.read_text()) == (whole, "no Parquet file")
+
+
 def test_a_gpu_that_is_not_there(data, tmp_path, capsys, monkeypatch):
     import torch
 

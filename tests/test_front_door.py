@@ -183,7 +183,7 @@ def test_a_search_in_memory_gives_the_command_lines_numbers(data, tmp_path):
         ("controller_pqt", "select_optimizer_2", ["--policy", "reward"], {}),
     ):
         command = ["search", "--method", method, "--benchmark", where, "--data", str(data)]
-        assert main([*command, *QUICK, *more, "--out", str(out)]) == 0
+        assert main([*command, *QUICK, *more, "--out", str(out), "--overwrite"]) == 0
         frame = dagnas.run(method, where, trials=2, budget_evaluations=20, data=data, **given)
         read = dagnas.read(out)
         pd.testing.assert_frame_equal(frame, read, check_exact=True)

@@ -40,9 +40,10 @@ def test_curve_and_weights(tmp_path, capsys):
     assert (about["epochs"], about["train"], about["pixels"]) == (2, 64, 4)
     # Equal bytes once more, and other ones of another seed.
     content = out.read_bytes(), (tmp_path / "a.pt").read_bytes()
-    assert main([*WORDS, f"--out={out}"]) == 0
+    assert main([*WORDS, f"--out={out}", "--overwrite"]) == 0
     assert (out.read_bytes(), (tmp_path / "a.pt").read_bytes()) == content
-    assert main([*WORDS, "--seed=1", f"--out={out}"]) == 0
+    assert main([*WORDS, "--seed=1", f"--out={out}"]) == 2
+    assert main([*WORDS, "--seed=1", f"--out={out}", "--overwrite"]) == 0
     assert out.read_bytes() != content[0]
 
 

@@ -41,6 +41,12 @@ def add_job(commands: _SubParsersAction[argparse.ArgumentParser], name: str) -> 
     parser.add_argument(
         "--out", required=True, type=Path, metavar=f"FILE{suffix}", help="file to make"
     )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="make the file anew where it is there already; without it a file that another job "
+        "made is kept, and so is one that this very job made",
+    )
     # It has an effect before options are parsed, since libraries read it as they are loaded.
     parser.add_argument(
         "--fast",
@@ -52,7 +58,11 @@ def add_job(commands: _SubParsersAction[argparse.ArgumentParser], name: str) -> 
 
 
 def run_job(job: type[Job], suffix: str, options: argparse.Namespace) -> None:
-    """Run the job that the options describe."""
+    """Run the job that the options describe, unless its file is there already.
+
+    Snakemake removes the files of a job before it starts it, so in the pipeline none is there.
+    """
+    from dagnas.cli.present import is_made
     from dagnas.locks import writing
     from dagnas.tables.place import data_folder
 
@@ -63,7 +73,14 @@ def run_job(job: type[Job], suffix: str, options: argparse.Namespace) -> None:
     # Processes that share a training write nothing, but for the first.
     shares = os.environ.get("LOCAL_RANK", "0") != "0"
     with nullcontext() if shares else writing(options.out, by=job.COMMAND):
-        described.run(data_folder(options.data), options.out)
+        data = data_folder(options.data)
+        if not options.overwrite and is_made(described, data, options.out):
+            print(
+                f"{options.out} is there already, made by the same {job.COMMAND}; --overwrite "
+                "makes it anew, as after an edit of its code"
+            )
+            return
+        described.run(data, options.out)
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
