@@ -28,6 +28,7 @@ METHODS: Registry[Method] = Registry(
         "gp_ei": "dagnas.search.methods.gp_ei",
         "lanas": "dagnas.search.methods.lanas",
         "local_search_nas": "dagnas.search.methods.local_search",
+        "mobo": "dagnas.search.methods.nago_mobo",
         "nao": "dagnas.search.methods.nao",
         "nas_bowl": "dagnas.search.methods.nas_bowl",
         "nasbot": "dagnas.search.methods.nasbot",
