@@ -1,15 +1,24 @@
 """Results: declared, found, made; the same bytes each time, and all files or none."""
 
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from dagnas.cli import main
 from dagnas.errors import DagnasError
+from dagnas.files import write_parquet
+from dagnas.papers.goal import fig4
 from dagnas.papers.inputs import Inputs, note
 from dagnas.papers.make import make
-from dagnas.papers.result import all_results, find, results
+from dagnas.papers.panels import budget_words, counted, number, plural
+from dagnas.papers.result import all_results, artifacts, find, methods_of, results
 from dagnas.pipeline import scales
 
+ROOT = Path(__file__).parents[2]
 BONAS = ["choices", "fig3", "fig4", "fig5", "samplers", "table1", "table2", "transfer"]
 GOAL = ["ablation", "fig2", "fig3", "fig4", "fig5", "fig6", "fig7", "noise", "search_table"]
 #: Results of GOAL on shared weights.
@@ -163,9 +172,53 @@ def test_traces_hold_all_methods_in_the_order_of_the_study(inputs_of, scale):
     assert traces.groupby("method")["trial"].unique().map(list).tolist() == [[0, 1, 2]] * 4
 
 
+@pytest.mark.parametrize(
+    ("name", "methods"),
+    [
+        ("goal/fig4", set(fig4.METHODS)),
+        ("goal/fig5", set(fig4.METHODS)),
+        ("goal/fig7", {"goal"}),
+        ("goal/fig8", {"goal"}),
+        ("bonas/fig8", {"bonas"}),
+        ("bonas/table4", {"bonas"}),
+        ("bonas/samplers", {"bonas", "bonas_rl", "bonas_random"}),
+        ("graph_search_space/fig3", set()),
+        ("graph_search_space/fig5", set()),
+    ],
+)
+def test_a_result_asks_for_the_searches_that_it_shows(name, methods):
+    paper = scales.load(ROOT / "config/paper.yaml")
+    found = artifacts(paper, results(paper)[name])
+    assert {item.split("/")[1] for kind, item in found if kind.name == "search"} == methods
+
+
+def test_a_study_without_the_methods_of_a_figure_is_shown_as_it_is(scale):
+    figure = replace(results(scale)["goal/fig4"], methods=("bananas",))
+    listed = ["random_search", "npnas", "goal_mlp", "goal"]
+    assert methods_of(scale, figure, "goal_nasbench201") == listed
+
+
+@pytest.mark.parametrize("name", [name for name in TOY if name not in ("goal/fig3", "goal/fig6")])
+def test_a_result_reads_no_other_traces_than_it_asks_for(name, toy, scale, tmp_path, monkeypatch):
+    result = results(scale)[name]
+    for kind, item in artifacts(scale, result):
+        path = kind.path(scale, item)
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(toy / path, tmp_path / path)
+    monkeypatch.setenv("DAGNAS_DATA", str(toy / "data"))
+    csv = make(Inputs(scale, result, tmp_path), tmp_path / "some")[0]
+    assert csv.read_bytes() == make(Inputs(scale, result, toy), tmp_path / "all")[0].read_bytes()
+
+
+def test_a_result_of_no_traces_cannot_read_any(scale):
+    figure = replace(results(scale)["goal/fig7"], traces=False)
+    with pytest.raises(DagnasError, match="goal/fig7 declares that it reads no traces"):
+        Inputs(scale, figure).traces("goal_nasbench101")
+
+
 def test_a_missing_trace_is_named(toy, scale, tmp_path):
     inputs = Inputs(scale, results(scale)["goal/fig7"], tmp_path)
-    with pytest.raises(DagnasError, match=r"no such file: .*goal_nasbench101/random_search/0000"):
+    with pytest.raises(DagnasError, match=r"no such file: .*goal_nasbench101/goal/0000"):
         inputs.traces("goal_nasbench101")
 
 
@@ -181,3 +234,36 @@ def test_command_line(toy, tmp_path, monkeypatch, capsys):
     blocked.write_text("")
     assert main(["result", "goal/fig3", "--config", "config/toy.yaml", "--out", str(blocked)]) == 2
     assert "cannot write" in capsys.readouterr().err
+
+
+def test_numbers_of_things_are_in_words():
+    assert counted(pd.Series([1, 1]), "trial") == "1 trial"
+    assert counted(pd.Series([50, 50]), "trial") == "50 trials"
+    assert counted(pd.Series([1, 3]), "trial") == "1 to 3 trials"
+    assert (plural(1, "method"), plural(0, "method")) == ("1 method", "0 methods")
+    # Ticks have a zero with a sign, and one beside zero.
+    assert [number(x) for x in (-0.0, -1e-17, 28000.0, 0.5, -2)] == [
+        "0",
+        "0",
+        "28,000",
+        "0.5",
+        "-2",
+    ]
+
+
+def test_a_budget_is_in_what_it_was_given_in(toy, scale, tmp_path):
+    rows = pd.DataFrame({"n": [1]})
+    assert budget_words(rows, 28000.0) == "28,000 s"
+    assert budget_words(rows.assign(evaluations=float("nan")), 28000.0) == "28,000 s"
+    assert budget_words(rows.assign(evaluations=60.0), 811.6543) == "60 evaluations (812 s at most)"
+    # As the metadata of traces say it.
+    inputs = Inputs(scale, results(scale)["goal/fig7"], tmp_path)
+    path = tmp_path / inputs._jobs("goal_nasbench101")[0][1].relative_to(tmp_path)
+    for seconds, evaluations, found in (
+        ("9.0", "null", None),
+        ("9.0", "5", None),
+        ("null", "5", 5),
+    ):
+        about = {"dagnas.budget_seconds": seconds, "dagnas.budget_evaluations": evaluations}
+        write_parquet(pa.table({"trial": [0]}), path, about)
+        assert inputs.evaluations("goal_nasbench101") == found

@@ -11,7 +11,7 @@ from dagnas.closure import digest, remember
 from dagnas.errors import DagnasError
 from dagnas.names import check_text
 from dagnas.papers.inputs import inputs_text, note
-from dagnas.papers.result import results
+from dagnas.papers.result import artifacts, results
 from dagnas.papers.roots import LEDGER as LEDGER_CODE
 from dagnas.papers.roots import picture_roots, table_roots
 from dagnas.pipeline import provenance
@@ -98,11 +98,7 @@ def claims_files():
 
 
 def read_files(result):
-    for kind in all_kinds():
-        for section in kind.sections:
-            for name in result.names(section):
-                own = [n for n in SCALE.jobs(kind.name) if n.split("/")[0] == name]
-                yield from (kind.path(SCALE, item) for item in own)
+    return [kind.path(SCALE, name) for kind, name in artifacts(SCALE, result)]
 
 
 # What git brings counts as made if it reads no file. So results read this one, which is younger

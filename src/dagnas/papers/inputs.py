@@ -12,7 +12,7 @@ from dagnas.benchmarks.benchmark import TabularBenchmark
 from dagnas.benchmarks.policy import Policy
 from dagnas.errors import DagnasError, unknown
 from dagnas.files import read_parquet
-from dagnas.papers.result import Result, declaration
+from dagnas.papers.result import Result, declaration, methods_of
 from dagnas.pipeline.kind import Kind
 from dagnas.pipeline.kinds import KINDS, all_kinds
 from dagnas.pipeline.scales import Scale, parse
@@ -48,7 +48,7 @@ class Inputs:
         self._benchmarks: dict[str, TabularBenchmark] = {}
 
     def traces(self, study: str) -> pd.DataFrame:
-        """All evaluations of a study.
+        """All evaluations of a study, by the methods that the result reads.
 
         Returns
         -------
@@ -101,13 +101,15 @@ class Inputs:
         return pd.concat(frames, ignore_index=True)
 
     def _jobs(self, study: str) -> list[tuple[str, Path]]:
-        """Methods and traces of a study, in its order."""
+        """Methods and traces of a study, in its order, of those that the result reads."""
         self._declared("studies", study)
-        kind = _kind("studies")
+        if not self.result.traces:
+            raise DagnasError(f"{self.result.name} declares that it reads no traces")
+        kind, methods = _kind("studies"), methods_of(self.config, self.result, study)
         return [
             (name.split("/")[1], self.root / kind.path(self.config, name))
             for name in self.config.jobs(kind.name)
-            if name.startswith(f"{study}/")
+            if name.startswith(f"{study}/") and name.split("/")[1] in methods
         ]
 
     def read(self, section: str, name: str, kind: str = "") -> Any:
@@ -144,6 +146,15 @@ class Inputs:
         _, path = self._jobs(study)[0]
         seconds = json.loads(_metadata(path).get("dagnas.budget_seconds", "null"))
         return float(self.traces(study)["seconds"].max() if seconds is None else seconds)
+
+    def evaluations(self, study: str) -> int | None:
+        """Evaluations that a trial of a study may take; None if its budget is in seconds."""
+        _, path = self._jobs(study)[0]
+        about = _metadata(path)
+        if json.loads(about.get("dagnas.budget_seconds", "null")) is not None:
+            return None
+        found: int | None = json.loads(about.get("dagnas.budget_evaluations", "null"))
+        return found
 
     def settings(self, study: str, method: str) -> dict[str, Any]:
         """Settings of a method, or variant, in the trials of a study, as its traces say."""

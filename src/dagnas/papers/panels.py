@@ -70,12 +70,39 @@ def efficiency(ax: Axes, panel: pd.DataFrame, *, bars: bool) -> None:
 
 def number(value: float) -> str:
     """A number of any size with its thousands apart, such as "28,000" or "0.5"."""
-    return f"{value:,.12g}"
+    # Zero has no sign, which ticks may have.
+    return f"{round(float(value), 12) + 0.0:,.12g}"
 
 
 def plural(count: float, noun: str, ending: str = "s") -> str:
     """A number of things, such as "1 epoch" or "40 epochs"."""
     return f"{number(count)} {noun}{'' if count == 1 else ending}"
+
+
+def counted(numbers: pd.Series, noun: str, ending: str = "s") -> str:
+    """Range of numbers of things, such as "1 trial", "50 trials" or "48 to 50 trials"."""
+    return f"{between(numbers)} {noun}{'' if (numbers == 1).all() else ending}"
+
+
+def budget_words(rows: pd.DataFrame, seconds: float) -> str:
+    """Budget of the searches of some rows: "28,000 s", or "60 evaluations (812 s at most)".
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Evaluations in the column "evaluations" where these are the budget; it may lack.
+    seconds : float
+        Budget in seconds, or what the longest trial took.
+    """
+    if evaluations := evaluations_words(rows):
+        return f"{evaluations} ({number(float(f'{seconds:.3g}'))} s at most)"
+    return f"{number(float(f'{seconds:.6g}'))} s"
+
+
+def evaluations_words(rows: pd.DataFrame) -> str:
+    """Budget in evaluations alone, such as "60 evaluations"; "" if it is in seconds."""
+    found = rows["evaluations"].dropna().tolist() if "evaluations" in rows else []
+    return plural(found[0], "evaluation") if found else ""
 
 
 def quantity_words(quantity: str) -> str:

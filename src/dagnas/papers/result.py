@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from dagnas.papers.inputs import Inputs
+    from dagnas.pipeline.kind import Kind
     from dagnas.pipeline.scales import Scale
 
 
@@ -40,6 +41,12 @@ class Result:
         Those of the above without which it is not shown; all of them if not given. At least one
         artifact is always needed (one benchmark, if it reads no artifacts); of the others the
         result shows what there is.
+    methods : tuple of str
+        Methods of its studies whose traces it reads, and variants of these; all of them if not
+        given, or where a study has none of these.
+    traces : bool
+        Whether it reads traces of its studies at all. If not, these only tell whether a scale has
+        anything to show.
     walls : bool
         Whether it reads how long the trials of its studies took. That differs from run to run, so
         such a result does too, and no claim can rest on it.
@@ -54,6 +61,8 @@ class Result:
     reads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     benchmarks: tuple[str, ...] = ()
     required: tuple[str, ...] | None = None
+    methods: tuple[str, ...] = ()
+    traces: bool = True
     walls: bool = False
     name: str = ""
     module: str = ""
@@ -172,6 +181,31 @@ def benchmarks_of(scale: Scale) -> set[str]:
     ]
     named = (getattr(entry, key, None) for entry in entries for key in ("benchmark", "truth"))
     return {name for name in named if name}
+
+
+def methods_of(scale: Scale, result: Result, study: str) -> list[str]:
+    """Methods of a study whose traces a result reads, by the names that the study has for them."""
+    listed: list[str] = scale.section("studies")[study].methods
+    variants = scale.section("variants")
+    bases = {name: variants[name].method if name in variants else name for name in listed}
+    shown = [name for name in listed if bases[name] in result.methods]
+    return shown or listed
+
+
+def artifacts(scale: Scale, result: Result) -> list[tuple[Kind, str]]:
+    """Kinds and names of the artifacts that a result reads, in the order of their kinds."""
+    from dagnas.pipeline.kinds import all_kinds
+
+    found = []
+    for kind in all_kinds():
+        for section in kind.sections:
+            for item in result.names(section):
+                own = [name for name in scale.jobs(kind.name) if name.split("/")[0] == item]
+                if section == "studies":
+                    methods = methods_of(scale, result, item) if result.traces else []
+                    own = [name for name in own if name.split("/")[1] in methods]
+                found += [(kind, name) for name in own]
+    return found
 
 
 def find(name: str, known: Mapping[str, Result]) -> Result:

@@ -172,11 +172,11 @@ def accuracy_caption(table: pd.DataFrame) -> str:
     """Sentences of the captions of all results with such curves."""
     from dagnas.drawing.style import benchmark_label
     from dagnas.papers.panels import (
-        between,
+        counted,
         emulated_sentence,
         join_sentences,
-        number,
         own_sentence,
+        plural,
     )
 
     sentences = [
@@ -188,8 +188,9 @@ def accuracy_caption(table: pd.DataFrame) -> str:
     for benchmark, here in table.groupby("benchmark", sort=False):
         label = benchmark_label(str(benchmark))
         sentences.append(
-            f"{label}: {between(here['n'])} trials of {here['method'].nunique()} methods, "
-            f"{number(here['samples'].max())} samples."
+            f"{label}: {counted(here['n'], 'trial')} of "
+            f"{plural(here['method'].nunique(), 'method')}, "
+            f"{plural(here['samples'].max(), 'sample')}."
         )
         sentences.append(own_sentence([str(benchmark)]))
         sentences.append(emulated_sentence(here["emulated"], label))

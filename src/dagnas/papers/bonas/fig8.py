@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from dagnas.spaces.genotype_space import GenotypeSpace
 
 STUDY = "bonas_table3"
+METHOD = "bonas"
 RESULT = Result(
     place="Figure 8",
     title="The best cell found by BONAS in the one-cell DARTS space",
     reads={"studies": (STUDY,)},
+    methods=(METHOD,),
 )
-METHOD = "bonas"
 #: Network that parameters are counted of, table 3's.
 CHANNELS, LAYERS = 36, 20
 #: The cell of the authors' released code (opendomain_utils/genotypes.py). The paper's figure is not

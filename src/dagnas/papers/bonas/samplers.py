@@ -24,16 +24,17 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+#: From the best to the worst, as the paper ranks them; and rows of the table by reference.
+SAMPLERS = ("bonas", "bonas_rl", "bonas_random")
+COMPARED = {"bonas": SAMPLERS, "bonas_rl": ("bonas_random",)}
 RESULT = Result(
     place="Section 4.2, samplers",
     title="Samples until the best cell is found, by sampler",
     reads={"studies": STUDIES},
     benchmarks=BENCHMARKS,
     required=(),
+    methods=SAMPLERS,
 )
-#: From the best to the worst, as the paper ranks them; and rows of the table by reference.
-SAMPLERS = ("bonas", "bonas_rl", "bonas_random")
-COMPARED = {"bonas": SAMPLERS, "bonas_rl": ("bonas_random",)}
 
 
 def tabulate(inputs: Inputs) -> pd.DataFrame:

@@ -340,7 +340,7 @@ def short(value: float) -> str:
     """A number of samples, with a decimal where it is small; "" if there is none."""
     if np.isnan(value):
         return ""
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}"
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}".removesuffix(".0")
 
 
 def legend(figure: Figure, paper: bool) -> None:
@@ -387,11 +387,12 @@ def times_caption(summary: pd.DataFrame) -> str:
     """Sentences of the captions of all results of this kind."""
     from dagnas.drawing.style import benchmark_label
     from dagnas.papers.panels import (
-        between,
+        counted,
         emulated_sentence,
         join_sentences,
         number,
         own_sentence,
+        plural,
     )
 
     sentences = [
@@ -405,8 +406,8 @@ def times_caption(summary: pd.DataFrame) -> str:
     for benchmark, here in summary.groupby("benchmark", sort=False):
         label, first = benchmark_label(str(benchmark)), here.iloc[0]
         sentences.append(
-            f"{label}: {between(here['n'])} trials of each of {len(here)} methods; the best, "
-            f"{first['best']:.2f} %, is that of {number(first['best_cells'])} of "
+            f"{label}: {counted(here['n'], 'trial')} of each of {plural(len(here), 'method')}; the "
+            f"best, {first['best']:.2f} %, is that of {number(first['best_cells'])} of "
             f"{number(first['cells'])} cells."
         )
         sentences.append(stopped_sentence(here))
@@ -417,11 +418,11 @@ def times_caption(summary: pd.DataFrame) -> str:
 
 def stopped_sentence(here: pd.DataFrame) -> str:
     """Number of trials of each method that were stopped, and after how many samples."""
-    from dagnas.papers.panels import number
+    from dagnas.papers.panels import plural
 
     stopped = [
-        f"{row['n'] - row['finished']:.0f} of {row['n']:.0f} trials of {row['method']} "
-        f"(after {number(row['restricted_to'])} samples)"
+        f"{row['n'] - row['finished']:.0f} of {plural(row['n'], 'trial')} of {row['method']} "
+        f"(after {plural(row['restricted_to'], 'sample')})"
         for _, row in here[here["finished"] < here["n"]].iterrows()
     ]
     return f"Stopped: {'; '.join(stopped)}." if stopped else "No trial was stopped at its cap."

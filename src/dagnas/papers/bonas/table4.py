@@ -19,6 +19,7 @@ RESULT = Result(
     place="Table 4",
     title="Parameters and multiply-adds in the mobile setting",
     reads={"studies": (STUDY,)},
+    methods=(METHOD,),
 )
 #: Multiply-adds that the mobile setting allows, in millions.
 ALLOWED = 600

@@ -75,6 +75,7 @@ def draw(table: pd.DataFrame) -> Figure:
     from matplotlib.ticker import FuncFormatter
 
     from dagnas.drawing import style
+    from dagnas.papers.panels import number
 
     colours = {by: colour for by, colour, _ in SCORES.values()}
     labels = {"accuracy": "accuracy, shared weights (%)", "negative loss": "100 exp(-loss)"}
@@ -90,7 +91,7 @@ def draw(table: pd.DataFrame) -> Figure:
         ax.set(title=f"{by}: \N{GREEK SMALL LETTER RHO} = {measure.spearman:.2f}")
         ax.set(xlabel=labels.get(by, by), ylabel="test accuracy after 600 epochs (%)")
         if by == PARAMETERS:
-            ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x / 1e6:g} M"))
+            ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{number(x / 1e6)} M"))
     style.headline(figure, "Genotypes of the DARTS space, really trained")
     return figure
 

@@ -145,17 +145,23 @@ def _shown(table: pd.DataFrame) -> pd.DataFrame:
 def caption(table: pd.DataFrame) -> str:
     """What is ranked, which trial is shown, and how many there are."""
     from dagnas.drawing.style import benchmark_label
-    from dagnas.papers.panels import between, emulated_sentence, join_sentences, own_sentence
+    from dagnas.papers.panels import (
+        between,
+        counted,
+        emulated_sentence,
+        join_sentences,
+        own_sentence,
+    )
 
     measures = table[table["panel"] == "measures"]
     shown = _shown(table).iloc[0]
-    trials = between(measures.groupby(["predictor", "train_size"])["trial"].nunique())
+    trials = measures.groupby(["predictor", "train_size"])["trial"].nunique()
     return join_sentences(
         f"{benchmark_label(shown['benchmark'])}. Left: true rank (by {shown['target']}, 1 is best) "
         f"and predicted rank of {between(measures['cells'])} test cells, one of each class, by "
         f"predictors trained on {shown['train_size']} other cells (trial {shown['trial']}). "
         "Right: Spearman's rank correlation against the number of training cells, mean and "
-        f"standard deviation over {trials} trials.",
+        f"standard deviation over {counted(trials, 'trial')}.",
         own_sentence([shown["benchmark"]]),
         emulated_sentence(measures["emulated"]),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dagnas.analysis.incumbents import EVALUATIONS, METRICS, curves, held, oracle, time_grid
 from dagnas.papers.inputs import Inputs
@@ -12,17 +12,18 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+#: Methods of the paper's figures 4 and 5. A scale may list others too, for the leaderboard.
+METHODS = (
+    *("random_search", "regularized_evolution", "npnas", "reinforce", "bohb", "smac", "nao"),
+    *("alphax", "goal_mlp", "goal"),
+)
 RESULT = Result(
     place="Figure 4",
     title="Search efficiency",
     reads={"studies": ("goal_nasbench101", "goal_nasbench201", "goal_digits201")},
     benchmarks=("nasbench201", "digits201"),
     required=(),
-)
-#: Methods of the paper's figures 4 and 5. A scale may list others too, for the leaderboard.
-METHODS = (
-    *("random_search", "regularized_evolution", "npnas", "reinforce", "bohb", "smac", "nao"),
-    *("alphax", "goal_mlp", "goal"),
+    methods=METHODS,
 )
 
 
@@ -40,7 +41,8 @@ def efficiency_table(inputs: Inputs, intervals: int) -> pd.DataFrame:
     -------
     DataFrame
         Columns benchmark, metric, method, seconds, mean, sd, se (standard error of the mean), n,
-        emulated and note (of the signal); errors in %. Where the table is open, the mean of the
+        emulated and note (of the signal); errors in %. Where a budget is in evaluations alone, the
+        column evaluations has it. Where the table is open, the mean of the
         metric "optimum held" is the fraction of trials whose reported cell has the best signal of
         the table.
     """
@@ -51,28 +53,25 @@ def efficiency_table(inputs: Inputs, intervals: int) -> pd.DataFrame:
         benchmark = inputs.config.section("studies")[study].benchmark
         grid = time_grid(inputs.budget(study), intervals)
         traces = inputs.traces(study)
-        shown = [name for name in traces["method"].unique() if _is_of_the_paper(inputs, name)]
-        traces = traces[traces["method"].isin(shown)] if shown else traces
         parts = [curves(traces, grid)]
         if benchmark in inputs.result.benchmarks:
             opened, policy = inputs.benchmark(benchmark), inputs.policy(study)
             parts.append(_fractions(held(traces, grid, opened, policy)))
             parts.append(oracle(opened, policy).assign(seconds=grid[-1]))
-        about = {"benchmark": benchmark, "note": inputs.signal_note(study)}
+        about: dict[str, Any] = {"benchmark": benchmark, "note": inputs.signal_note(study)}
+        if evaluations := inputs.evaluations(study):
+            about["evaluations"] = evaluations
         frames.append(pd.concat(parts).assign(**about))
     columns = ["benchmark", "metric", "method", "seconds", "mean", "sd", "se", "n"]
-    return pd.concat(frames, ignore_index=True)[[*columns, "emulated", "note"]]
+    columns += ["emulated", "note"]
+    table = pd.concat(frames, ignore_index=True)
+    return table[[*columns, *(name for name in ["evaluations"] if name in table)]]
 
 
 def _fractions(trials: pd.DataFrame) -> pd.DataFrame:
     """Fraction of trials that hold the optimum, in the columns of `curves`."""
     groups = trials.groupby(["metric", "method", "seconds", "emulated"], sort=False)["held"]
     return groups.agg(mean="mean", sd="std", se="sem", n="size").reset_index()
-
-
-def _is_of_the_paper(inputs: Inputs, name: str) -> bool:
-    variant = inputs.config.section("variants").get(name)
-    return (variant.method if variant else name) in METHODS
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -112,12 +111,13 @@ def efficiency_caption(table: pd.DataFrame, what: str) -> str:
     """Sentences that figures 4 and 5 share."""
     from dagnas.drawing.style import benchmark_label
     from dagnas.papers.panels import (
-        between,
+        budget_words,
+        counted,
         emulated_sentence,
         join_sentences,
         note_sentence,
-        number,
         own_sentence,
+        plural,
     )
 
     sentences = [
@@ -131,8 +131,9 @@ def efficiency_caption(table: pd.DataFrame, what: str) -> str:
         samples = last.loc[last["metric"] == EVALUATIONS, "mean"]
         label = benchmark_label(str(benchmark))
         sentences.append(
-            f"{label}: {between(last['n'])} trials of {len(samples)} methods, "
-            f"{number(last['seconds'].iloc[0])} s, on average {between(samples.round())} samples."
+            f"{label}: {counted(last['n'], 'trial')} of {plural(len(samples), 'method')}, "
+            f"{budget_words(here, last['seconds'].iloc[0])}, on average "
+            f"{counted(samples.round(), 'sample')}."
         )
         sentences.append(own_sentence([str(benchmark)]))
         sentences.append(note_sentence(here, label))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dagnas.papers.goal.fig4 import efficiency_caption, efficiency_figure, efficiency_table
+from dagnas.papers.goal.fig4 import METHODS, efficiency_caption, efficiency_figure, efficiency_table
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.result import Result
 
@@ -18,6 +18,7 @@ RESULT = Result(
     reads={"studies": ("goal_nasbench101", "goal_nasbench201", "goal_digits201")},
     benchmarks=("nasbench201", "digits201"),
     required=(),
+    methods=METHODS,
 )
 
 

@@ -134,7 +134,13 @@ def _square(side: float) -> Rectangle:
 def caption(table: pd.DataFrame) -> str:
     """What is ranked by what, and means over trials."""
     from dagnas.drawing.style import benchmark_label
-    from dagnas.papers.panels import between, emulated_sentence, join_sentences, own_sentence
+    from dagnas.papers.panels import (
+        between,
+        emulated_sentence,
+        join_sentences,
+        own_sentence,
+        plural,
+    )
 
     measures = table[table["panel"] == "measures"]
     benchmark, target = measures[["benchmark", "target"]].iloc[0]
@@ -154,7 +160,8 @@ def caption(table: pd.DataFrame) -> str:
         f"by one trained on as many uniform samples ({between(measures['train_size'])} cells over "
         "all trials); the cells that each was trained on are among them. Below, the corner framed "
         "above; the dotted line bounds the true best 5 %. "
-        f"Spearman's rank correlation, mean over {measures['trial'].nunique()} trials: {text}.",
+        f"Spearman's rank correlation, mean over "
+        f"{plural(measures['trial'].nunique(), 'trial')}: {text}.",
         own_sentence([benchmark]),
         emulated_sentence(measures["emulated"]),
     )

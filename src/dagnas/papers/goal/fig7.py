@@ -29,12 +29,13 @@ if TYPE_CHECKING:
     from dagnas.spaces.cell_space import CellSpace
     from dagnas.spaces.cells import Cells
 
+METHOD = "goal"
 RESULT = Result(
     place="Figure 7",
     title="Transition history of a cell that GOAL found on NAS-Bench-101",
     reads={"studies": ("goal_nasbench101",)},
+    methods=(METHOD,),
 )
-METHOD = "goal"
 WORST = 0.25
 STEPS = 3
 ORIGINS = (
@@ -164,13 +165,13 @@ def _same_scale(panels: Sequence[Axes]) -> tuple[float, float]:
 
 def caption(table: pd.DataFrame) -> str:
     """How the case was chosen and how it is drawn."""
-    from dagnas.papers.panels import emulated_sentence, join_sentences
+    from dagnas.papers.panels import emulated_sentence, join_sentences, plural
 
     return join_sentences(
         f"The {len(table) - 1} steps from an initial cell to the cell with the best search signal "
-        f"of trial {table['trial'].iloc[0]}. Of {table['n'].iloc[0]} trials, this history was "
-        f"chosen because it starts in {table['origin'].iloc[0]} and gains most (histories of at "
-        f"least {STEPS} steps come first): signal "
+        f"of trial {table['trial'].iloc[0]}. Of {plural(table['n'].iloc[0], 'trial')}, this "
+        f"history was chosen because it starts in {table['origin'].iloc[0]} and gains most "
+        f"(histories of at least {STEPS} steps come first): signal "
         f"{table['signal'].iloc[0]:.2f} % to {table['signal'].iloc[-1]:.2f} %. I input, O output, "
         f"C3 and C1 convolutions, MP max pooling; parts without effect are left out. Added and "
         f"changed parts are green, deleted ones dashed.",

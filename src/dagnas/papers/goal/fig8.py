@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 STUDY = "goal_table2"
+METHOD = "goal"
 RESULT = Result(
     place="Figure 8",
     title="Normal and reduction cell found by GOAL on the DARTS space",
     reads={"studies": (STUDY,)},
+    methods=(METHOD,),
 )
-METHOD = "goal"
 #: Network that parameters are counted of, as in table 2 of the DARTS paper.
 CHANNELS, LAYERS = 36, 20
 

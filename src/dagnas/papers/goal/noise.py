@@ -181,7 +181,7 @@ def _curves(ax: Axes, curves: pd.DataFrame, metric: str) -> None:
 def caption(table: pd.DataFrame) -> str:
     """What the signals are, how far orders agree, and what GOAL loses."""
     from dagnas.drawing.style import benchmark_label
-    from dagnas.papers.panels import between, emulated_sentence, join_sentences
+    from dagnas.papers.panels import counted, emulated_sentence, join_sentences
 
     sentences = [
         "Left: rank of each method by its mean final test error, by the signal that its searches "
@@ -193,7 +193,7 @@ def caption(table: pd.DataFrame) -> str:
         final = here[here["rank"].notna()]
         label = benchmark_label(str(benchmark))
         sentences.append(
-            f"{label}: {between(final['n'])} trials; Kendall's tau between the orders of two "
+            f"{label}: {counted(final['n'], 'trial')}; Kendall's tau between the orders of two "
             f"signals is {_agreement(final)}; the first is {_firsts(final)}."
         )
         sentences.append(_held_sentence(here[here["metric"] == HELD]))

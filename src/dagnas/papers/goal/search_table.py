@@ -46,8 +46,9 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
         95 % for the mean), n (trials), the columns of `Comparison` against GOAL, beaten_by_goal and
         beaten_by_goal_mlp (p-value of the rank-sum test if the method's errors are the larger,
         else 1), beats_goal and beats_goal_mlp (the same if they are the smaller), emulated, and
-        note (of the signal). p-values are corrected for the number of methods by Holm's rule, for
-        each benchmark, metric and time by itself. The oracle's rows have the last time.
+        note (of the signal); where a budget is in evaluations alone, the column evaluations has
+        it. p-values are corrected for the number of methods by Holm's rule, for each benchmark,
+        metric and time by itself. The oracle's rows have the last time.
 
         Where the table is open, the metric "optimum held" has fractions of trials whose reported
         cell has the best signal of the table, with exact intervals (Clopper and Pearson, 1934); a
@@ -75,11 +76,14 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
             ]
             best = oracle(opened, policy)
             parts.append(best.assign(benchmark=benchmark, seconds=times[-1]))
-        note = inputs.signal_note(study)
-        frames += [part.assign(note=note) for part in parts]
+        about: dict[str, Any] = {"note": inputs.signal_note(study)}
+        if evaluations := inputs.evaluations(study):
+            about["evaluations"] = evaluations
+        frames += [part.assign(**about) for part in parts]
     columns = ["benchmark", "metric", "method", "seconds", "mean", "sd", "low", "high", "n"]
     columns += [*Comparison._fields, *COLUMNS, "emulated", "note"]
-    return pd.concat(frames, ignore_index=True)[columns]
+    table = pd.concat(frames, ignore_index=True)
+    return table[[*columns, *(name for name in ["evaluations"] if name in table)]]
 
 
 def _compared(here: pd.DataFrame, benchmark: str) -> pd.DataFrame:
@@ -221,8 +225,9 @@ def caption(table: pd.DataFrame) -> str:
     """What is shown and tested, over how many trials, and what is emulated."""
     from dagnas.drawing.style import benchmark_label
     from dagnas.papers.panels import (
-        between,
+        counted,
         emulated_sentence,
+        evaluations_words,
         join_sentences,
         note_sentence,
         number,
@@ -247,10 +252,14 @@ def caption(table: pd.DataFrame) -> str:
     for benchmark, here in table.groupby("benchmark", sort=False):
         searches = here[here["method"] != "oracle"]
         label = benchmark_label(str(benchmark))
-        times = [
-            number(float(f"{seconds:.6g}")) for seconds in sorted(searches["seconds"].unique())
-        ]
-        sentences.append(f"{label}: {between(searches['n'])} trials; {', '.join(times)} s.")
+        # Of a budget in evaluations these are fractions of what the longest trial took.
+        evaluations, digits = evaluations_words(here), ".6g"
+        if evaluations:
+            evaluations, digits = f" of a budget of {evaluations}", ".3g"
+        times = ", ".join(
+            number(float(format(time, digits))) for time in sorted(searches["seconds"].unique())
+        )
+        sentences.append(f"{label}: {counted(searches['n'], 'trial')}; {times} s{evaluations}.")
         sentences.append(_held_sentence(searches))
         sentences.append(own_sentence([str(benchmark)]))
         sentences.append(note_sentence(here, label))

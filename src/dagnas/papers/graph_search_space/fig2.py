@@ -172,7 +172,7 @@ def caption(table: pd.DataFrame) -> str:
 
 def rewards_caption(table: pd.DataFrame) -> str:
     """Sentences on curves of one task or several."""
-    from dagnas.papers.panels import between, number
+    from dagnas.papers.panels import counted, number
 
     found = []
     for (task, formulation, method), curve in table.groupby(
@@ -182,7 +182,7 @@ def rewards_caption(table: pd.DataFrame) -> str:
             found.append(f"{task}, {formulation}, {method}: {share:.0%}")
     return " ".join(
         [
-            f"Best reward so far, mean over {between(table['n'])} replicas, up to trial "
+            f"Best reward so far, mean over {counted(table['n'], 'replica')}, up to trial "
             f"{number(int(table['trial'].max()))}; bands from the worst replica to the best; "
             "dashed: walks by chance.",
             "Share of replicas that saw the highest reward, 1, by the end:",

@@ -15,6 +15,7 @@ RESULT = Result(
     place="Figure 3",
     title="Spaces of the artificial tasks",
     reads={"studies": ("graph_search_space_select_optimizer_2",)},
+    traces=False,
 )
 
 

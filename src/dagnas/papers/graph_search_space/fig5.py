@@ -15,6 +15,7 @@ RESULT = Result(
     place="Figure 5",
     title="Space of image classifiers",
     reads={"studies": ("graph_search_space_layers_digits",)},
+    traces=False,
 )
 
 

@@ -108,7 +108,7 @@ def caption(table: pd.DataFrame) -> str:
 
 def ends_caption(table: pd.DataFrame) -> str:
     """Sentences on curves and their ends."""
-    from dagnas.papers.panels import between, number
+    from dagnas.papers.panels import counted, number
 
     ends = table[table["trial"] == table["trial"].max()]
     chance = "; dashed: walks by chance" if "random_search" in set(ends["method"]) else ""
@@ -119,7 +119,7 @@ def ends_caption(table: pd.DataFrame) -> str:
     return (
         f"The dynamic controller, trained on its queue of best walks (PQT){chance}. "
         f"Up to trial {number(int(table['trial'].max()))} (the paper: 1,500), mean over "
-        f"{between(table['n'])} replicas; moving average with weight {_MEMORY} on the past; bands "
-        "from the worst replica to the best. At the end, best reward, and in brackets the accuracy "
-        f"on the test images: {tests}."
+        f"{counted(table['n'], 'replica')}; moving average with weight {_MEMORY} on the past; "
+        "bands from the worst replica to the best. At the end, best reward, and in brackets the "
+        f"accuracy on the test images: {tests}."
     )

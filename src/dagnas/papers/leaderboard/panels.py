@@ -17,12 +17,13 @@ from dagnas.drawing import style
 from dagnas.drawing.style import Look
 from dagnas.papers.leaderboard.rank import OVERALL, REAL, SHARES
 from dagnas.papers.panels import (
-    between,
+    budget_words,
+    counted,
     emulated_sentence,
     join_sentences,
     marks,
-    number,
     own_sentence,
+    plural,
 )
 
 if TYPE_CHECKING:
@@ -71,8 +72,7 @@ class Board(NamedTuple):
         """Benchmarks of a mean in words: "4 benchmarks with no emulated data"."""
         alone = self.alone().drop_duplicates("benchmark")
         emulated = int((alone["emulated"] != "").sum())
-        number = len(alone) - emulated if group == REAL else len(alone)
-        text = f"{number} benchmark{'s' if number > 1 else ''}"
+        text = plural(len(alone) - (emulated if group == REAL else 0), "benchmark")
         if group == REAL:
             return f"{text} with no emulated data"
         return f"{text} ({emulated} emulated)" if emulated else text
@@ -194,8 +194,8 @@ def _ranks(shown: Board, group: str) -> Panel:
         return Panel(draw, title, f"The same over {shown.over(group)}.")
     thin = "; thin ones: of benchmarks, and of the trials on each" if _has(end, LATER[0]) else ""
     words = (
-        f"Mean, over {shown.over(group)}, of the rank, among {len(end)} methods, by mean regret at "
-        "the end of the budget; 1 is best, equals share the mean of their ranks. "
+        f"Mean, over {shown.over(group)}, of the rank, among {plural(len(end), 'method')}, by "
+        "mean regret at the end of the budget; 1 is best, equals share the mean of their ranks. "
         f"Bars: {TRIALS}{thin}."
     )
     return Panel(draw, f"{title}, real benchmarks" if apart else title, words)
@@ -256,7 +256,8 @@ def _regrets(shown: Board) -> Panel:
         "Regret at the end, mean over trials: final test error of the cell with the best search "
         "signal, less that of the best cell of the table. Colours go from the least (bold) to the "
         "largest on each benchmark.",
-        width=0.6 + 1.15 * len(shown.benchmarks),
+        # Of one benchmark the title is wider than the panel.
+        width=max(3.4, 0.6 + 1.15 * len(shown.benchmarks)),
     )
 
 
@@ -395,9 +396,9 @@ def _benchmarks(shown: Board) -> list[str]:
     sentences = []
     for benchmark, here in shown.alone().groupby("benchmark", sort=False):
         label = style.benchmark_label(str(benchmark))
-        seconds = number(float(f"{here['seconds'].iloc[0]:.6g}"))
+        budget = budget_words(here, here["seconds"].iloc[0])
         sentences += [
-            f"{label}: {between(here['n'])} trials of {len(here)} methods, {seconds} s.",
+            f"{label}: {counted(here['n'], 'trial')} of {plural(len(here), 'method')}, {budget}.",
             own_sentence([str(benchmark)]),
             emulated_sentence(here["emulated"], label),
         ]

@@ -69,6 +69,8 @@ class Field(NamedTuple):
         Resamples of the trials of each method.
     means : dict of str to ndarray, shape (1 + RESAMPLES, shares)
         Regret in each resample.
+    evaluations : int, optional
+        Budget of a trial, where it is in evaluations alone.
     begins : dict of str to ndarray of bool, shape (shares,)
         Whether a method still evaluates the random cells that it begins with, in the median trial.
     """
@@ -79,6 +81,7 @@ class Field(NamedTuple):
     regrets: dict[str, Values]
     counts: dict[str, Counts]
     means: dict[str, Values]
+    evaluations: int | None
     begins: dict[str, NDArray[np.bool_]]
 
 
@@ -101,7 +104,8 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
         (probability of improvement over random search) and best_over (that of the method with the
         least mean rank over this one), these three with _low and _high, begins (fraction of
         benchmarks on which the method still evaluates the random cells that it begins with), space
-        (of the cells), n (trials) and emulated.
+        (of the cells), n (trials) and emulated; where a budget is in evaluations alone, also
+        evaluations.
 
         Rows of the benchmark "all" are over all benchmarks and methods that all of them have, with
         the least number of trials; those of "real" are over the benchmarks with no emulated data,
@@ -150,6 +154,7 @@ def _field(inputs: Inputs, study: str) -> Field:
         regrets=regrets,
         counts=counts,
         means={method: means(values, counts[method]) for method, values in regrets.items()},
+        evaluations=inputs.evaluations(study),
         begins={
             str(method): _begins(steps, times, _first(inputs, study, str(method)))
             for method, steps in traces.groupby("method", sort=False)
@@ -193,6 +198,7 @@ def _alone(benchmark: str, field: Field) -> pd.DataFrame:
                     "space": field.space,
                     "n": len(field.regrets[method]),
                     "emulated": field.emulated,
+                    **({"evaluations": field.evaluations} if field.evaluations else {}),
                 }
             )
             for method, regret in field.means.items()

@@ -123,12 +123,12 @@ def _panel(ax: Axes, panel: pd.DataFrame, methods: list[str]) -> None:
 
 def caption(table: pd.DataFrame) -> str:
     """What is measured, and what is emulated."""
-    from dagnas.papers.panels import between, emulated_sentence, join_sentences, own_sentence
+    from dagnas.papers.panels import counted, emulated_sentence, join_sentences, own_sentence
 
     return join_sentences(
         "Wall-clock seconds of a trial, all of them the method's own since evaluations are looked "
         "up: (a) by the number of evaluations, (b) by the simulated seconds of their training. "
-        f"Medians and quartiles over {between(table['n'])} trials, each on one thread; "
+        f"Medians and quartiles over {counted(table['n'], 'trial')}, each on one thread; "
         "how long a trial takes depends on the machine and on what else it does, so these numbers "
         "do not repeat.",
         own_sentence(table["benchmark"]),
