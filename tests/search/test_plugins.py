@@ -11,8 +11,9 @@ import pytest
 from dagnas import plugins
 from dagnas import registry as registries
 from dagnas.cli import main
-from dagnas.closure import closure
+from dagnas.closure import closure, digest
 from dagnas.errors import DagnasError
+from dagnas.pipeline import scales
 from dagnas.registry import Registry
 from dagnas.search import METHODS
 from dagnas.search.method import Method
@@ -165,3 +166,24 @@ def test_names_of_files_that_cannot_be_modules(name, message, workplace, capsys)
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_a_plugin_belongs_to_the_searches_that_run_it(workplace):
+    """Of a scale that names one the other searches stay as they are (docs/leaderboard.md)."""
+    scale = """
+scale: s
+trials: 1
+studies: {goal_digits201: {benchmark: digits201, methods: [random_search, METHOD]}}
+papers: []
+"""
+    (workplace / "plain.yaml").write_text(scale.replace("METHOD", "goal"))
+    named = scale.replace("METHOD", "local_search") + "plugins: [my_method]\n"
+    (workplace / "named.yaml").write_text(named)
+    plain, more = (
+        scales.load(name).jobs("search")["goal_digits201/random_search/0000-0001"]
+        for name in ("plain.yaml", "named.yaml")
+    )
+    assert plain.arguments() == more.arguments()
+    assert digest(plain.roots()) == digest(more.roots())
+    own = scales.load("named.yaml").jobs("search")["goal_digits201/local_search/0000-0001"]
+    assert own.plugin == ["my_method"]
