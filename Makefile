@@ -79,8 +79,13 @@ bench: $(READY)
 verify: smoke
 	ANEW=$(ANEW) bash workflow/scripts/verify.sh smoke $(JOBS)
 
+# The site in build/site, of the results in git; beside it Snakemake's own report, where all that
+# the scale makes is there.
 report: $(READY)
-	snakemake --report results/$(SCALE)/report.html --config scale=$(SCALE)
+	mkdocs --version > /dev/null 2>&1 || python -m pip install --quiet --no-compile \
+	    --constraint $(CONSTRAINTS) --editable '.[dev,site]'
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
+	-snakemake --quiet --report results/$(SCALE)/report.html --config scale=$(SCALE)
 
 # Results of the smoke scale that git has are kept: it can tell which these are.
 clean:

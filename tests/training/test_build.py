@@ -195,6 +195,10 @@ def test_training_goes_on_where_it_was_killed(npz, tmp_path):
         [*command, tmp_path / "killed.parquet"], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
+    # What was read comes first, so that a wrong file can be told.
+    assert process.stdout.readline() == (
+        f"{npz}: 120 images of 6 x 6 pixels, 1 channel, 3 classes, values 0 to 209\n"
+    )
     assert "128 cells x 2 seeds x 2 epochs on " in process.stdout.readline()
     while process.poll() is None and len(list(folder.glob("[0-9]*"))) < 2:
         time.sleep(0.01)

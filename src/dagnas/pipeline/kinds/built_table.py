@@ -20,6 +20,7 @@ from dagnas.settings import Described
 if TYPE_CHECKING:
     from dagnas.pipeline.scales import Scale
     from dagnas.tables.table import Table
+    from dagnas.training.images import ImageSet
 
 
 class Recipe(Described):
@@ -84,6 +85,7 @@ class BuildJob(Job, Recipe):
         # A benchmark is found by the name of its file.
         check_name("benchmark", out.stem)
         recipe, images = parse_recipe(self.settings), find_images(self.images, self.name)
+        print(f"{self.images}: {_described(images)}", flush=True)
         build = Build(self.space, images, recipe, choose_device(self.device))
         if self.merge:
             table, metadata = build.table([build.read_part(path) for path in self.merge])
@@ -116,6 +118,16 @@ class BuildJob(Job, Recipe):
         if self.merge:
             return [str(part) for part in self.merge]
         return [self.images] if self.images.endswith(".npz") else []
+
+
+def _described(images: ImageSet) -> str:
+    """Images as they were read, in words, so that a wrong axis or range is seen before training."""
+    count, height, width, channels = images.images.shape
+    return (
+        f"{count:,} images of {height} x {width} pixels, {channels} "
+        f"channel{'' if channels == 1 else 's'}, {images.classes} classes, values "
+        f"{images.images.min()} to {images.images.max()}"
+    )
 
 
 def _hours(seconds: float) -> str:
