@@ -424,6 +424,11 @@ def test_the_figure_marks_stopped_trials_and_unknown_means(read_of):
     assert below.get_xlim()[1] > 7712.3
     stamps = [text.get_text() for ax in figure.axes for text in ax.texts]
     assert sum(text.startswith("EMULATED") for text in stamps) == 1
+    # A bound that is the cap, since no trial has found the best cell, is a whole number.
+    bound = table.assign(restricted_mean=table["restricted_mean"].replace(82.5, 100.0))
+    texts = {text.get_text() for ax in table2.draw(bound).axes for text in ax.texts}
+    assert "> 100" in texts
+    assert "> 100.0" not in texts
 
 
 def test_fig4_by_hand(table_of):

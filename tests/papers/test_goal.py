@@ -10,7 +10,7 @@ from dagnas.papers import panels
 from dagnas.papers.goal import ablation, fig2, fig3, fig4, fig6, fig7
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.make import read_table, write_table
-from dagnas.papers.result import load, results
+from dagnas.papers.result import load, methods_of, results
 from dagnas.pipeline import scales
 from dagnas.pipeline.kinds.search import Variant
 from dagnas.spaces import SPACES
@@ -137,11 +137,13 @@ def test_fig4_has_the_methods_of_the_paper_and_their_variants(digits_inputs_of):
         "goal_patient": Variant(method="goal", settings={"restart": True}),
         "bonas_log": Variant(method="bonas", settings={"loss": "log"}),
     }
-    inputs.config = inputs.config.model_copy(update={"variants": variants})
     listed = ["random_search", "lanas", "of_a_plugin", "bonas_log", "goal_patient", "goal"]
-    only(inputs, "goal_digits201", listed)
-    shown = fig4.tabulate(inputs)["method"].unique()
-    assert list(shown) == ["random_search", "goal_patient", "goal", "oracle"]
+    studies = inputs.config.section("studies")
+    study = studies["goal_digits201"].model_copy(update={"methods": listed})
+    update = {"variants": variants, "studies": {**studies, "goal_digits201": study}}
+    config = inputs.config.model_copy(update=update)
+    shown = methods_of(config, inputs.result, "goal_digits201")
+    assert shown == ["random_search", "goal_patient", "goal"]
 
 
 def test_fig4_shows_what_there_is_if_no_method_is_of_the_paper(digits_inputs_of):

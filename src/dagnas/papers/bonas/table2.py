@@ -322,7 +322,10 @@ def medians(ax: Axes, here: pd.DataFrame, looks: Mapping[str, Look]) -> None:
         ax.plot(row["restricted_mean"], place, **line | mark | {"zorder": 4})
         texts = {
             "found": f"{row['finished']:.0f}/{row['n']:.0f}",
-            "mean": ("" if whole else "> ") + short(row["restricted_mean"]),
+            # A bound that is a cap is a whole number.
+            "mean": short(row["restricted_mean"])
+            if whole
+            else f"> {short(row['restricted_mean']).removesuffix('.0')}",
         }
         if "paper" in here:
             ax.plot(row["paper"], place, marker="x", ms=8, mew=2, color="black", zorder=5)
@@ -340,7 +343,7 @@ def short(value: float) -> str:
     """A number of samples, with a decimal where it is small; "" if there is none."""
     if np.isnan(value):
         return ""
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}".removesuffix(".0")
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}"
 
 
 def legend(figure: Figure, paper: bool) -> None:
