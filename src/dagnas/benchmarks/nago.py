@@ -1,0 +1,118 @@
+"""Generators of NAGO: networks on digits, on CIFAR-10 in small and in full, and on Flowers17."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dagnas.benchmarks.benchmark import benchmark
+from dagnas.training.train_recipe import TrainRecipe
+
+if TYPE_CHECKING:
+    from dagnas.benchmarks.generators import GeneratorBenchmark
+    from dagnas.training.images import ImageSet, Split
+
+#: What the released code has of SGD. There the learning rate is halved every 20 epochs; here it
+#: follows a cosine, momentum is Nesterov's, and gradients are clipped to a norm of 5.
+_SGD: dict[str, Any] = {"learning_rate": 0.1, "momentum": 0.9, "weight_decay": 1e-4}
+#: Some 25 seconds of a core.
+DIGITS = TrainRecipe(epochs=8, batch_size=64, pad=1, **_SGD)
+#: Some 70 seconds of a core: 2,560 images of 16 x 16 pixels.
+SMALL = TrainRecipe(epochs=4, batch_size=64, pad=2, flip=True, **_SGD)
+#: Some 40 seconds of a core: 671 images.
+FLOWERS = TrainRecipe(epochs=8, batch_size=64, pad=2, flip=True, **_SGD)
+#: As in the released code, but for the schedule of the learning rate.
+FULL = TrainRecipe(epochs=120, batch_size=128, pad=4, flip=True, **_SGD)
+
+
+# PyTorch is imported where a benchmark is opened: the pipeline asks for the tables of all.
+def _opened(
+    name: str,
+    images: Callable[[], ImageSet],
+    data: Path,
+    recipe: TrainRecipe,
+    parts: Callable[[ImageSet], Split],
+    space: str = "nago",
+    **more: Any,
+) -> GeneratorBenchmark:
+    """Benchmark whose shorter trainings have half and a quarter of the epochs."""
+    from dagnas.benchmarks.generators import GeneratorBenchmark
+    from dagnas.spaces import nago
+
+    lengths = (recipe.epochs // 4, recipe.epochs // 2)
+    known = {each.name: each for each in (nago.nago, nago.nago_code)}
+    return GeneratorBenchmark(
+        name, known[space], images, data, recipe, parts, lengths=lengths, **more
+    )
+
+
+@benchmark()
+def nago_digits(data: Path) -> GeneratorBenchmark:
+    """Open the benchmark; the folder ``data`` caches trainings."""
+    from dagnas.training.images import digits, split_thirds
+
+    return _opened("nago_digits", digits, data, DIGITS, split_thirds)
+
+
+@benchmark()
+def nago_digits_code(data: Path) -> GeneratorBenchmark:
+    """Open the benchmark, of the released code's eight numbers; ``data`` caches trainings."""
+    from dagnas.training.images import digits, split_thirds
+
+    return _opened("nago_digits_code", digits, data, DIGITS, split_thirds, space="nago_code")
+
+
+@benchmark(tables=("cifar10",))
+def nago_cifar10(data: Path) -> GeneratorBenchmark:
+    """Open the benchmark; the folder ``data`` caches trainings."""
+    from dagnas.training.images import open_images, split_before_test
+
+    def parts(images: ImageSet) -> Split:
+        found = split_before_test(images, 2_560, 2_000, 10_000)
+        # Each fifth of the test images, which may be sorted by class.
+        return found._replace(test=found.test[::5])
+
+    def small() -> ImageSet:
+        return open_images("cifar10", data, 16)
+
+    return _opened("nago_cifar10", small, data, SMALL, parts)
+
+
+@benchmark(tables=("cifar10",))
+def nago_cifar10_full(data: Path) -> GeneratorBenchmark:
+    """Open the paper's benchmark; the folder ``data`` caches trainings, which want a GPU.
+
+    Networks have 4 million parameters and are trained for 30, 60 or 120 epochs. Fifty times the
+    three brackets of BOHB are 550 trainings of 350 generators.
+    """
+    from dagnas.training.images import open_images, split_before_test
+
+    return _opened(
+        "nago_cifar10_full",
+        lambda: open_images("cifar10", data),
+        data,
+        FULL,
+        lambda images: split_before_test(images, 40_000, 10_000, 10_000),
+        budget=4_000_000,
+        evaluations=550,
+        on_gpu=True,
+        resumable=True,
+    )
+
+
+@benchmark(tables=("flowers17",))
+def nago_flowers17(data: Path) -> GeneratorBenchmark:
+    """Open the benchmark; the folder ``data`` caches trainings.
+
+    Flowers17 is the nearest relative of the paper's FLOWERS102 that is at hand.
+    """
+    from dagnas.training.images import open_images, split_in_order
+
+    return _opened(
+        "nago_flowers17",
+        lambda: open_images("flowers17", data),
+        data,
+        FLOWERS,
+        lambda images: split_in_order(images, 680, 340, 340),
+    )
