@@ -47,6 +47,7 @@ desk: $(READY)
 	$(SNAKEMAKE) --config scale=desk
 
 result: $(READY)
+	dagnas plan $(R) --config config/$(SCALE).yaml --pull
 	$(SNAKEMAKE) $(subst /,_,$(R)) --config scale=$(SCALE)
 
 test: $(READY)

@@ -66,6 +66,7 @@ WRITERS = {
     "claims": (["--config", str(SMOKE), "--out", "."], "claims.md"),
     "metrics": (["claims.csv", "--out", "metrics.json"], "metrics.json"),
     "draw": (["goal/fig2.csv", "--note", "Of a test."], "goal/fig2.md"),
+    "plan": (["--config", str(SMOKE), "--record", "a.csv"], "a.csv"),
     "result": (["goal/fig2", "--config", str(SMOKE), "--out", "."], "goal/fig2.svg"),
     "tabulate": (["goal/fig2", "--inputs", "INPUTS", "--out", "a.csv"], "a.csv"),
     "adopt": (["--config", str(SMOKE)], "results/smoke/provenance.json"),

@@ -27,6 +27,7 @@ COMMANDS = (
     "fetch",
     "list",
     "metrics",
+    "plan",
     "result",
     "show",
     "tabulate",

@@ -12,7 +12,7 @@ import json
 import os
 import sys
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,21 @@ def annotate(output: Path, about: dict[str, str]) -> None:
         known = _read(place, f"{place}, Snakemake's note on {output}")
         if known is not None:
             write_text(json.dumps({**known, **about}), place)
+
+
+def known(path: Path) -> Callable[[Path], dict[str, Any] | None]:
+    """Function from an output to the note on it: Snakemake's own, else that which ``path`` keeps.
+
+    It gives None where there is no note.
+    """
+    kept = (_read(path, str(path)) or {}) if path.is_file() else {}
+
+    def note(output: Path) -> dict[str, Any] | None:
+        place = _note(str(output))
+        found = _read(place, str(place)) if place.is_file() else kept.get(str(output))
+        return found if isinstance(found, dict) else None
+
+    return note
 
 
 def restore(path: Path) -> None:

@@ -1,0 +1,184 @@
+"""Plans: which jobs a target needs, which it takes as they are, and how long they take."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from dagnas.cli import main
+from dagnas.cli import plan as command
+from dagnas.errors import DagnasError
+from dagnas.papers import plan as module
+from dagnas.papers.plan import groups, measured, plan, record
+from dagnas.pipeline import provenance, scales
+from dagnas.pipeline.kinds import KINDS
+
+SCALE = """
+scale: s
+trials: 2
+trials_per_job: 1
+studies:
+  goal_digits201: {benchmark: digits201, methods: [random_search, goal, lanas]}
+  goal_nasbench201: {benchmark: nasbench201, methods: [goal]}
+rankings:
+  goal_after_search: {study: goal_digits201, method: goal, trials: 2}
+papers: [goal]
+"""
+TRACES = Path("results/s/traces/goal_digits201")
+FIG4 = Path("results/s/goal/fig4.csv")
+#: What figure 4 shows, without LaNAS.
+SHOWN = [
+    *("goal_digits201/goal/0000-0001", "goal_digits201/goal/0001-0002"),
+    *("goal_digits201/random_search/0000-0001", "goal_digits201/random_search/0001-0002"),
+    *("goal_nasbench201/goal/0000-0001", "goal_nasbench201/goal/0001-0002"),
+]
+
+
+@pytest.fixture
+def scale(tmp_path, monkeypatch):
+    """A scale in an empty project."""
+    monkeypatch.chdir(tmp_path)
+    Path("s.yaml").write_text(SCALE)
+    return scales.load("s.yaml")
+
+
+def make(*paths):
+    for path in map(Path, paths):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def searches(found):
+    return sorted(item.name for item in found.runs.values() if item.kind.name == "search")
+
+
+def note(path, params):
+    place = provenance._note(str(path))
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(json.dumps({"params": [repr(text) for text in params]}))
+
+
+def test_a_result_needs_the_searches_that_it_shows(scale):
+    for target in ("goal/fig4", "goal_fig4"):
+        found = plan(scale, target)
+        assert searches(found) == SHOWN
+        assert [result.name for result in found.made] == ["goal/fig4"]
+    make(TRACES / "goal/0000-0001.parquet", TRACES / "random_search/0001-0002.parquet")
+    assert searches(plan(scale, "goal/fig4")) == [*SHOWN[1:3], *SHOWN[4:]]
+
+
+def test_a_paper_and_a_scale_need_all_that_is_theirs(scale):
+    whole = plan(scale)
+    assert len(searches(whole)) == 8
+    assert [item.name for item in whole.runs.values()].count("goal_after_search") == 1
+    assert plan(scale, "goal").runs.keys() == whole.runs.keys()
+    with pytest.raises(DagnasError, match=r"unknown target 'gaol' \(did you mean 'goal'"):
+        plan(scale, "gaol")
+    with pytest.raises(DagnasError, match="lacks the inputs of goal/fig7"):
+        plan(scale, "goal/fig7")
+
+
+def test_a_figure_that_is_there_without_its_traces_is_kept_and_told(scale, capsys):
+    make(FIG4, TRACES / "goal/0000-0001.parquet")
+    found = plan(scale, "goal/fig4")
+    assert not found.runs
+    assert not found.made
+    assert len(found.kept["goal/fig4"]) == len(found.lacking) == 5
+    assert main(["plan", "goal/fig4", "--config", "s.yaml"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("goal/fig4 at the scale s: no artifacts to make\nThere, and taken as")
+    assert "goal/fig4. 5 files that they were made of are not here" in told
+    # Where the traces are asked for by themselves, it is made anew of them.
+    assert "goal/fig4" in [result.name for result in plan(scale).made]
+
+
+def test_what_notes_tell_of_is_stale_or_current(scale):
+    make(*(KINDS.get("search").path(scale, name) for name in SHOWN))
+    trace, job = TRACES / "goal/0000-0001.parquet", scale.jobs("search")[SHOWN[0]]
+    good = module._job_params(scale, job)
+    note(trace, good)
+    assert searches(plan(scale, "goal/fig4")) == []
+    for place in range(3):
+        note(trace, [*good[:place], "other", *good[place + 1 :]])
+        assert searches(plan(scale, "goal/fig4")) == [SHOWN[0]]
+    note(trace, good)
+    # The same of the table of a result.
+    make(FIG4)
+    assert plan(scale, "goal/fig4").made == []
+    note(FIG4, ["data", "other", "code"])
+    assert [result.name for result in plan(scale, "goal/fig4").made] == ["goal/fig4"]
+    # Notes that came with the results count as Snakemake's own do.
+    shutil.rmtree(".snakemake")
+    notes = {str(FIG4): {"params": ["'data'", "'other'", "'code'"]}}
+    Path("results/s/provenance.json").write_text(json.dumps(notes))
+    assert [result.name for result in plan(scale, "goal/fig4").made] == ["goal/fig4"]
+
+
+def test_times_are_those_beside_the_traces_else_those_of_the_package(scale, monkeypatch, tmp_path):
+    make(TRACES / "goal/0000-0001.parquet")
+    (TRACES / "goal/0000-0001.wall.csv").write_text("trial,seconds\n0,3.5\n")
+    (TRACES / "goal/0001-0002.wall.csv").write_text("trial,seconds\n1,4.5\n")
+    assert measured(scale) == {("search", "goal_digits201/goal"): (2, 4.0)}
+    table = tmp_path / "pipeline" / "hours.csv"
+    table.parent.mkdir()
+    table.write_text(
+        "scale,kind,name,trials,seconds\nother,search,goal_digits201/goal,9,99\n"
+        "s,search,goal_digits201/goal,9,99\ns,search,goal_nasbench201/goal,5,60\n"
+    )
+    monkeypatch.setattr(module, "files", lambda package: tmp_path)
+    found = {group.name: group for group in groups(scale, plan(scale, "goal/fig4").runs)}
+    assert found["goal_digits201/goal"][2:] == (1, 1, 4.0)
+    assert found["goal_nasbench201/goal"][2:] == (2, 2, 120.0)
+    assert found["goal_digits201/random_search"][2:] == (2, 2, None)
+    assert record(scale, table) == 1
+    assert table.read_text() == (
+        "scale,kind,name,trials,seconds\nother,search,goal_digits201/goal,9,99\n"
+        "s,search,goal_digits201/goal,2,4\ns,search,goal_nasbench201/goal,5,60\n"
+    )
+
+
+def test_what_is_printed(scale, capsys):
+    (TRACES / "goal").mkdir(parents=True)
+    (TRACES / "goal/0000-0001.wall.csv").write_text("trial,seconds\n0,4000\n")
+    assert main(["plan", "goal_fig4", "--config", "s.yaml"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == (
+        "goal_fig4 at the scale s: jobs: 6 search (2.2 h of one core, 4 of unknown length)"
+    )
+    rows = [line.split() for line in told]
+    assert ["search", "goal_digits201/goal", "2", "trials", "2.2", "h"] in rows
+    assert ["search", "goal_digits201/random_search", "2", "trials", "unknown"] in rows
+    assert told[-2:] == ["  results to make: goal/fig4", "  tables to fetch: nasbench201"]
+
+
+def test_what_the_store_has_is_brought(scale, monkeypatch, capsys):
+    calls = []
+
+    def dvc(words, check):
+        calls.append([word for word in words if word.startswith("results")])
+        make(*calls[-1][:2])
+
+    monkeypatch.setattr(subprocess, "run", dvc)
+    asked = ["plan", "goal/fig4", "--config", "s.yaml", "--pull"]
+    assert main(asked) == 0
+    assert "DVC's store has none of the files that are missing." in capsys.readouterr().out
+    assert not calls
+    outs = [{"path": str(TRACES)}, {"path": "results/s/provenance.json"}]
+    Path("dvc.lock").write_text(json.dumps({"stages": {"traces": {"outs": outs}}}))
+    make(FIG4)
+    assert main(asked) == 0
+    # Traces and their times, of the one study that the store has; and the notes.
+    (words,) = calls
+    assert len(words) == 4 * 2 + 1
+    assert {Path(word).parents[1] for word in words[:-1]} == {TRACES}
+    assert "2 of 8 missing files came from DVC's store." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(3.2, "3 s"), (89, "89 s"), (90, "2 min"), (5399, "90 min"), (5400, "1.5 h")],
+)
+def test_durations(seconds, text):
+    assert command._duration(seconds) == text
