@@ -91,19 +91,22 @@
   box.className = "cell-box";
   box.setAttribute("role", "tooltip");
   box.hidden = true;
+  let shown = null;
 
   const show = (name) => {
+    shown = name;
     const picture = Object.assign(new Image(), { alt: name.dataset.text, src: name.dataset.picture });
     const text = Object.assign(document.createElement("code"), { textContent: name.dataset.text });
     picture.className = "figure";
-    picture.addEventListener("load", () => put(name));
+    picture.addEventListener("load", put);
     box.replaceChildren(picture, text);
     box.hidden = false;
-    put(name);
+    put();
   };
 
-  const put = (name) => {
-    const at = name.getBoundingClientRect();
+  const put = () => {
+    if (box.hidden) return;
+    const at = shown.getBoundingClientRect();
     const { offsetWidth: width, offsetHeight: height } = box;
     const left = Math.max(8, Math.min(at.left, document.documentElement.clientWidth - width - 8));
     const below = at.bottom + 8 + height < innerHeight;
@@ -123,7 +126,7 @@
       for (const event of ["mouseenter", "focus", "click"]) name.addEventListener(event, () => show(name));
       for (const event of ["mouseleave", "blur"]) name.addEventListener(event, hide);
     }
-    addEventListener("scroll", hide, { passive: true });
+    addEventListener("scroll", put, { passive: true });
     addEventListener("keydown", (event) => event.key === "Escape" && hide());
     const target = location.hash.includes("=") ? null : document.getElementById(location.hash.slice(1));
     target?.scrollIntoView();
