@@ -1,6 +1,7 @@
 """The command line: help, and one message with status 2 for whatever a user must mend."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -149,3 +150,32 @@ def test_one_thread_a_process_and_no_traceback():
         [sys.executable, "-m", "dagnas", "show", "absent.parquet"], capture_output=True, text=True
     )
     assert (run.returncode, run.stderr) == (2, "dagnas: no such file: absent.parquet\n")
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
+def test_a_shell_completes_commands_options_and_names(tmp_path, capsys):
+    assert main(["completion", "bash"]) == 0
+    script = tmp_path / "dagnas.sh"
+    script.write_text(capsys.readouterr().out)
+
+    def completed(*words):
+        """What bash offers for the last of these words, as a terminal asks for it."""
+        line = " ".join(f"'{word}'" for word in words)
+        code = f"""
+            source {script}
+            COMP_WORDS=({line}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+            function=$(complete -p dagnas | sed 's/.*-F \\([^ ]*\\).*/\\1/')
+            $function dagnas "{words[-1]}" "{words[-2]}"
+            printf '%s\\n' "${{COMPREPLY[@]}}"
+        """
+        done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, cwd=tmp_path)
+        return done.stdout.split()
+
+    assert completed("dagnas", "sea") == ["search"]
+    assert "compare" in completed("dagnas", "com")
+    assert completed("dagnas", "search", "--until") == ["--until-best"]
+    assert completed("dagnas", "search", "--method", "goal") == ["goal", "goal_mlp"]
+    assert "nasbench201_cifar100" in completed("dagnas", "search", "--benchmark", "nasbench201")
+    assert completed("dagnas", "plan", "goal/fig4") == ["goal/fig4"]
+    (tmp_path / "one.parquet").touch()
+    assert completed("dagnas", "show", "one") == ["one.parquet"]

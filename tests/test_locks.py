@@ -74,7 +74,7 @@ WRITERS = {
 
 
 def test_all_commands_that_write_are_here():
-    reading = {"config", "list", "show"}
+    reading = {"completion", "config", "list", "show"}
     assert WRITERS.keys() == {*COMMANDS, *job_commands()} - reading
 
 

@@ -21,6 +21,7 @@ COMMANDS = (
     "adopt",
     "claims",
     "compare",
+    "completion",
     "config",
     "describe",
     "draw",
