@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import PositiveFloat, PositiveInt
 
 from dagnas.search.method import Proposal, Trial, method
 from dagnas.search.models.ensemble import Ensemble
-from dagnas.search.models.mutants import offspring
+from dagnas.search.models.mutants import offspring, vary
 from dagnas.search.models.path_encoding import PathEncoding
 from dagnas.search.pool import Sameness, Seen, sample_new
 from dagnas.seeds import torch_generator
@@ -78,6 +80,7 @@ def bananas(
     """
     generator = torch_generator(rng)
     encoding = PathEncoding(space, rng, paths)
+    mutate = partial(vary, space, changes=changes, rng=rng)
     seen = Seen(space, sameness)
     cells = sample_new(space, initial, rng, seen)
     signals = yield cells
@@ -85,7 +88,7 @@ def bananas(
         ensemble = Ensemble(members, len(encoding.columns), layers, width, generator, device)
         ensemble.fit(encoding(cells), 100 - signals, epochs=epochs, batch_size=batch_size, lr=lr)
         mutants, parents = offspring(
-            space, cells, signals, seen, rng, wanted=candidates, litter=litter, changes=changes
+            space, cells, signals, seen, rng, wanted=candidates, litter=litter, mutate=mutate
         )
         if not len(mutants):
             return

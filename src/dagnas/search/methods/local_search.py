@@ -38,9 +38,9 @@ def local_search_nas(
         Whether a step evaluates all neighbours and moves to the best, or evaluates them in random
         order and moves to the first that is better (the code's default, ``query_full_nbhd`` off).
     minimum : {"restart", "continue"}
-        What follows a local minimum: new random cells, or the best evaluated cell whose
-        neighbours were not yet looked at (the code's ``stop_at_minimum`` off, which then goes on
-        so after every step).
+        Whether a local minimum is followed by new random cells. If not, every step moves to the
+        best evaluated cell whose neighbours were not yet looked at (the code's
+        ``stop_at_minimum`` off).
     sameness : {"cell", "class"}
         Whether cells isomorphic to evaluated ones are evaluated.
     """
@@ -59,11 +59,11 @@ def local_search_nas(
             left.add(at)
             near = space.neighbours(cells[at])
             near = near[rng.permutation(seen.new(near))]
-            seen.add(near)
-            step = len(near) if query == "all" else 1
+            step = max(len(near), 1) if query == "all" else 1
             first = len(signals)
             for start in range(0, len(near), step):
                 some = near[start : start + step]
+                seen.add(some)
                 gained = yield Proposal(some, np.full(len(some), at))
                 cells, signals = concatenate([cells, some]), np.concatenate([signals, gained])
                 if gained.max() > signals[at]:

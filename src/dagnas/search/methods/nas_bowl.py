@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import numpy as np
@@ -16,7 +17,7 @@ from dagnas.search.models.gaussian_process import (
     fit,
     log_marginal_likelihood,
 )
-from dagnas.search.models.mutants import offspring
+from dagnas.search.models.mutants import offspring, vary
 from dagnas.search.models.weisfeiler_lehman import Labelling, kernel
 from dagnas.search.pool import Sameness, Seen, sample_new
 from dagnas.spaces.cell_space import CellSpace
@@ -79,6 +80,7 @@ def nas_bowl(
     sameness : {"cell", "class"}
         Whether cells isomorphic to evaluated ones are evaluated.
     """
+    mutate = partial(vary, space, changes=changes, rng=rng)
     seen = Seen(space, sameness)
     cells = sample_new(space, initial, rng, seen)
     signals = yield cells
@@ -88,7 +90,7 @@ def nas_bowl(
     while True:
         process = Process(labelling, cells, signals, assignment)
         candidates, origins = offspring(
-            space, cells, signals, seen, rng, wanted=wanted, litter=litter, changes=changes
+            space, cells, signals, seen, rng, wanted=wanted, litter=litter, mutate=mutate
         )
         known = seen.copy()
         known.add(candidates)

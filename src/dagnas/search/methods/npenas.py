@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 from pydantic import PositiveFloat, PositiveInt
@@ -11,7 +13,7 @@ from dagnas.predictors.gcn.model import GCN
 from dagnas.predictors.gcn.training import fit_square
 from dagnas.predictors.predictor import drawing_from
 from dagnas.search.method import Proposal, Trial, method
-from dagnas.search.models.mutants import offspring
+from dagnas.search.models.mutants import offspring, vary
 from dagnas.search.pool import Sameness, Seen, sample_new
 from dagnas.seeds import torch_generator
 from dagnas.spaces.cell_space import CellSpace
@@ -21,7 +23,7 @@ from dagnas.spaces.cells import Cells, Graphs, concatenate
 @method(
     label="NPENAS-NP",
     colour="#AA3377",
-    per_space={"nasbench101": {"changes": 4.0}, "nasbench201": {"changes": 1.0}},
+    per_space={"nasbench101": {"changes": 4.0}},
 )
 def npenas(
     space: CellSpace,
@@ -32,7 +34,7 @@ def npenas(
     k: PositiveInt = 10,
     candidates: PositiveInt = 100,
     parents: PositiveInt = 10,
-    changes: PositiveFloat = 2.0,
+    changes: PositiveFloat = 1.0,
     epochs: PositiveInt = 300,
     batch_size: PositiveInt = 16,
     lr: PositiveFloat = 0.005,
@@ -41,7 +43,8 @@ def npenas(
     """Mutate the best cells into many, evaluate those that a network predicts to be best.
 
     NPENAS-NP of Wei et al. (2020, algorithm 1 and section 3), with the settings of the
-    authors' public code, and BONAS's graph network in place of theirs.
+    authors' public code. In place of their graph isomorphism network there is BONAS's network with
+    a global vertex, in their size and, like theirs, with plain sums over predecessors.
 
     Parameters
     ----------
@@ -55,7 +58,7 @@ def npenas(
         Best cells that are mutated, each into an equal share of the candidates; the next best ones
         where too few of these are new.
     changes : float
-        Mean number of variables that a mutation changes; one on NAS-Bench-201, and on NAS-Bench-101
+        Mean number of variables that a mutation changes, 1 for exactly one. On NAS-Bench-101 it is
         that of the code, where each of 21 edges changes with probability 1/7 and each of 5
         operations with 1/5.
     epochs, batch_size : int
@@ -66,12 +69,13 @@ def npenas(
         Whether cells isomorphic to evaluated ones are evaluated.
     """
     generator = torch_generator(rng)
+    mutate = partial(vary, space, changes=changes, rng=rng)
     seen = Seen(space, sameness)
     cells = sample_new(space, initial, rng, seen)
     signals = yield cells
     while True:
         with drawing_from(generator):
-            network = GCN(space, layers=3, hidden=32, normalized=True).to(device)
+            network = GCN(space, layers=3, hidden=32, normalized=False).to(device)
         fit_square(
             network.body,
             _encode(network, space, cells, device),
@@ -90,7 +94,7 @@ def npenas(
             rng,
             wanted=candidates,
             litter=max(candidates // parents, 1),
-            changes=changes,
+            mutate=mutate,
         )
         if not len(mutants):
             return

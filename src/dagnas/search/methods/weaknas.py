@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -14,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
 
 from dagnas.search.method import Trial, method
-from dagnas.search.models.mutants import offspring
+from dagnas.search.models.mutants import offspring, vary
 from dagnas.search.pool import Sameness, Seen, sample_new
 from dagnas.spaces.cell_space import CellSpace
 from dagnas.spaces.cells import Cells, concatenate
@@ -71,6 +72,7 @@ def weaknas(
         Whether cells isomorphic to evaluated ones are evaluated.
     """
     listed = _listed(space, sameness)
+    mutate = partial(vary, space, changes=changes, rng=rng)
     seen = Seen(space, sameness)
     cells = sample_new(space, initial, rng, seen)
     signals = yield cells
@@ -83,7 +85,7 @@ def weaknas(
             model.fit(one_hot(space, cells), targets)
         if listed is None:
             mutants, _ = offspring(
-                space, cells, signals, seen, rng, wanted=pool // 2, litter=100, changes=changes
+                space, cells, signals, seen, rng, wanted=pool // 2, litter=100, mutate=mutate
             )
             known = seen.copy()
             known.add(mutants)

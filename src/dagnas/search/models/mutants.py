@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,9 +22,11 @@ def vary(space: CellSpace, cells: Cells, changes: float, rng: np.random.Generato
     space : CellSpace
     cells : Cells
     changes : float
-        Mean number of variables that change, before anything is drawn again.
+        Mean number of variables that change, before anything is drawn again; 1 for exactly one.
     rng : numpy Generator
     """
+    if changes == 1:
+        return space.mutate(cells, rng)
     values = space.to_values(cells)
     varied, pending = values.copy(), np.arange(len(values))
     while len(pending):
@@ -45,7 +49,7 @@ def offspring(
     *,
     wanted: int,
     litter: int,
-    changes: float,
+    mutate: Callable[[Cells], Cells],
 ) -> tuple[Cells, NDArray[np.int64]]:
     """Mutate evaluated cells, the best one first, until enough mutants are new.
 
@@ -64,8 +68,8 @@ def offspring(
         Candidates.
     litter : int
         Mutants of a cell before the next one's turn.
-    changes : float
-        As in `vary`.
+    mutate : callable
+        Gives a mutant of each cell of a batch.
 
     Returns
     -------
@@ -80,7 +84,7 @@ def offspring(
     for number in np.argsort(-signals, kind="stable"):
         if missing == 0:
             break
-        mutants = vary(space, cells[np.full(litter, number)], changes, rng)
+        mutants = mutate(cells[np.full(litter, number)])
         mutants = mutants[seen.new(mutants)[:missing]]
         seen.add(mutants)
         found.append(mutants)

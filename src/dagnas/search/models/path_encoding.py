@@ -27,18 +27,14 @@ Path = tuple[int, tuple[tuple[int, int], ...]]
 def paths(space: CellSpace, cells: Cells) -> list[set[Path]]:
     """Paths of every cell from the first vertex to the last, section by section."""
     drawn = np.array([name != "none" for name in space.edge_types])
-    used = prune(drawn[cells.edges] & space.edge_mask.any(axis=2))
-    ends = _meetings(space)
+    allowed = np.asarray((space.edge_mask & drawn).any(axis=2))
+    used = prune(drawn[cells.edges] & allowed)
+    # Vertices that no edge of any cell passes by.
+    ends = [v for v in range(space.num_nodes) if not allowed[:v, v + 1 :].any()]
     return [
         _paths(edges, types.tolist(), nodes.tolist(), ends)
         for edges, types, nodes in zip(used, cells.edges, cells.nodes, strict=True)
     ]
-
-
-def _meetings(space: CellSpace) -> list[int]:
-    """Vertices that no edge of any cell passes by, the first and the last among them."""
-    allowed = np.asarray(space.edge_mask.any(axis=2))
-    return [v for v in range(space.num_nodes) if not allowed[:v, v + 1 :].any()]
 
 
 def _paths(

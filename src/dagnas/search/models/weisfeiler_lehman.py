@@ -75,7 +75,7 @@ def _with_edges_as_vertices(
     shared = space.node_mask.sum(axis=0) > 1
     fixed = space.node_mask.sum(axis=1) == 1
     passing = np.zeros((len(cells), size), dtype=bool)
-    passing[:, place] = fixed & shared[cells.nodes]
+    passing[:, place[1:-1]] = (fixed & shared[cells.nodes])[:, 1:-1]
     plain = np.array([name in PLAIN for name in space.edge_types])
     passing[:, middle] = plain[cells.edges[:, tails, heads]]
     for vertex in range(size):
