@@ -186,7 +186,7 @@ def test_small_figures_keep_their_shape():
 def test_every_method_has_a_source_and_equations_that_can_be_drawn():
     functions = {METHODS.get(name).function.__name__ for name in METHODS.names()}
     known = pages.equations()
-    assert set(known) == functions
+    assert set(known) >= functions
     for entry in known.values():
         assert entry["source"]
         assert entry["equations"]

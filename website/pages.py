@@ -79,7 +79,8 @@ def made(
     found = {
         "gallery.md": _render(
             "gallery.md",
-            shown=shown.values(),
+            # What is not made yet comes last.
+            shown=sorted(shown.values(), key=lambda one: not one.scale),
             sizes=sizes,
             papers=list(dict.fromkeys(one.paper for one in shown.values())),
             statuses=STATUSES,
