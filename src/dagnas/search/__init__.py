@@ -37,6 +37,7 @@ METHODS: Registry[Method] = Registry(
         "npenas": "dagnas.search.methods.npenas",
         "npnas": "dagnas.search.methods.npnas",
         "nsga2": "dagnas.search.methods.nsga2",
+        "path_gp": "dagnas.search.methods.path_gp",
         "random_search": "dagnas.search.methods.random_search",
         "regularized_evolution": "dagnas.search.methods.regularized_evolution",
         "reinforce": "dagnas.search.methods.reinforce",
