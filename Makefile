@@ -86,7 +86,8 @@ report: $(READY)
 	mkdocs --version > /dev/null 2>&1 || python -m pip install --quiet --no-compile \
 	    --constraint $(CONSTRAINTS) --editable '.[dev,site]'
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
-	-snakemake --quiet --report results/$(SCALE)/report.html --config scale=$(SCALE)
+	snakemake --report results/$(SCALE)/report.html --config scale=$(SCALE) > build/report.log 2>&1 \
+	    || echo "Snakemake's own report was not made: build/report.log says why"
 
 # Results of the smoke scale that git has are kept: it can tell which these are.
 clean:
