@@ -151,7 +151,7 @@ def test_a_generator_that_draws_no_network_is_worth_nothing(tmp_path):
     assert found.signal[1] > 0
     assert found.costs["memory"][1] > 0
     # Nor is one that has no room in its budget.
-    poor = evaluated(opened(tmp_path / "poor", space, budget=300), np.array([[1.0]]))
+    poor = evaluated(opened(tmp_path / "poor", space, budget=200), np.array([[1.0]]))
     assert (poor.signal[0], poor.seconds[0]) == (0, 1)
 
 
