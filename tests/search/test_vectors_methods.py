@@ -24,6 +24,7 @@ from dagnas.search.models.cube_process import CubeProcess, bounds, hyperparamete
 from dagnas.search.models.gaussian_process import Hyperparameters, log_marginal_likelihood
 from dagnas.search.models.kernel_density import NormalDensity
 from dagnas.search.runner import Search, run, run_trial
+from dagnas.spaces.cell_space import CellSpace
 from dagnas.spaces.vectors import Dimension, VectorSpace
 from dagnas.testing import method_checks
 
@@ -319,7 +320,7 @@ def test_a_search_of_vectors_resumes(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in METHODS.names() if METHODS.get(name).kinds() == "cells"]
+    "name", [name for name in METHODS.names() if METHODS.get(name).space is CellSpace]
 )
 def test_methods_that_need_cells_refuse_vectors_in_one_line(name):
     with pytest.raises(DagnasError) as found:
