@@ -1,8 +1,12 @@
 """Plans: which jobs a target needs, which it takes as they are, and how long they take."""
 
 import json
+import os
+import re
 import shutil
 import subprocess
+import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -15,6 +19,7 @@ from dagnas.papers.plan import groups, measured, plan, record
 from dagnas.pipeline import provenance, scales
 from dagnas.pipeline.kinds import KINDS
 
+ROOT = Path(__file__).parents[1]
 SCALE = """
 scale: s
 trials: 2
@@ -57,7 +62,8 @@ def searches(found):
 def note(path, params):
     place = provenance._note(str(path))
     place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(json.dumps({"params": [repr(text) for text in params]}))
+    about = {"params": [repr(text) for text in params], "record_format_version": 6}
+    place.write_text(json.dumps(about))
 
 
 def test_a_result_needs_the_searches_that_it_shows(scale):
@@ -182,3 +188,32 @@ def test_what_the_store_has_is_brought(scale, monkeypatch, capsys):
 )
 def test_durations(seconds, text):
     assert command._duration(seconds) == text
+
+
+@pytest.mark.slow
+def test_snakemake_would_run_the_same_jobs(tmp_path, monkeypatch):
+    for name in ("Snakefile", "workflow", "profiles", "config"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    # Some are there, one of them with a note on other code; a figure is there without its traces.
+    make("results/smoke/rankings/goal_uniform.parquet", "results/smoke/goal/fig6.csv")
+    stale = "results/smoke/autoencoders/ngae_digits201.pt"
+    make(stale)
+    note(stale, ["data", "other", "code"])
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "PATH": path}
+    smoke = scales.load("config/smoke.yaml")
+    for target in ("ngae", "goal/fig6", ""):
+        words = ["snakemake", "-n", *filter(None, [target.replace("/", "_")])]
+        done = subprocess.run(
+            [*words, "--config", "scale=smoke"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        asked = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout.split("Job stats:")[-1], re.M))
+        kinds = {kind: int(count) for kind, count in asked.items() if kind in KINDS.names()}
+        found = Counter(item.kind.name for item in plan(smoke, target).runs.values())
+        assert found == kinds
