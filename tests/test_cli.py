@@ -179,3 +179,14 @@ def test_a_shell_completes_commands_options_and_names(tmp_path, capsys):
     assert completed("dagnas", "plan", "goal/fig4") == ["goal/fig4"]
     (tmp_path / "one.parquet").touch()
     assert completed("dagnas", "show", "one") == ["one.parquet"]
+
+
+def test_a_reader_that_has_gone_is_no_fault():
+    code = "from dagnas.cli import main; import sys; sys.exit(main(['list', 'results']))"
+    writer = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    writer.stdout.close()
+    assert writer.stderr.read() == b""
+    writer.stderr.close()
+    assert writer.wait() == 0

@@ -87,12 +87,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     output.use_plain_characters()
     kernels.choose(fast="--fast" in words)
+    status: int | None = None
     try:
         try:
             for word in words:
                 check_text(word)
             options = parser(words).parse_args(words)
-            status: int | None = options.run(options)
+            status = options.run(options)
         finally:
             if sys.stdout:
                 sys.stdout.flush()
