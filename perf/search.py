@@ -1,10 +1,10 @@
 """Processor time of search methods: ``python -m perf.search [METHOD ...]``.
 
 Each method runs a trial of GOAL's protocol on each benchmark of its kind of space: those of cells
-whose tables are at hand (`dagnas fetch` makes them), and the artificial tasks of NAS over a graph
-search space. Shown are processor seconds of the trial, milliseconds an evaluation, and these as a
-multiple of random search's, which are what runner and benchmark cost. The memory is the most that
-the process has taken so far.
+whose tables are at hand (`dagnas fetch` makes them), the artificial tasks of NAS over a graph
+search space, and one of vectors. Shown are processor seconds of the trial, milliseconds an
+evaluation, and these as a multiple of random search's, which are what runner and benchmark cost.
+The memory is the most that the process has taken so far.
 """
 
 from __future__ import annotations
@@ -19,9 +19,16 @@ from dagnas.tables.place import data_folder
 from perf.common import add_data, at_hand, command_line, cpu_seconds, run
 
 YARDSTICK = "random_search"
-BENCHMARKS = ("digits201", "nasbench201", "nasbench101", "stack_layers", "select_optimizer_2")
-#: Both kinds of space, and no table to fetch.
-SMALLEST = ("digits201", "stack_layers")
+BENCHMARKS = (
+    "digits201",
+    "nasbench201",
+    "nasbench101",
+    "stack_layers",
+    "select_optimizer_2",
+    "width_and_depth",
+)
+#: All kinds of space, and no table to fetch.
+SMALLEST = ("digits201", "stack_layers", "width_and_depth")
 #: Evaluations where the benchmark's policy states none.
 BUDGET_EVALUATIONS = 200
 
@@ -32,7 +39,13 @@ def suited(methods: Sequence[str], benchmark: Benchmark) -> list[str]:
         name
         for name in (YARDSTICK, *(name for name in methods if name != YARDSTICK))
         if isinstance(benchmark.space, METHODS.get(name).space)
+        and (_costs(benchmark) or not METHODS.get(name).takes("objectives"))
     ]
+
+
+def _costs(benchmark: Benchmark) -> bool:
+    """Whether evaluations have costs beside the signal."""
+    return any(policy.costs for policy in benchmark.policies.values())
 
 
 def search(benchmark: Benchmark, method: str, evaluations: int | None) -> Search:

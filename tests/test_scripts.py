@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dagnas.benchmarks import BENCHMARKS
 from dagnas.errors import DagnasError
 from dagnas.search import METHODS
 from perf import common, startup
@@ -109,11 +110,10 @@ def test_every_script_that_takes_a_scale_is_a_reader(ends):
 def test_every_method_is_measured_on_spaces_of_its_kind(ends):
     _, out = ends["smallest", "perf.search"]
     lines = [line.split()[:2] for line in out.splitlines()[1:]]
-    kinds = {"digits201": "cells", "stack_layers": "walks"}
     assert {method for _, method in lines} == set(METHODS.names())
     for benchmark, method in lines:
-        # Random search is of both kinds.
-        assert method == "random_search" or METHODS.get(method).space.kind == kinds[benchmark]
+        space = BENCHMARKS.get(benchmark).open(Path("data")).space
+        assert isinstance(space, METHODS.get(method).space)
 
 
 def test_make_bench_runs_all_of_perf():

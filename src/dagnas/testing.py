@@ -37,6 +37,7 @@ from dagnas.spaces.base import Space
 from dagnas.spaces.cell_space import CellSpace
 from dagnas.spaces.cells import Cells, concatenate
 from dagnas.spaces.decisions import DecisionSpace
+from dagnas.spaces.vectors import VectorSpace
 
 
 @dataclass(frozen=True)
@@ -186,10 +187,15 @@ def method_checks(
     return _checks(functions, _Trials(make))
 
 
+_VECTORS = "width_and_depth"
+
+
 def _usual_benchmark(method: Method) -> Benchmark:
     """Benchmark of the kind that a method searches; it needs no folder of tables."""
-    name = "digits201" if issubclass(CellSpace, method.space) else "select_optimizer_2"
-    return BENCHMARKS.get(name).open(Path("data"))
+    # What has several objectives needs costs, which only the last of these gives.
+    tasks = {CellSpace: "digits201", DecisionSpace: "select_optimizer_2", VectorSpace: _VECTORS}
+    suited = [name for kind, name in tasks.items() if issubclass(kind, method.space)]
+    return BENCHMARKS.get(_VECTORS if method.takes("objectives") else suited[0]).open(Path("data"))
 
 
 def _a_trial_repeats_whatever_the_global_state(trials: _Trials) -> None:

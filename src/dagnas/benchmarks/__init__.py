@@ -45,5 +45,6 @@ BENCHMARKS: Registry[BenchmarkEntry] = Registry(
         "layers_cifar10_small_linear": "dagnas.benchmarks.layers",
         "resnet_strings_digits": "dagnas.benchmarks.resnet_strings",
         "resnet_strings_cifar10": "dagnas.benchmarks.resnet_strings",
+        "width_and_depth": "dagnas.benchmarks.width_and_depth",
     },
 )
