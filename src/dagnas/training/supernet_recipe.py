@@ -74,7 +74,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         },
         "desk": {
             **_CIFAR10, **_SCRIPTS, "pixels": 16, "channels": 8, "stacks": 3, "cells": 1,
-            "epochs": 108, "learning_rate": 0.05, "final_learning_rate": 0.0,
+            "residual": False, "epochs": 108, "learning_rate": 0.1, "final_learning_rate": 0.0,
             "weight_decay": 5e-4, "pad": 2,
         },
         "paper": {
