@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from dagnas.networks.count import Count, LayerCount
     from dagnas.networks.shape import NetworkShape
+    from dagnas.spaces.generators import GeneratorSpace
 
 EXAMPLES = """examples:
   dagnas describe --space nasbench201 \\
@@ -21,7 +23,12 @@ EXAMPLES = """examples:
   dagnas describe --space resnet_strings --cell 1211-211-1111-12111 --imagenet
   dagnas describe --space darts --cell "$(cat genotype.txt)" --channels 36 --layers 20 --auxiliary
   dagnas describe --space darts --cell "$(cat genotype.txt)" --imagenet --json
+  dagnas describe --space nago_code --cell "top_n=5 top_k=4 top_p=0.5 mid_n=3 mid_p=0.6 \\
+    bottom_n=5 bottom_k=2 bottom_p=0.3" --sample 1 --budget 200000 --draw network.svg
 """
+
+#: Parameters of the network of a generator, if no budget is given.
+BUDGET = 100_000
 
 #: What `LayerCount.elementwise` counts.
 ELEMENTWISE = "batch norms, ReLUs, poolings and biases"
@@ -53,6 +60,15 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         action="store_true",
         help="the network for ImageNet, 224 x 224 pixels, in place of that for CIFAR-10",
     )
+    parser.add_argument(
+        "--sample", type=int, metavar="N", help="of generators: number of the network, by default 0"
+    )
+    parser.add_argument(
+        "--budget",
+        type=int,
+        metavar="N",
+        help=f"of generators: parameters of the network, by default {BUDGET:,}",
+    )
     parser.add_argument("--json", action="store_true", help="print exact numbers as JSON")
     parser.add_argument("--draw", type=Path, metavar="FILE", help="picture to make, .svg or .png")
     add_plugin(parser)
@@ -61,11 +77,27 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> None:
     """Print the size, and draw the architecture."""
     from dagnas import plugins
-    from dagnas.cli.draw import draw_architecture
-    from dagnas.networks import NETWORKS
+    from dagnas.spaces import SPACES
+    from dagnas.spaces.generators import GeneratorSpace
 
     plugins.load(options.plugin)
+    if options.space in SPACES.names():
+        space = SPACES.get(options.space)
+        if isinstance(space, GeneratorSpace):
+            return _describe_generated(space, options)
+    _describe(options)
+
+
+def _describe(options: argparse.Namespace) -> None:
+    """Network of an architecture that is one."""
+    from dagnas.cli.draw import draw_architecture
+    from dagnas.errors import DagnasError
+    from dagnas.networks import NETWORKS
+
     family = NETWORKS.get(options.space)
+    for name in ("sample", "budget"):
+        if getattr(options, name) is not None:
+            raise DagnasError(f"--{name} is for spaces of generators, which {family.name} is not")
     shape = family.shaped(
         imagenet=options.imagenet,
         named=lambda field: f"--{field}",
@@ -90,6 +122,69 @@ def run(options: argparse.Namespace) -> None:
         _print(shape, found)
 
 
+def _describe_generated(space: GeneratorSpace, options: argparse.Namespace) -> None:
+    """Network that a generator draws."""
+    from dagnas.cli.draw import draw_architecture
+    from dagnas.errors import DagnasError
+    from dagnas.networks.generators import plan_generated
+    from dagnas.networks.shape import NetworkShape
+
+    for name in ("channels", "layers", "auxiliary", "imagenet"):
+        if getattr(options, name):
+            raise DagnasError(
+                f"--{name}: networks of {space.name} have what --budget, --sample and --cell say"
+            )
+    sample, budget = options.sample or 0, BUDGET if options.budget is None else options.budget
+    shape, vector = NetworkShape(), space.from_str([options.cell])
+    drawn, plan = plan_generated(space, vector, sample, shape, budget)
+    stages = {about["stage"]: f"top{node}" for node, about in drawn.nodes.items()}
+    parts = plan.parts(shape.height, shape.width)
+    if options.draw is not None:
+        sizes = {stage: _stage(parts[name].output) for stage, name in stages.items()}
+        draw_architecture(
+            space.name, options.cell, options.draw, by="describe", sample=sample, sizes=sizes
+        )
+    found = {
+        "parameters": plan.parameters,
+        "multiply_adds": plan.multiply_adds(shape.height, shape.width),
+        "peak_bytes": plan.peak_bytes(shape.height, shape.width),
+    }
+    if options.json:
+        document = {
+            "space": space.name,
+            "cell": options.cell,
+            "sample": sample,
+            "budget": budget,
+            "shape": shape.model_dump(),
+            **found,
+            "parts": [{"name": name, **part._asdict()} for name, part in parts.items()],
+        }
+        print(json.dumps(document, indent=2))
+        return
+    rows = [
+        (name, " x ".join(map(str, part.output)), part.parameters, part.multiply_adds)
+        for name, part in parts.items()
+    ]
+    _print_table("part", rows)
+    print(
+        f"\nSample {sample}, budget {budget:,}. {_images(shape)}\n"
+        f"{found['parameters']:,} parameters\n"
+        f"{found['multiply_adds']:,} multiply-adds of convolutions and the linear layer\n"
+        f"{found['peak_bytes']:,} bytes of activations at once, in float32, for one image"
+    )
+
+
+def _stage(output: tuple[int, ...]) -> str:
+    """Words for a stage in a picture."""
+    channels, height, width = output
+    return f"{height} \u00d7 {width}\n{channels} channel{'s' * (channels > 1)}"
+
+
+def _images(shape: NetworkShape) -> str:
+    channels, height, width = shape.image
+    return f"Images of {channels} x {height} x {width}, {shape.classes} classes."
+
+
 def _document(options: argparse.Namespace, shape: NetworkShape, found: Count) -> dict[str, object]:
     """All that is known, exactly."""
     return {
@@ -111,25 +206,31 @@ def _sums(found: Count) -> dict[str, int]:
 
 def _print(shape: NetworkShape, found: Count) -> None:
     """Table of the layers, those that are alike in one line, and the sums."""
-    from rich.console import Console
-    from rich.table import Table
-
-    channels, height, width = shape.image
-    table = Table(box=None, pad_edge=False)
-    for column in ("layer", "output", "parameters", "multiply-adds"):
-        table.add_column(column, justify="left" if column in ("layer", "output") else "right")
+    rows = []
     for first, last, layer in _alike(found.layers):
         name = first if first == last else f"{first} to {last}"
         output = " x ".join(map(str, layer.shape)) or "in training only"
-        table.add_row(name, output, f"{layer.parameters:,}", f"{layer.multiply_adds:,}")
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(table)
-    console.print(
-        f"\nImages of {channels} x {height} x {width}, {shape.classes} classes.\n"
+        rows.append((name, output, layer.parameters, layer.multiply_adds))
+    _print_table("layer", rows)
+    print(
+        f"\n{_images(shape)}\n"
         f"{found.parameters:,} parameters\n"
         f"{found.multiply_adds:,} multiply-adds of convolutions and linear layers; "
         f"{found.multiply_adds + found.elementwise:,} with {ELEMENTWISE}"
     )
+
+
+def _print_table(first: str, rows: Sequence[tuple[str, str, int, int]]) -> None:
+    """Table of names, outputs, parameters and multiply-adds."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for column in (first, "output", "parameters", "multiply-adds"):
+        table.add_column(column, justify="left" if column in (first, "output") else "right")
+    for name, output, parameters, multiply_adds in rows:
+        table.add_row(name, output, f"{parameters:,}", f"{multiply_adds:,}")
+    Console(highlight=False, soft_wrap=True).print(table)
 
 
 def _alike(layers: tuple[LayerCount, ...]) -> list[tuple[str, str, LayerCount]]:

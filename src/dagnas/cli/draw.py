@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import functools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,9 +97,20 @@ def _draw_cell(options: argparse.Namespace) -> Path:
 
 
 def draw_architecture(
-    space: str, text: str, out: Path, *, by: str = "draw", style: Path | None = None
+    space: str,
+    text: str,
+    out: Path,
+    *,
+    by: str = "draw",
+    style: Path | None = None,
+    sample: int = 0,
+    sizes: Mapping[int, str] | None = None,
 ) -> Path:
-    """Draw a cell of a space from its text; the file's ending, .svg or .png, tells the format."""
+    """Draw a cell of a space from its text; the file's ending, .svg or .png, tells the format.
+
+    Of a space of generators, the network is drawn that has the number ``sample``; ``sizes`` are
+    words for its stages.
+    """
     from dagnas.errors import DagnasError
 
     kind = out.suffix.lower().lstrip(".")
@@ -112,11 +125,21 @@ def draw_architecture(
     from dagnas.files import atomic_path
     from dagnas.locks import writing
     from dagnas.spaces import SPACES
+    from dagnas.spaces.generators import GeneratorSpace
 
     found = SPACES.get(space)
-    cell = found.from_str([text])
+    architecture = found.from_str([text])
+    if isinstance(found, GeneratorSpace):
+        from dagnas.drawing.hierarchies import draw_hierarchy
+        from dagnas.networks import wiring
+
+        hyperparameters = found.hyperparameters(architecture)
+        network = wiring.draw(hyperparameters, sample)
+        make = functools.partial(draw_hierarchy, network, hyperparameters, sizes=sizes)
+    else:
+        make = functools.partial(draw_cell, found, architecture)
     with writing(out, by=by), styles.context(style):
-        figure = draw_cell(found, cell).figure
+        figure = make().figure
         assert isinstance(figure, Figure)
         with atomic_path(out) as temporary:
             styles.save(figure, temporary, kind)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dagnas.cli.plugin import add_plugin
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
+
+    from dagnas.spaces.base import Space
 
 KINDS = ("spaces", "benchmarks", "methods", "predictors", "results")
 EXAMPLES = """examples:
@@ -22,7 +24,8 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "list",
         help="list " + ", ".join(KINDS),
-        description="List names, one per line; methods and predictors with their settings.",
+        description="List names, one per line; methods and predictors with their settings, "
+        "spaces of generators with their numbers.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -50,7 +53,7 @@ def _lines(kind: str) -> list[str]:
     from dagnas.spaces import SPACES
 
     if kind == "spaces":
-        return SPACES.names()
+        return [_space(name, SPACES.get(name)) for name in SPACES.names()]
     if kind == "benchmarks":
         return BENCHMARKS.names()
     if kind == "predictors":
@@ -61,3 +64,12 @@ def _lines(kind: str) -> list[str]:
         "  ".join([name, *(f"{key}={value}" for key, value in settings.items())])
         for name, settings in described.items()
     ]
+
+
+def _space(name: str, space: Space[Any]) -> str:
+    """Name of a space, and what its architectures are if these are no cells."""
+    from dagnas.spaces.generators import GeneratorSpace
+
+    if isinstance(space, GeneratorSpace):
+        return f"{name}  generators of networks: {', '.join(space.names)}"
+    return name if space.kind == "cells" else f"{name}  {space.kind}"

@@ -150,12 +150,31 @@ class Value(NamedTuple):
     channels: int
     halvings: int | None
 
+    def shape(self, height: int, width: int) -> tuple[int, ...]:
+        """Shape for an image of this height and width, (C, H, W) or (C,)."""
+        if self.halvings is None:
+            return (self.channels,)
+        part = 1 << self.halvings
+        return self.channels, math.ceil(height / part), math.ceil(width / part)
+
     def pixels(self, height: int, width: int) -> int:
         """Number of pixels for an image of this height and width."""
-        if self.halvings is None:
-            return 1
-        part = 1 << self.halvings
-        return math.ceil(height / part) * math.ceil(width / part)
+        return math.prod(self.shape(height, width)[1:])
+
+
+class Part(NamedTuple):
+    """Size of a part of a network.
+
+    Attributes
+    ----------
+    output : tuple of int
+        Shape of its output for one image, (C, H, W) or (C,).
+    parameters, multiply_adds : int
+    """
+
+    output: tuple[int, ...]
+    parameters: int
+    multiply_adds: int
 
 
 class Step(NamedTuple):
@@ -229,6 +248,24 @@ class Plan:
             alive -= sum(sizes[number] for number in freed if number)
         return peak
 
+    def parts(self, height: int, width: int) -> dict[str, Part]:
+        """Sizes of the stem, of each top node with what fits its inputs, and of the head, by name.
+
+        The head has the means of outputs before it.
+        """
+        found: dict[str, Part] = {}
+        for step in self.steps:
+            name = step.name.split("_")[0]
+            name = "head" if name == "out" else name
+            value = self.values[step.writes]
+            before = found.get(name, Part((), 0, 0))
+            found[name] = Part(
+                value.shape(height, width),
+                before.parameters + step.parameters,
+                before.multiply_adds + step.multiplies * value.pixels(height, width),
+            )
+        return found
+
     # Steps.
 
     def _add(
@@ -285,7 +322,7 @@ class Plan:
             return self._add(f"{name}_attention", make, sources, value, value.channels)
         wide = value._replace(channels=many * value.channels)
         together = self._add(f"{name}_concatenation", Concatenation, sources, wide)
-        narrow = self.convolve(f"{name}_conv_1x1", together, value.channels, 1)
+        narrow = self.convolve(f"{name}_narrow", together, value.channels, 1)
         return self.rectify(f"{name}_relu", narrow)
 
     def average(self, name: str, sources: Sequence[int]) -> int:
@@ -465,10 +502,18 @@ def build_generated(
     DagnasError
         It is no vector of the space, or networks of generators cannot have this shape.
     """
+    drawn, found = plan_generated(space, vector, sample, shape, budget)
+    return GeneratedNetwork(found, drawn)
+
+
+def plan_generated(
+    space: GeneratorSpace, vector: Vectors, sample: int, shape: NetworkShape, budget: int
+) -> tuple[DiGraph, Plan]:
+    """Drawn network and its plan; arguments and errors as of `build_generated`."""
     _check(shape)
     hyperparameters = space.hyperparameters(vector)
     drawn = draw(hyperparameters, sample)
-    return GeneratedNetwork(sized(drawn, hyperparameters.channels, shape, budget), drawn)
+    return drawn, sized(drawn, hyperparameters.channels, shape, budget)
 
 
 def sized(drawn: DiGraph, ratio: Sequence[float], shape: NetworkShape, budget: int) -> Plan:

@@ -6,8 +6,8 @@ from typing import Any
 
 from dagnas.registry import Registry
 
-#: Instances of `Space`: most of `CellSpace`, some of `GeneratorSpace`. Callers know the kind of those
-#: that they name, so the type is left open.
+#: Instances of `Space`: most are a `CellSpace`, some a `GeneratorSpace`. Who asks for one by its
+#: name knows the kind, so the type is left open.
 SPACES: Registry[Any] = Registry(
     "space",
     "dagnas.spaces",
