@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import AfterValidator, Field
 
 from dagnas.errors import DagnasError
 from dagnas.settings import Described
 from dagnas.spaces.draws import Draw
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -63,7 +65,7 @@ class Limit(NamedTuple):
 
     def keeps(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Whether values of the cost are within the limit; the same shape."""
-        return np.asarray(values < self.most if self.strict else values <= self.most)
+        return values < self.most if self.strict else values <= self.most
 
 
 def _constraint(text: str) -> str:
