@@ -100,11 +100,11 @@ def stretched(signals: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     middle, high = np.quantile(signals, [0.5, 0.9])
     unit = (high - middle) or signals.std() or 1.0
-    return -np.log1p((signals.max() - signals) / unit)
+    return np.asarray(-np.log1p((signals.max() - signals) / unit))
 
 
 def _standardised(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return (values - values.mean()) / (values.std() or 1.0)
+    return np.asarray((values - values.mean()) / (values.std() or 1.0))
 
 
 def _candidates(

@@ -300,7 +300,7 @@ class Pool:
 
     def best(self, scores: NDArray[np.float64], rng: np.random.Generator) -> Any:
         """Candidate of the largest score, a batch of one; none if there is none."""
-        return self._candidates[np.argmax(scores)[None]] if len(scores) else self._candidates
+        return self._candidates[[int(np.argmax(scores))]] if len(scores) else self._candidates
 
 
 def _join(batches: list[Any]) -> Any:

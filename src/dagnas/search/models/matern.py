@@ -49,7 +49,7 @@ class Hyperparameters(NamedTuple):
 
     def to_vector(self) -> NDArray[np.float64]:
         """Logarithms of all of them, shape (2 K + 1,)."""
-        return np.log(np.concatenate([self.amplitudes, self.lengths, [self.noise]]))
+        return np.asarray(np.log(np.concatenate([self.amplitudes, self.lengths, [self.noise]])))
 
     @staticmethod
     def from_vector(vector: NDArray[np.float64]) -> Hyperparameters:

@@ -63,18 +63,20 @@ def kinds(space: CellSpace) -> NDArray[np.bool_]:
     """
     names = (*space.node_types, *space.edge_types)
     free = space.node_mask[space.node_mask.sum(axis=1) > 1].any(axis=0)
-    layer = [name not in PLAIN for name in space.edge_types]
+    layer = np.array([name not in PLAIN for name in space.edge_types])
     operation = np.concatenate([free, space.edge_mask.any(axis=(0, 1)) & layer])
     operation &= np.array([name != "none" for name in names])
     # A path without any that computes is a residual connection.
     sets = [operation, operation & np.array(["skip" not in name for name in names])]
-    sets += [operation & [family in name for name in names] for family in FAMILIES]
+    sets += [operation & np.array([family in name for name in names]) for family in FAMILIES]
     sets += list(np.eye(len(names), dtype=bool)[operation])
     _, first = np.unique(sets, axis=0, return_index=True)
     return np.array([sets[i] for i in np.sort(first) if sets[i].any()])
 
 
-def statistics(used: NDArray[np.bool_], on_node: NDArray[np.bool_], on_edge: Array) -> Paths:
+def statistics(
+    used: NDArray[np.bool_], on_node: NDArray[np.bool_], on_edge: NDArray[np.bool_]
+) -> Paths:
     """Statistics over paths, by a pass over the vertices.
 
     Parameters
