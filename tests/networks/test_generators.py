@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import sys
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from dagnas.cli import main
 from dagnas.errors import DagnasError
 from dagnas.networks.count import count, parameters
 from dagnas.networks.generators import (
@@ -349,3 +353,19 @@ def test_drawn_graphs_stay_with_networks():
     net = build_generated(CODE, CODE.from_str([TEXT]), 2, DIGITS, 50_000)
     drawn = draw(CODE.hyperparameters(CODE.from_str([TEXT])), 2)
     assert set(net.drawn.edges) == set(drawn.edges)
+
+
+def test_the_generator_of_the_documentation_is_a_plugin(tmp_path, monkeypatch, capsys):
+    page = (Path(__file__).parents[2] / "docs" / "generators.md").read_text()
+    module, use = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    (tmp_path / "my_generator.py").write_text(module)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(SPACES, "_added", {})
+    monkeypatch.delitem(sys.modules, "my_generator", raising=False)
+    names = {}
+    exec(use, names)
+    assert 0.95 * 50_000 <= names["parameters"] <= 50_000
+    words = ["--plugin", "my_generator", "--space", "my_generator"]
+    assert main(["describe", *words, "--cell", "nodes=8 joined=2 wide=1.5"]) == 0
+    assert "budget 100,000" in capsys.readouterr().out
+    del sys.modules["my_generator"]

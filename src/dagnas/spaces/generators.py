@@ -207,6 +207,11 @@ class GeneratorSpace(VectorSpace):
         From the numbers of a vector, by the names of the dimensions, to `Hyperparameters`. Those of
         whole dimensions are int.
 
+    Attributes
+    ----------
+    module : str
+        Module that defines it, which is that of ``view``.
+
     Examples
     --------
     >>> space = GeneratorSpace(
@@ -228,6 +233,7 @@ class GeneratorSpace(VectorSpace):
     ) -> None:
         super().__init__(name, dimensions)
         self._view = view
+        self.module = view.__module__
 
     def values(self, vector: Vectors) -> dict[str, Any]:
         """Numbers of one vector, shape (d,) or (1, d), by name.
