@@ -23,7 +23,7 @@ from dagnas.cli import main
 from dagnas.papers import PAPERS
 from dagnas.search import METHODS
 
-pytest.importorskip("mkdocs", reason="needs the extra 'site'")
+pytest.importorskip("mkdocs", reason="needs the extra 'browser'")
 from website import committed, links, pages, pictures, reference
 
 ROOT = Path(__file__).parents[1]
@@ -294,7 +294,7 @@ def test_numbers_and_figures_are_those_in_git(site, shown):
 @pytest.fixture(scope="module")
 def browser():
     """Headless Chromium of the system."""
-    api = pytest.importorskip("playwright.sync_api", reason="needs the extra 'site'")
+    api = pytest.importorskip("playwright.sync_api", reason="needs the extra 'browser'")
     program = shutil.which("chromium")
     if program is None:
         pytest.skip("needs chromium")

@@ -11,12 +11,12 @@ from dagnas.benchmarks.benchmark import Evaluations
 from dagnas.spaces.nasbench101 import NASBench101Space
 from dagnas.testing import benchmark_checks, method_checks, space_checks
 
-CELL_SPACES = [dagnas.SPACES.get(name) for name in dagnas.SPACES.names()]
+SPACES = [dagnas.SPACES.get(name) for name in dagnas.SPACES.names()]
 #: Benchmarks that need no table to be fetched, and train nothing.
 OPEN = [
     dagnas.open(name)
     for name in dagnas.BENCHMARKS.names()
-    if not dagnas.BENCHMARKS.get(name).tables and not name.startswith("layers_")
+    if not dagnas.BENCHMARKS.get(name).tables and not name.startswith(("layers_", "nago_"))
 ]
 
 
@@ -24,7 +24,7 @@ OPEN = [
     ("space", "check"),
     [
         pytest.param(space, check, id=f"{space.name}-{check.name}")
-        for space in [*CELL_SPACES, *{bench.space.name: bench.space for bench in OPEN}.values()]
+        for space in [*SPACES, *{bench.space.name: bench.space for bench in OPEN}.values()]
         for check in space_checks(space)
     ],
 )
@@ -50,7 +50,7 @@ def test_a_fetched_table(data):
 
 
 def test_checks_have_names_for_pytest():
-    checks = space_checks(CELL_SPACES[0])
+    checks = space_checks(SPACES[0])
     assert len({check.name for check in checks}) == len(checks) > 10
     assert all(check.__name__ == check.name == repr(check) for check in checks)
 

@@ -315,18 +315,12 @@ def methods() -> str:
                 ],
                 "per_space": method.per_space,
                 "preset": method.preset,
-                "kinds": _kinds(method),
+                "kinds": method.kinds(),
                 "reference": f"{method.module}.{function.__name__}",
                 "variant_of": function.__name__ if function.__name__ != name else "",
             }
         )
     return _render("methods.md", methods=described)
-
-
-def _kinds(method: Method) -> str:
-    """Kinds of what a method searches, such as "cells or vectors"."""
-    spaces = method.space if isinstance(method.space, tuple) else (method.space,)
-    return " or ".join(getattr(space, "kind", "any space") for space in spaces)
 
 
 def _documented(function: Any) -> tuple[str, dict[str, str]]:

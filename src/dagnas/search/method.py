@@ -160,7 +160,8 @@ class Method:
     def kinds(self) -> str:
         """Kinds of what it searches, such as "cells or vectors"."""
         spaces = self.space if isinstance(self.space, tuple) else (self.space,)
-        return " or ".join(space.kind for space in spaces)
+        # `Space` itself, which stands for all, is of no kind.
+        return " or ".join(getattr(space, "kind", "any space") for space in spaces)
 
     def takes(self, name: str) -> bool:
         """Whether the method wants ``device``, ``fidelities``, ``prior`` or another of these."""
