@@ -124,7 +124,7 @@ def built(tmp_path_factory, data):
 def write_stages(file):
     """Write the desk's stages for the small scale: those of which it has something."""
     stages = yaml.safe_load(file.read_text().replace("desk", "smoke"))["stages"]
-    kept = {name: stages[name] for name in ("artifacts", "results")}
+    kept = {name: stages[name] for name in ("artifacts", "notes", "results")}
     kept["artifacts"]["matrix"] = {"kind": ["traces", "rankings"]}
     absent = ("autoencoders", "latent_searches", "trainings")
     deps = kept["results"]["deps"]
