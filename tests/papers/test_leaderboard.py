@@ -301,18 +301,6 @@ def test_without_a_method_on_all_benchmarks_there_are_regrets_alone(inputs_of, t
 
 
 @pytest.mark.slow
-def test_titles_do_not_touch_where_there_is_one_benchmark(inputs_of):
-    table = rank.tabulate(inputs_of("leaderboard/rank"))
-    # Without random search, so that the narrow panel stands between two others.
-    one = table[(table["benchmark"] == "real") | (table["benchmark"] == table["benchmark"].iloc[0])]
-    figure = rank.draw(one.assign(iqm=np.nan, over_random=np.nan))
-    figure.canvas.draw()
-    titles = [ax._left_title.get_window_extent() for ax in figure.axes]
-    assert len(titles) == 3
-    for title, following in pairwise(titles):
-        assert title.x1 < following.x0
-
-
 def test_the_leaderboard_is_drawn_best_first_and_repeats(inputs_of, tmp_path):
     inputs = inputs_of("leaderboard/rank")
     table = rank.tabulate(inputs)

@@ -228,7 +228,7 @@ def test_only_artifacts_that_come_out_the_same_are_current_afterwards(tmp_path):
     assert any("random_search" in name for name in others)
     assert not any("adopted" in notes[name] for name in others if "random_search" in name)
 
-    edit("cells = space.sample(population, rng)", "cells = space.sample(population + 1, rng)[1:]")
+    edit("batch = space.sample(population, rng)", "batch = space.sample(population + 1, rng)[1:]")
     said = adoption()
     assert "0 checked, 0 taken over, 2 different" in said
     assert all(f"stays stale: {name}" in said for name in NAMES)

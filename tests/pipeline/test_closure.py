@@ -166,7 +166,7 @@ def test_settings_are_read_without_importing():
     assert keywords("dagnas.search.methods.goal", "goal")["predictor"] == "ecc"
     assert keywords("dagnas.search.methods.goal", "goal_mlp")["predictor"] == "mlp"
     for name in METHODS.names():
-        hidden = {"device", "fidelities", "observe", "prior"}
+        hidden = {"device", "fidelities", "objectives", "observe", "prior"}
         read = keywords(METHODS.module(name), name)
         assert read.keys() - hidden == METHODS.get(name).settings().keys()
     with pytest.raises(DagnasError, match="no search method 'gaol'"):

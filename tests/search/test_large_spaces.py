@@ -19,7 +19,11 @@ from dagnas.spaces.cell_space import CellSpace
 
 NAMES = ["darts", "darts_one_cell", "resnet_strings"]
 METHODS_OF_CELLS = [
-    name for name in METHODS.names() if issubclass(CellSpace, METHODS.get(name).space)
+    name
+    for name in METHODS.names()
+    if issubclass(CellSpace, METHODS.get(name).space)
+    # What has several objectives needs costs, which these have not.
+    and not METHODS.get(name).takes("objectives")
 ]
 #: Settings that make every method short.
 SHORT = {

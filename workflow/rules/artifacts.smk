@@ -69,12 +69,14 @@ for kind in all_kinds():
                 "{params.command} --data {params.data} --out {output.artifact} > {log} 2>&1"
 
 
-# All artifacts of a kind, by the folder that they are in.
+# All artifacts of a kind, by the folder that they are in, unless a kind is called so.
 for kind in all_kinds():
-    if kind.pattern.startswith("{results}") and SCALE.jobs(kind.name):
+    folder = Path(kind.pattern).parts[1]
+    named = {other.name for other in all_kinds()}
+    if kind.pattern.startswith("{results}") and SCALE.jobs(kind.name) and folder not in named:
 
         rule:
             name:
-                Path(kind.pattern).parts[1]
+                folder
             input:
                 SCALE.paths(kind.name),
