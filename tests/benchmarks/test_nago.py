@@ -222,12 +222,12 @@ def test_registered_benchmarks(name, space, epochs, budget, sizes, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.xfail(strict=True, reason="24.7 %: the recipe's few steps do not train this network")
 def test_digits_are_learnt(tmp_path):
-    # A real evaluation: of a small generator of the released code, for half of the epochs. Chance
-    # is 10 %.
+    # A real evaluation: of a small generator of the released code, for half of the epochs.
     bench = BENCHMARKS.get("nago_digits_code").open(tmp_path)
     vector = bench.space.from_str(
         ["top_n=3 top_k=2 top_p=0.5 mid_n=3 mid_p=1 bottom_n=3 bottom_k=2 bottom_p=0.5"]
     )
     found = evaluated(bench, vector, epochs=4)
-    assert found.valid[0] > 15
+    assert found.valid[0] > 60

@@ -733,8 +733,20 @@ def found(method, trials, **given):
 
 
 @pytest.mark.slow
-# Of the others that is not shown on digits201, whose signal is mostly noise at the top.
-@pytest.mark.parametrize("method", ["npenas", "weaknas"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        pytest.param(
+            name,
+            marks=pytest.mark.xfail(
+                name in ("bananas", "local_search_nas", "nas_bowl"),
+                strict=True,
+                reason="not shown on digits201, docs/rivals.md",
+            ),
+        )
+        for name in RIVALS
+    ],
+)
 def test_rivals_find_better_cells_than_random_search(method):
     rival, random = found(method, 10), found("random_search", 60)
     # By more than the standard error of the difference.
