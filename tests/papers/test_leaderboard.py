@@ -2,6 +2,7 @@
 
 import json
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -297,6 +298,18 @@ def test_without_a_method_on_all_benchmarks_there_are_regrets_alone(inputs_of, t
     table = rank.tabulate(inputs)
     assert set(table["benchmark"]) == {"nasbench201", "digits201"}
     rank.draw(table).savefig(tmp_path / "f.png")
+
+
+def test_titles_do_not_touch_where_there_is_one_benchmark(inputs_of):
+    table = rank.tabulate(inputs_of("leaderboard/rank"))
+    # Without random search, so that the narrow panel stands between two others.
+    one = table[table["benchmark"].isin(["all", table["benchmark"].iloc[0]])]
+    figure = rank.draw(one.assign(iqm=np.nan, over_random=np.nan))
+    figure.canvas.draw()
+    titles = [ax._left_title.get_window_extent() for ax in figure.axes]
+    assert len(titles) == 3
+    for title, following in pairwise(titles):
+        assert title.x1 < following.x0
 
 
 @pytest.mark.slow
