@@ -77,6 +77,9 @@ def test_words_that_are_no_text_are_refused(capsys):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
+        ("missing.py", r"missing\.py: no such file; .*its file, such as folder/my_method\.py"),
+        ("./my_method", r"\./my_method: no such file"),
+        ("plugins/my_method", "plugins/my_method: no such file"),
         ("my-method", "not 'my-method'"),
         (".my_method", "not '.my_method'"),
         ("", "not ''"),
