@@ -73,7 +73,11 @@ for kind in all_kinds():
 for kind in all_kinds():
     folder = Path(kind.pattern).parts[1]
     named = {other.name for other in all_kinds()}
-    if kind.pattern.startswith("{results}") and SCALE.jobs(kind.name) and folder not in named:
+    if (
+        kind.pattern.startswith("{results}")
+        and SCALE.jobs(kind.name)
+        and folder not in named
+    ):
 
         rule:
             name:
