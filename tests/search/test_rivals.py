@@ -19,6 +19,7 @@ from dagnas.search import METHODS
 from dagnas.search.method import Proposal
 from dagnas.search.methods import bananas, npenas, weaknas
 from dagnas.search.methods.nas_bowl import NOISE, Process
+from dagnas.search.models import guided
 from dagnas.search.models.ensemble import Ensemble
 from dagnas.search.models.mutants import offspring, vary
 from dagnas.search.models.path_encoding import PathEncoding, paths
@@ -574,7 +575,7 @@ def test_bananas_evaluates_the_mutants_of_least_predicted_error(monkeypatch):
         return asked[-1]
 
     monkeypatch.setattr(bananas, "Ensemble", Known)
-    monkeypatch.setattr(bananas, "offspring", told)
+    monkeypatch.setattr(guided, "offspring", told)
     trial = begin("bananas", space)
     assert len(next(trial)) == 10
     proposal = trial.send(np.linspace(80, 89, 10))

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import PositiveFloat, PositiveInt
 
-from dagnas.search.method import Proposal, Trial, method
+from dagnas.search.method import Trial, method
 from dagnas.search.models.ensemble import Ensemble
-from dagnas.search.models.mutants import offspring, vary
+from dagnas.search.models.guided import Score, guided
 from dagnas.search.models.path_encoding import PathEncoding
-from dagnas.search.pool import Sameness, Seen, sample_new
+from dagnas.search.pool import Sameness
 from dagnas.seeds import torch_generator
 from dagnas.spaces.cell_space import CellSpace
-from dagnas.spaces.cells import concatenate
+from dagnas.spaces.cells import Cells
 
 
 @method(
@@ -80,25 +78,23 @@ def bananas(
     """
     generator = torch_generator(rng)
     encoding = PathEncoding(space, rng, paths)
-    mutate = partial(vary, space, changes=changes, rng=rng)
-    seen = Seen(space, sameness)
-    cells = sample_new(space, initial, rng, seen)
-    signals = yield cells
-    while True:
+
+    def learn(cells: Cells, signals: NDArray[np.float64]) -> Score:
         ensemble = Ensemble(members, len(encoding.columns), layers, width, generator, device)
         ensemble.fit(encoding(cells), 100 - signals, epochs=epochs, batch_size=batch_size, lr=lr)
-        mutants, parents = offspring(
-            space, cells, signals, seen, rng, wanted=candidates, litter=litter, mutate=mutate
-        )
-        if not len(mutants):
-            return
-        errors = thompson(ensemble.predict(encoding(mutants)), rng)
-        chosen = np.argsort(errors, kind="stable")[:k]
-        new = mutants[chosen]
-        seen.add(new)
-        gained = yield Proposal(new, parents[chosen])
-        cells = concatenate([cells, new])
-        signals = np.concatenate([signals, gained])
+        return lambda mutants: thompson(ensemble.predict(encoding(mutants)), rng)
+
+    yield from guided(
+        space,
+        rng,
+        learn,
+        initial=initial,
+        k=k,
+        candidates=candidates,
+        litter=litter,
+        changes=changes,
+        sameness=sameness,
+    )
 
 
 def thompson(predictions: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:

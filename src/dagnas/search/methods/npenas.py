@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import PositiveFloat, PositiveInt
 
 from dagnas.predictors.fit import as_tensors
 from dagnas.predictors.gcn.model import GCN
 from dagnas.predictors.gcn.training import fit_square
 from dagnas.predictors.predictor import drawing_from
-from dagnas.search.method import Proposal, Trial, method
-from dagnas.search.models.mutants import offspring, vary
-from dagnas.search.pool import Sameness, Seen, sample_new
+from dagnas.search.method import Trial, method
+from dagnas.search.models.guided import Score, guided
+from dagnas.search.pool import Sameness
 from dagnas.seeds import torch_generator
 from dagnas.spaces.cell_space import CellSpace
-from dagnas.spaces.cells import Cells, Graphs, concatenate
+from dagnas.spaces.cells import Cells, Graphs
 
 
 @method(
@@ -69,11 +68,8 @@ def npenas(
         Whether cells isomorphic to evaluated ones are evaluated.
     """
     generator = torch_generator(rng)
-    mutate = partial(vary, space, changes=changes, rng=rng)
-    seen = Seen(space, sameness)
-    cells = sample_new(space, initial, rng, seen)
-    signals = yield cells
-    while True:
+
+    def learn(cells: Cells, signals: NDArray[np.float64]) -> Score:
         with drawing_from(generator):
             network = GCN(space, layers=3, hidden=32, normalized=False).to(device)
         fit_square(
@@ -86,27 +82,27 @@ def npenas(
             lr=lr,
             generator=generator,
         )
-        mutants, origins = offspring(
-            space,
-            cells,
-            signals,
-            seen,
-            rng,
-            wanted=candidates,
-            litter=max(candidates // parents, 1),
-            mutate=mutate,
-        )
-        if not len(mutants):
-            return
-        network.eval()
-        with torch.inference_mode():
-            errors = network.body(_encode(network, space, mutants, device)).cpu().numpy()
-        chosen = np.argsort(errors, kind="stable")[:k]
-        new = mutants[chosen]
-        seen.add(new)
-        gained = yield Proposal(new, origins[chosen])
-        cells = concatenate([cells, new])
-        signals = np.concatenate([signals, gained])
+        return lambda mutants: _errors(network, space, mutants, device)
+
+    yield from guided(
+        space,
+        rng,
+        learn,
+        initial=initial,
+        k=k,
+        candidates=candidates,
+        litter=max(candidates // parents, 1),
+        changes=changes,
+        sameness=sameness,
+    )
+
+
+def _errors(network: GCN, space: CellSpace, cells: Cells, device: str) -> NDArray[np.float64]:
+    """Predicted errors, as fractions."""
+    network.eval()
+    with torch.inference_mode():
+        errors = network.body(_encode(network, space, cells, device))
+    return np.asarray(errors.cpu().numpy())
 
 
 def _encode(network: GCN, space: CellSpace, cells: Cells, device: str) -> Graphs:
