@@ -93,3 +93,80 @@ def test_columns_of_traces_are_documented():
     rows = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
     assert rows[: len(TRACE.names)] == TRACE.names
     assert set(ABOUT) <= set(rows)
+
+
+# The README, and the pages of the papers.
+
+ROOT = DOCS.parent
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_readme_is_short_and_begins_with_two_commands():
+    assert len(README.split()) <= 700
+    (first, *_) = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    assert [line.split()[:2] for line in first.splitlines()] == [
+        ["$", "pip"],
+        ["$", "snakemake"],
+    ]
+    assert README.index(first) < README.index("![")
+
+
+def test_the_readme_has_a_row_for_every_paper():
+    from dagnas.papers import PAPERS
+
+    for paper in PAPERS:
+        assert re.search(rf"^\| \[.*\]\(docs/(papers/)?{paper}\.md\)", README, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("papers/*.md"))],
+    ids=lambda page: page.name,
+)
+def test_links_into_the_repository_lead_to_files(page):
+    targets = re.findall(r"\]\(([^)#:\s]+)(?:#[^)\s]*)?\)", page.read_text())
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_the_method_of_the_readme_runs(folder):
+    import dagnas
+
+    (code,) = (code for code in blocks(ROOT / "README.md") if "@method" in code)
+    (folder / "my_method.py").write_text(code)
+    plugins.load(["my_method"])
+    trace = dagnas.run(
+        dagnas.METHODS.get("hill_climbing"), "digits201", trials=1, budget_evaluations=60
+    )
+    # It climbs: what it starts from later is a neighbour of the best cell of the batch before.
+    assert len(trace) == 60
+    assert trace["signal"][24:].max() > trace["signal"][:24].max()
+
+
+def test_pages_of_papers_show_what_was_made():
+    """Figures, captions and claims between the marks are those that git has."""
+    from website import gallery
+
+    assert {str(page): "`python -m website.gallery`" for page in gallery.changed()} == {}
+
+
+def test_a_gallery_has_a_figure_per_result_of_the_desk():
+    from website import gallery
+    from website.committed import shown
+
+    results = shown()
+    page = gallery.PAGES / "ngae.md"
+    counts = {"ngae": {status: 1 for status in gallery.STATUSES}}
+    text = gallery.gallery("ngae", results, counts, page)
+    mine = [one for one in results.values() if one.paper == "ngae"]
+    assert [one.scale for one in mine] == ["desk"] * len(mine) != []
+    for one in mine:
+        for kind in ("csv", "svg", "png", "md"):
+            assert f"(../../{one.file(kind)})" in text
+        assert one.text in text
+        assert f"`{one.target}`" in text
+    assert text.startswith("\n4 [claims](../../results/desk/claims.md): 1 reproduced, 1 undecided")
+    row = "| [A](docs/papers/ngae.md): b | not judged yet |\n"
+    assert gallery.counted(row, counts) == "| [A](docs/papers/ngae.md): b | 1 / 1 / 1 / 1 |\n"
+    assert gallery.filled(f"a\n{gallery.BEGIN}\nold\n{gallery.END}\n", "new\n") == (
+        f"a\n{gallery.BEGIN}\nnew\n{gallery.END}\n"
+    )
