@@ -20,6 +20,7 @@ SPACES: Registry[Any] = Registry(
         "nago_code": "dagnas.spaces.nago",
         "nasbench101": "dagnas.spaces.nasbench101",
         "nasbench201": "dagnas.spaces.nasbench201",
+        "recurrent": "dagnas.spaces.recurrent",
         "resnet_strings": "dagnas.spaces.resnet_strings",
     },
 )
