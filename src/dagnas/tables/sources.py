@@ -186,11 +186,35 @@ SOURCES: dict[str, tuple[Source, ...]] = {
             ),
         ),
     ),
+    "hw_nasbench201": (
+        Source(
+            "compact",
+            (
+                SourceFile(
+                    "hw_nasbench201.parquet",
+                    "08342c1fe692fdfc485f621d1fcf3bd6353521e3bc4552f02e54f2f8d5d218f3",
+                ),
+            ),
+        ),
+    ),
+    "ptb": (
+        Source(
+            "compact",
+            (
+                SourceFile(
+                    "ptb.zip",
+                    manual="the Linguistic Data Consortium's text as Mikolov prepared it: "
+                    "ptb.train.txt, ptb.valid.txt and ptb.test.txt, zipped",
+                ),
+            ),
+        ),
+    ),
 }
 
-#: Tables of images, not of cells.
+#: Tables of images and of words, not of cells.
 IMAGES = ("cifar10", "flowers17")
+TEXTS = ("ptb",)
 #: Tables that are fetched only by name.
-BY_NAME = (*IMAGES, "darts214")
+BY_NAME = (*IMAGES, *TEXTS, "darts214", "hw_nasbench201")
 #: Spaces of tables that have another name than theirs.
-SPACES = {"darts214": "darts"}
+SPACES = {"darts214": "darts", "hw_nasbench201": "nasbench201"}

@@ -24,6 +24,8 @@ ROWS = {
     "darts214": 214,
     "cifar10": 60_000,
     "flowers17": 1_360,
+    "hw_nasbench201": 5**6,
+    "ptb": 1_085_779,
 }
 REPEATS = ("s0", "s1", "s2")
 #: Largest difference between a mean stored as float32 and the mean of its float32 repeats.
@@ -102,6 +104,14 @@ def import_table(name: str, paths: Sequence[Path]) -> Imported:
                 from dagnas.tables.importers import flowers17
 
                 return Imported(flowers17.read(first))
+            case "hw_nasbench201", ".parquet":
+                from dagnas.tables.importers import hardware
+
+                return hardware.read(first)
+            case "ptb", ".zip":
+                from dagnas.tables.importers import ptb
+
+                return Imported(ptb.read(first))
     except OSError as error:
         raise DagnasError(f"cannot read {first}: {error.strerror or error}") from error
     valid = {
@@ -111,6 +121,8 @@ def import_table(name: str, paths: Sequence[Path]) -> Imported:
         "darts214": "a .csv file",
         "cifar10": "a .tar.gz or an .npz file",
         "flowers17": "an .npz file",
+        "hw_nasbench201": "a .parquet file",
+        "ptb": "a .zip file",
     }
     raise DagnasError(f"{first} is no source of {name}, which is read from {valid[name]}")
 

@@ -62,7 +62,7 @@ def read_nasbench201(path: Path) -> Imported:
     edges = ["e01", "e02", "e12", "e03", "e13", "e23"]
     needed = ["arch_str", *edges, "cifar10_params_millions", *_SECONDS.values(), *names.values()]
     raw = read_parquet(path, needed)
-    _check(path, raw, ROWS["nasbench201"], texts=("arch_str",), whole=edges)
+    check_columns(path, raw, ROWS["nasbench201"], texts=("arch_str",), whole=edges)
     space = SPACES.get("nasbench201")
     codes = space.pack(space.from_str(raw["arch_str"].to_pylist()))
     columns = {ours: _floats(raw, theirs) for ours, theirs in names.items()}
@@ -114,7 +114,7 @@ def read_nasbench101(path: Path, curves: Path) -> Imported:
 
     whole = ["num_vertices", "edge_bits", "op_code"]
     raw = read_parquet(path, [*whole, "params", "test_correct_of_29952"])
-    _check(path, raw, ROWS["nasbench101"], whole=whole)
+    check_columns(path, raw, ROWS["nasbench101"], whole=whole)
     vertices, bits, operations = (raw[name].to_numpy().astype(np.int64) for name in whole)
     space = SPACES.get("nasbench101")
     cells = cells_from_bits(vertices, bits, operations)
@@ -132,7 +132,7 @@ def read_nasbench101(path: Path, curves: Path) -> Imported:
     return Imported(table, tuple(sorted(emulated.keys() - facts.keys())))
 
 
-def _check(
+def check_columns(
     path: Path, table: pa.Table, rows: int, texts: Sequence[str] = (), whole: Sequence[str] = ()
 ) -> None:
     """Check types and number of rows: some columns of texts, some of whole numbers, else numbers.
