@@ -9,6 +9,7 @@ import pytest
 from scipy.stats import norm
 
 import dagnas
+from dagnas.benchmarks.absent import ABSENT
 from dagnas.benchmarks.benchmark import Evaluations
 from dagnas.benchmarks.policy import Policy
 from dagnas.errors import DagnasError
@@ -304,3 +305,24 @@ def test_sampled_networks_beat_random_search():
     ours, theirs = volumes("mobo", 5, 40, toy), volumes("random_search", 5, 40, toy)
     assert (ours > theirs).sum() >= 4
     assert ours.mean() > theirs.mean() + 0.03
+
+
+@pytest.mark.parametrize("name", ["mobo", "nsga2"])
+def test_vectors_without_costs_are_left_out(name):
+    space, rng = Toy().space, np.random.default_rng(0)
+    method = METHODS.get(name)
+    given = {"mobo": {"initial": 8, "steps": 300, "burn_in": 100}, "nsga2": {"population": 8}}
+    settings = method.settings("", given[name])
+    trial = method.start(space, rng, settings, objectives=("cost",))
+    batch, middle = next(trial), np.full(len(space.dimensions), 0.5)
+    shares = []
+    for _ in range(8):
+        lost = space.encode(batch)[:, 0] < 0.5
+        # Nothing but what is lost comes near the best signal.
+        told = np.stack([np.where(lost, 100.0, 10.0), np.where(lost, ABSENT, 1.0)], axis=1)
+        told[:, 1] += np.where(lost, 0.0, np.abs(space.encode(batch) - middle).sum(axis=1))
+        shares.append(lost.mean())
+        batch = trial.send(told)
+    assert shares[0] > 0.2
+    # Who believed the signals would go there.
+    assert np.mean(shares[-3:]) < 0.5

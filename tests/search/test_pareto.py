@@ -5,8 +5,9 @@ from itertools import product
 import numpy as np
 import pytest
 
+from dagnas.benchmarks.absent import ABSENT
 from dagnas.errors import DagnasError
-from dagnas.search.models.pareto import Frame, front, hypervolume, hypervolume_curve
+from dagnas.search.models.pareto import Frame, front, hypervolume, hypervolume_curve, present
 
 
 def dominates(one, other):
@@ -102,3 +103,15 @@ def test_a_frame_of_rows_has_their_extremes():
 def test_what_is_no_front_is_refused(call, words):
     with pytest.raises(DagnasError, match=words):
         call()
+
+
+def test_rows_without_costs_are_nowhere():
+    rows = np.array([[50.0, 2.0], [99.0, ABSENT], [40.0, 1.0], [0.0, ABSENT]])
+    assert present(rows).tolist() == [True, False, True, False]
+    assert front(rows).tolist() == [0, 2]
+    assert front(rows[1::2]).tolist() == []
+    frame = Frame.of(rows)
+    assert (frame.best.tolist(), frame.worst.tolist()) == ([50, 1], [40, 2])
+    wide = Frame(np.array([100.0, 0.0]), np.array([0.0, 3.0]))
+    assert hypervolume(rows, wide) == hypervolume(rows[::2], wide) > 0
+    assert hypervolume_curve(rows[1:], wide)[0] == 0

@@ -26,6 +26,7 @@ BENCHMARKS: Registry[BenchmarkEntry] = Registry(
         "hw_nasbench201_imagenet16": "dagnas.benchmarks.hardware",
         "nago_digits": "dagnas.benchmarks.nago",
         "nago_digits_code": "dagnas.benchmarks.nago",
+        "nago_digits_least": "dagnas.benchmarks.nago",
         "nago_cifar10": "dagnas.benchmarks.nago",
         "nago_cifar10_full": "dagnas.benchmarks.nago",
         "nago_flowers17": "dagnas.benchmarks.nago",

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dagnas.benchmarks.absent import ABSENT
 from dagnas.benchmarks.benchmark import Evaluations
 from dagnas.benchmarks.policy import Policy
 from dagnas.benchmarks.trained import TrainedBenchmark
@@ -65,7 +66,8 @@ class GeneratorBenchmark(TrainedBenchmark):
     simulated: multiply-adds of the training over `SPEED`, since real ones differ from run to run.
 
     A generator whose network cannot be drawn, or not within the budget of parameters, has an
-    accuracy of 0, costs of 0, and takes one simulated second.
+    accuracy of 0, costs that are absent (`dagnas.benchmarks.absent`), and takes one simulated
+    second.
 
     Trainings of several lengths share nothing: the learning rate of each follows a cosine to its
     own end, so that the shorter is no beginning of the longer. Generators of the same distribution,
@@ -131,11 +133,12 @@ class GeneratorBenchmark(TrainedBenchmark):
             for vector, sample in zip(batch, samples, strict=True)
         ]
         valid, test, memory, multiply_adds = np.array(found, dtype=np.float64).T
+        drawn = multiply_adds > 0
         costs: Mapping[str, NDArray[np.float64]] = {
-            "memory": memory / 1e6,
-            "multiply_adds": multiply_adds / 1e6,
+            "memory": np.where(drawn, memory / 1e6, ABSENT),
+            "multiply_adds": np.where(drawn, multiply_adds / 1e6, ABSENT),
         }
-        seconds = np.where(multiply_adds > 0, self._seconds(multiply_adds, policy.epochs), 1.0)
+        seconds = np.where(drawn, self._seconds(multiply_adds, policy.epochs), 1.0)
         return Evaluations(
             self.WHOLE * valid, seconds, self.WHOLE * valid, self.WHOLE * test, costs
         )

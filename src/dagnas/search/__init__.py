@@ -41,6 +41,7 @@ METHODS: Registry[Method] = Registry(
         "random_search": "dagnas.search.methods.random_search",
         "regularized_evolution": "dagnas.search.methods.regularized_evolution",
         "reinforce": "dagnas.search.methods.reinforce",
+        "replicates": "dagnas.search.methods.replicates",
         "smac": "dagnas.search.methods.smac",
         "spos": "dagnas.search.methods.spos",
         "weaknas": "dagnas.search.methods.weaknas",

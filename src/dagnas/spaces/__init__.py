@@ -18,6 +18,7 @@ SPACES: Registry[Any] = Registry(
         "enas": "dagnas.spaces.enas",
         "nago": "dagnas.spaces.nago",
         "nago_code": "dagnas.spaces.nago",
+        "nago_small": "dagnas.spaces.nago",
         "nasbench101": "dagnas.spaces.nasbench101",
         "nasbench201": "dagnas.spaces.nasbench201",
         "recurrent": "dagnas.spaces.recurrent",

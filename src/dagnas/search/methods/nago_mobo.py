@@ -22,7 +22,7 @@ from dagnas.search.method import Trial, method
 from dagnas.search.methods.nsga2 import Evolution
 from dagnas.search.models.acquisition import expected_improvement
 from dagnas.search.models.cube_process import CubeProcess
-from dagnas.search.models.pareto import losses
+from dagnas.search.models.pareto import losses, present
 from dagnas.spaces.vectors import Vectors, VectorSpace
 
 Array = NDArray[np.float64]
@@ -64,6 +64,7 @@ def mobo(
     The signal is maximised and every cost minimised. Vectors are points of the unit cube; whole
     numbers are rounded before a model sees them, so that acquisitions are flat where the vector
     is the same. Vectors evaluated before are not evaluated again, as long as there are others.
+    Models leave out vectors without costs, such as generators that draw no network.
 
     Parameters
     ----------
@@ -93,13 +94,19 @@ def mobo(
     chain = Chain(steps, burn_in, every=max(1, min(100, (steps - burn_in) // 10)))
     chain.check()
     vectors = space.sample(initial, rng)
-    gains = -losses((yield vectors))
+    told = yield vectors
+    while not (known := present(told)).any():
+        new = space.sample(initial, rng)
+        vectors, told = np.concatenate([vectors, new]), np.concatenate([told, (yield new)])
+    gains = -losses(told[known])
     models: _Models | None = None
     for number in count():
         if models is None or number % refit == 0:
-            points = space.encode(vectors)
+            points = space.encode(vectors[known])
             models = _Models(points, gains, surrogate, uncertainty, chain, rng)
-        evolution = Evolution(_beginning(space, vectors, population, rng), gains.shape[1], rng)
+        evolution = Evolution(
+            _beginning(space, vectors[known], population, rng), gains.shape[1], rng
+        )
         for _ in range(generations):
             points = space.encode(space.decode(evolution.ask()))
             evolution.tell(-models.acquisitions(points, acquisition, beta))
@@ -108,8 +115,9 @@ def mobo(
         points = space.encode(candidates)
         steep = _steepness(models, points, rng)
         new = candidates[penalised(points, models.volume(points), steep, batch)]
-        gains = np.concatenate([gains, -losses((yield new))])
-        vectors = np.concatenate([vectors, new])
+        told = yield new
+        vectors, known = np.concatenate([vectors, new]), np.concatenate([known, present(told)])
+        gains = np.concatenate([gains, -losses(told[present(told)])])
 
 
 class _Models:

@@ -17,7 +17,7 @@ from pymoo.operators.crossover.ux import UniformCrossover
 from pymoo.problems.static import StaticProblem
 
 from dagnas.search.method import Trial, method
-from dagnas.search.models.pareto import losses
+from dagnas.search.models.pareto import losses, present
 from dagnas.spaces.cell_space import CellSpace
 from dagnas.spaces.vectors import VectorSpace
 
@@ -39,7 +39,8 @@ def nsga2(
     are whole numbers, the values of their variables. These are names without an order, so that
     crossover takes each from either parent, and mutation draws it anew.
 
-    A child that is no valid cell is not evaluated and dominated by all others. A child equal to a
+    A child that is no valid cell is not evaluated and dominated by all others, as is one without
+    costs, such as a generator that draws no network. A child equal to a
     member is drawn again, but nothing keeps a cell that died from being evaluated once more.
 
     Parameters
@@ -54,16 +55,20 @@ def nsga2(
     else:
         points = space.encode(space.sample(population, rng))
         evolution = Evolution(points, 1 + len(objectives), rng)
+    batch: Any
     while len(points := evolution.ask()):
         valid = np.ones(len(points), dtype=bool)
         found = np.zeros((len(points), 1 + len(objectives)))
         if isinstance(space, CellSpace):
             cells = space.from_values(points.astype(np.int64))
             valid = space.is_valid(cells)
-            if valid.any():
-                found[valid] = losses((yield cells[valid]))
+            batch = cells[valid]
         else:
-            found = losses((yield space.decode(points)))
+            batch = space.decode(points)
+        if valid.any():
+            told = yield batch
+            valid[valid] = present(told)
+            found[valid] = losses(told)[present(told)]
         evolution.tell(found, valid)
 
 

@@ -1,7 +1,8 @@
 """Pareto fronts of a signal and costs, and the volume that they dominate, by pymoo.
 
 Rows of objectives are what methods of several objectives are sent: the signal, which is maximised,
-then costs, which are minimised; shape (N, 1 + C).
+then costs, which are minimised; shape (N, 1 + C). Rows without costs (`dagnas.benchmarks.absent`)
+are on no front and add no volume.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from pymoo.indicators.hv import HV
 from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
+from dagnas.benchmarks import absent
 from dagnas.errors import DagnasError
 
 Array = NDArray[np.float64]
@@ -35,6 +37,11 @@ def losses(objectives: Array) -> Array:
     return rows
 
 
+def present(objectives: Array) -> NDArray[np.bool_]:
+    """Whether each row, of shape (1 + C,), has all its costs; shape (N,)."""
+    return np.asarray(absent.present(np.asarray(objectives)[:, 1:]).all(axis=1))
+
+
 def front(objectives: Array) -> NDArray[np.int64]:
     """Numbers, ascending, of the rows that no other dominates.
 
@@ -45,9 +52,11 @@ def front(objectives: Array) -> NDArray[np.int64]:
     ----------
     objectives : ndarray, shape (N, 1 + C)
     """
-    rows = losses(objectives)
-    numbers = NonDominatedSorting().do(rows, only_non_dominated_front=True)
-    return np.sort(np.asarray(numbers, dtype=np.int64))
+    rows, own = losses(objectives), np.flatnonzero(present(objectives))
+    if not len(own):
+        return own
+    numbers = NonDominatedSorting().do(rows[own], only_non_dominated_front=True)
+    return np.sort(own[np.asarray(numbers, dtype=np.int64)])
 
 
 class Frame(NamedTuple):
@@ -69,9 +78,10 @@ class Frame(NamedTuple):
         Raises
         ------
         DagnasError
-            There are no rows, or one is not finite.
+            There are no rows with costs, or one is not finite.
         """
         rows = losses(objectives)
+        rows = rows[present(objectives)]
         if not len(rows):
             raise DagnasError("no objectives to put a frame around")
         low, high = rows.min(axis=0), rows.max(axis=0)
@@ -95,7 +105,8 @@ class Frame(NamedTuple):
                 f"a frame from {self.best} to {self.worst}: its best corner has the larger signal "
                 "and the smaller costs"
             )
-        return np.asarray((rows - low) / (high - low))
+        with np.errstate(over="ignore"):
+            return np.asarray((rows - low) / (high - low))
 
 
 def hypervolume(objectives: Array, frame: Frame) -> float:
