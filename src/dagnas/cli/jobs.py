@@ -62,6 +62,7 @@ def run_job(job: type[Job], suffix: str, options: argparse.Namespace) -> None:
 
     Snakemake removes the files of a job before it starts it, so in the pipeline none is there.
     """
+    from dagnas.cli.initial import warn_if_random
     from dagnas.cli.present import is_made
     from dagnas.locks import writing
     from dagnas.tables.place import data_folder
@@ -81,6 +82,8 @@ def run_job(job: type[Job], suffix: str, options: argparse.Namespace) -> None:
             )
             return
         described.run(data, options.out)
+        if not shares:
+            warn_if_random(described, options.out)
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
