@@ -9,9 +9,13 @@ import pytest
 
 import dagnas
 from dagnas.benchmarks import BENCHMARKS
+from dagnas.benchmarks.benchmark import Evaluations
 from dagnas.benchmarks.hardware import DEVICES, EDGE_TPU
+from dagnas.benchmarks.policy import Policy
 from dagnas.errors import DagnasError
 from dagnas.search.methods.random_search import random_search
+from dagnas.search.models.coordinates import CellCoordinates
+from dagnas.search.models.pareto import Frame, hypervolume
 from dagnas.search.runner import Search, run_trial
 from dagnas.spaces.nasbench201 import nasbench201 as space
 from dagnas.spaces.part import part_of
@@ -278,3 +282,68 @@ def test_a_part_of_classes_holds_all_isomorphic_cells():
     assert few.representatives().tolist() == codes.tolist()
     with pytest.raises(DagnasError, match="two cells at least, not 1"):
         part_of(space, codes[:1])
+
+
+# Multi-objective methods on cells
+
+QUICK = {"initial": 8, "population": 12, "generations": 3, "steps": 300, "burn_in": 100}
+
+
+class TwoSided:
+    """Cells whose convolutions give accuracy and cost alike, and poolings the cost alone."""
+
+    name = "two_sided"
+
+    def __init__(self, cells=space):
+        self.space = cells
+        rules = Policy("a/x/1", "mean", "b", "x", "x", budget_evaluations=32, costs=("cost",))
+        self.policies = {"goal": rules}
+
+    def emulated(self, policy):
+        return ()
+
+    def digest(self):
+        return ""
+
+    def evaluate(self, cells, policy, rng):
+        kinds = self.space.to_values(cells)
+        good, bad = ((kinds == kind).sum(axis=1) for kind in (3, 4))
+        accuracy = 50.0 + 5 * good
+        ones = np.ones(len(cells))
+        return Evaluations(accuracy, ones, accuracy, accuracy, {"cost": 1.0 + good + 2 * bad})
+
+
+@pytest.mark.parametrize("cells", [space, PART, part_of(space, SOME[:40])])
+def test_mobo_evaluates_each_cell_once(cells):
+    trace = dagnas.run("mobo", TwoSided(cells), trials=1, **QUICK)
+    later = trace["code"].iloc[QUICK["initial"] :]
+    assert len(trace) == 32
+    assert later.is_unique
+    assert not set(later) & set(trace["code"].iloc[: QUICK["initial"]])
+    assert cells.is_valid(cells.unpack(trace["code"].to_numpy())).all()
+
+
+@pytest.mark.slow
+def test_mobo_learns_on_cells():
+    """Of the true front, where no operation but 3x3 costs, it finds more than random cells do."""
+    settings = {"steps": 3000, "burn_in": 1000, "population": 20, "generations": 8}
+    bench = TwoSided()
+    frame = Frame(np.array([80.0, 1.0]), np.array([50.0, 13.0]))
+    volumes = {}
+    for method, given in (("mobo", settings), ("random_search", {})):
+        trace = dagnas.run(method, bench, trials=3, budget_evaluations=48, **given)
+        volumes[method] = [
+            hypervolume(trial[["signal", "cost_cost"]].to_numpy(), frame)
+            for _, trial in trace.groupby("trial")
+        ]
+    assert np.mean(volumes["mobo"]) > np.mean(volumes["random_search"])
+
+
+def test_points_of_cells_are_as_far_apart_as_values_differ():
+    seen = CellCoordinates(space)
+    rows = seen.sample(30, np.random.default_rng(0))
+    points = seen.points(rows)
+    assert points.shape == (30, 30)
+    assert (points.sum(axis=1) == 6).all()
+    squares = ((points[:, None] - points) ** 2).sum(axis=2)
+    np.testing.assert_allclose(squares, 2 * (rows[:, None] != rows).sum(axis=2))

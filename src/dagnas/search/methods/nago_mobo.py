@@ -21,11 +21,14 @@ from dagnas.predictors.sghmc import BayesianNetwork, Chain
 from dagnas.search.method import Trial, method
 from dagnas.search.methods.nsga2 import Evolution
 from dagnas.search.models.acquisition import expected_improvement
+from dagnas.search.models.coordinates import CellCoordinates, VectorCoordinates
 from dagnas.search.models.cube_process import CubeProcess
 from dagnas.search.models.pareto import losses, present
-from dagnas.spaces.vectors import Vectors, VectorSpace
+from dagnas.spaces.cell_space import CellSpace
+from dagnas.spaces.vectors import VectorSpace
 
 Array = NDArray[np.float64]
+Coordinates = CellCoordinates | VectorCoordinates
 
 #: Networks sampled by SGHMC, with noise that varies or does not, or a Gaussian process.
 Surrogate = Literal["heteroscedastic", "homoscedastic", "gp"]
@@ -41,9 +44,9 @@ _LOOKS, _STEP = 200, 1e-3
 _ATTEMPTS = 100
 
 
-@method(space=VectorSpace, label="MOBO", colour="#AA4499")
+@method(space=(CellSpace, VectorSpace), label="MOBO", colour="#AA4499")
 def mobo(
-    space: VectorSpace,
+    space: CellSpace | VectorSpace,
     rng: np.random.Generator,
     *,
     objectives: Sequence[str] = (),
@@ -63,16 +66,18 @@ def mobo(
 
     The signal is maximised and every cost minimised. Vectors are points of the unit cube; whole
     numbers are rounded before a model sees them, so that acquisitions are flat where the vector
-    is the same. Vectors evaluated before are not evaluated again, as long as there are others.
-    Models leave out vectors without costs, such as generators that draw no network.
+    is the same. Cells are the values of their variables, which models see one-hot, since they are
+    names; NSGA-II varies the values. What was evaluated before is not evaluated again, as long as
+    there is anything else. Models leave out vectors without costs, such as generators that draw no
+    network.
 
     Parameters
     ----------
     initial : int
-        Random vectors evaluated first.
+        Random architectures evaluated first.
     batch : int
-        Vectors evaluated in each round, where those after the first are the most uncertain under
-        local penalisation.
+        Architectures evaluated in each round, where those after the first are the most uncertain
+        under local penalisation.
     surrogate : {"heteroscedastic", "homoscedastic", "gp"}
         Model of each objective.
     acquisition : {"improvement", "bound"}
@@ -93,30 +98,40 @@ def mobo(
     # Every hundredth sample, as in the public network; of short chains at least ten.
     chain = Chain(steps, burn_in, every=max(1, min(100, (steps - burn_in) // 10)))
     chain.check()
-    vectors = space.sample(initial, rng)
-    told = yield vectors
+    sought: Coordinates
+    sought = CellCoordinates(space) if isinstance(space, CellSpace) else VectorCoordinates(space)
+    rows = sought.sample(initial, rng)
+    told = yield sought.architectures(rows)
     while not (known := present(told)).any():
-        new = space.sample(initial, rng)
-        vectors, told = np.concatenate([vectors, new]), np.concatenate([told, (yield new)])
+        new = sought.sample(initial, rng)
+        more = yield sought.architectures(new)
+        rows, told = np.concatenate([rows, new]), np.concatenate([told, more])
     gains = -losses(told[known])
     models: _Models | None = None
     for number in count():
         if models is None or number % refit == 0:
-            points = space.encode(vectors[known])
+            points = sought.points(rows[known])
             models = _Models(points, gains, surrogate, uncertainty, chain, rng)
-        evolution = Evolution(
-            _beginning(space, vectors[known], population, rng), gains.shape[1], rng
-        )
+        first = sought.beginning(rows[known], population, rng)
+        evolution = Evolution(first, gains.shape[1], rng, sizes=sought.sizes)
         for _ in range(generations):
-            points = space.encode(space.decode(evolution.ask()))
-            evolution.tell(-models.acquisitions(points, acquisition, beta))
-        found = [space.decode(points) for points in (evolution.best, evolution.members)]
-        candidates = _new(space, found, vectors, batch, rng)
-        points = space.encode(candidates)
-        steep = _steepness(models, points, rng)
+            if not len(asked := evolution.ask()):
+                break
+            found = sought.rows(asked)
+            losing = -models.acquisitions(sought.points(found), acquisition, beta)
+            evolution.tell(losing, sought.is_valid(found))
+        both = [sought.rows(asked) for asked in (evolution.best, evolution.members)]
+        both = [found[sought.is_valid(found)] for found in both]
+        candidates = _new(sought, both, rows, batch, rng)
+        points = sought.points(candidates)
+        if isinstance(space, CellSpace):
+            beside = sought.points(sought.sample(_LOOKS, rng))
+            steep = _largest_slope(models, np.concatenate([points, beside]))
+        else:
+            steep = _steepness(models, points, rng)
         new = candidates[penalised(points, models.volume(points), steep, batch)]
-        told = yield new
-        vectors, known = np.concatenate([vectors, new]), np.concatenate([known, present(told)])
+        told = yield sought.architectures(new)
+        rows, known = np.concatenate([rows, new]), np.concatenate([known, present(told)])
         gains = np.concatenate([gains, -losses(told[present(told)])])
 
 
@@ -225,33 +240,34 @@ def _steepness(models: _Models, points: Array, rng: np.random.Generator) -> floa
     return float(slopes.max())
 
 
-def _beginning(
-    space: VectorSpace, vectors: Vectors, population: int, rng: np.random.Generator
-) -> Array:
-    """First population: points near evaluated vectors, as many as random points beside them."""
-    drawn = vectors[rng.integers(len(vectors), size=population // 2)]
-    near = space.encode(space.near(drawn, rng))
-    return np.concatenate([near, rng.random((population - len(near), near.shape[1]))])
+def _largest_slope(models: _Models, points: Array) -> float:
+    """Largest slope of the uncertainty between two of the points, where nothing lies between."""
+    volumes = models.volume(points)
+    distance = np.linalg.norm(points[:, None] - points, axis=2)
+    apart = distance > 0
+    slopes = np.abs(volumes[:, None] - volumes)[apart] / distance[apart]
+    return float(slopes.max(initial=0.0))
 
 
 def _new(
-    space: VectorSpace,
-    found: list[Vectors],
-    known: Vectors,
+    space: VectorSpace | Coordinates,
+    found: list[Array],
+    known: Array,
     count: int,
     rng: np.random.Generator,
-) -> Vectors:
-    """Vectors of the first of some batches that has enough new ones, or else random ones beside.
+) -> Array:
+    """Rows of the first of some batches that has enough new ones, or else random ones beside.
 
     Parameters
     ----------
-    space : VectorSpace
+    space : VectorSpace, CellCoordinates or VectorCoordinates
+        Draws random rows.
     found : list of ndarray, shape (B, d)
         The Pareto set, and where it is too small the whole population.
     known : ndarray, shape (N, d)
-        Vectors evaluated before.
+        Rows evaluated before.
     count : int
-        Vectors that are enough.
+        Rows that are enough.
     rng : numpy.random.Generator
 
     Returns
@@ -259,8 +275,8 @@ def _new(
     ndarray, shape (at least ``count``, d)
         Different ones, and none of ``known``, unless the space has no more of them.
     """
-    for vectors in found:
-        new = _without(vectors, known)
+    for rows in found:
+        new = _without(rows, known)
         if len(new) >= count:
             return new
     for _ in range(_ATTEMPTS):
@@ -271,7 +287,7 @@ def _new(
     return np.concatenate([new, space.sample(count - len(new), rng)])
 
 
-def _without(vectors: Vectors, known: Vectors) -> Vectors:
-    """Different vectors, in the order of their numbers, without those of ``known``."""
-    unique = np.unique(vectors, axis=0)
+def _without(rows: Array, known: Array) -> Array:
+    """Different rows, in the order of their numbers, without those of ``known``."""
+    unique = np.unique(rows, axis=0)
     return np.asarray(unique[~(unique[:, None] == known).all(axis=2).any(axis=1)])
