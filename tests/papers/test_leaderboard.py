@@ -25,7 +25,6 @@ from dagnas.papers.result import results
 from dagnas.pipeline import scales
 from dagnas.pipeline.kinds import KINDS
 from dagnas.pipeline.sections import paper_names
-from dagnas.search import METHODS
 from dagnas.seeds import stream
 from tests.papers.tables import searches
 
@@ -242,11 +241,6 @@ def test_methods_that_have_learned_nothing_yet_are_marked(inputs_of):
     assert "So to the end of the budget: NPNAS on NAS-Bench-201, NPNAS on digits201." in text
     dots = [line for line in rank.draw(table).axes[0].lines if line.get_marker() == "o"]
     assert [dot.get_markerfacecolor() == "w" for dot in dots] == [False, True, False]
-
-
-def test_first_random_cells_are_settings_of_methods():
-    for name, setting in rank.FIRST.items():
-        assert METHODS.get(name).has(setting)
 
 
 def test_tables_of_an_earlier_version_are_drawn_with_what_they_have(inputs_of):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,10 @@ from dagnas.analysis.aggregates import (
 )
 from dagnas.analysis.paired import reports
 from dagnas.analysis.ranks import Values, rounded
+from dagnas.errors import DagnasError
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.result import Result
+from dagnas.search.initial import initial_phase
 from dagnas.seeds import stream
 
 if TYPE_CHECKING:
@@ -32,8 +34,10 @@ if TYPE_CHECKING:
 RESULT = Result(
     place="Leaderboard",
     title="Rank over benchmarks, and regret on each",
-    reads={"studies": ("goal_{benchmark}",)},
+    # GOAL's own searches, and those of the methods that its studies lack, under the same protocol.
+    reads={"studies": ("goal_{benchmark}", "leaderboard_seconds_*")},
     benchmarks=("{benchmark}",),
+    required=(),
 )
 #: Shares of the budget at which methods are compared.
 SHARES = (0.1, 0.25, 0.5, 1.0)
@@ -43,13 +47,6 @@ REAL = "real"
 OVERALL = "all"
 #: What regrets are measured in where benchmarks are put together.
 REFERENCE = "random_search"
-#: The setting with the number of random cells that a method evaluates before it learns.
-FIRST = {
-    "npnas": "samples",
-    "regularized_evolution": "population",
-    **dict.fromkeys(["bonas", "goal", "goal_mlp", "lanas", "nao", "nasbot"], "initial"),
-    **dict.fromkeys(["ngae", "ngae_performance"], "initial"),
-}
 
 
 class Field(NamedTuple):
@@ -113,10 +110,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     """
     import pandas as pd
 
-    fields = {
-        inputs.config.section("studies")[study].benchmark: _field(inputs, study)
-        for study in inputs.result.names("studies")
-    }
+    fields = {name: _field(inputs, name, own) for name, own in by_benchmark(inputs).items()}
     frames = [_alone(benchmark, field) for benchmark, field in fields.items()]
     shared = [
         method
@@ -127,56 +121,134 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     groups = {REAL: real} if 0 < len(real) < len(fields) else {}
     if shared:
         groups[OVERALL] = fields
-        frames += [_together(name, list(group.values()), shared) for name, group in groups.items()]
+        frames += [together(name, list(group.values()), shared) for name, group in groups.items()]
     return pd.concat(frames, ignore_index=True)
 
 
-def _field(inputs: Inputs, study: str) -> Field:
-    """Regrets of a study's trials, and resamples of them."""
-    name = inputs.config.section("studies")[study].benchmark
-    benchmark, traces = inputs.benchmark(name), inputs.traces(study)
-    least = 100 - np.nanmax(benchmark.values(inputs.policy(study).test))
-    times = inputs.budget(study) * np.array(SHARES)
+def by_benchmark(inputs: Inputs) -> dict[str, list[str]]:
+    """Studies of a result by their benchmarks: GOAL's first, then ours."""
+    found: dict[str, list[str]] = {}
+    for study in inputs.result.names("studies"):
+        found.setdefault(inputs.config.section("studies")[study].benchmark, []).append(study)
+    return found
+
+
+def check_terms(inputs: Inputs, studies: list[str]) -> None:
+    """Check that studies of one benchmark can be ranked together.
+
+    Raises
+    ------
+    DagnasError
+        Policies or budgets differ, or a method is in two of them.
+    """
+    first, methods = studies[0], set[str]()
+    for study in studies:
+        one, other = (_terms(inputs, name) for name in (first, study))
+        if one != other:
+            raise DagnasError(
+                f"{first} and {study} are ranked together but differ: {one}; {other}. "
+                "Give both the same policy and budget"
+            )
+        listed = inputs.config.section("studies")[study].methods
+        if twice := sorted(methods.intersection(listed)):
+            raise DagnasError(
+                f"{study} has {', '.join(twice)}, which another study has that is "
+                f"ranked with it ({first}): name a method in one of them"
+            )
+        methods.update(listed)
+
+
+def _terms(inputs: Inputs, study: str) -> str:
+    """Policy and budget of a study in words."""
+    policy, evaluations = inputs.config.section("studies")[study].policy, inputs.evaluations(study)
+    budget = f"{evaluations} evaluations" if evaluations else f"{inputs.budget(study):g} seconds"
+    return f"policy {policy}, {budget}"
+
+
+def _field(inputs: Inputs, name: str, studies: list[str]) -> Field:
+    """Regrets of the trials of a benchmark's studies, and resamples of them."""
+    import pandas as pd
+
+    check_terms(inputs, studies)
+    benchmark = inputs.benchmark(name)
+    traces = pd.concat([inputs.traces(study) for study in studies], ignore_index=True)
+    least = 100 - np.nanmax(benchmark.values(inputs.policy(studies[0]).test))
+    times = max(inputs.budget(study) for study in studies) * np.array(SHARES)
     found = reports(traces, times)
     found = found[found["metric"] == "test error"]
     regrets = {
         str(method): rows["error"].to_numpy().reshape(-1, len(SHARES)) - least
         for method, rows in found.groupby("method", sort=False)
     }
-    counts = {
-        method: resample(len(values), stream("leaderboard", name, method))
-        for method, values in regrets.items()
+    ended = {
+        str(method): np.array(
+            [
+                np.searchsorted(trial["seconds"].to_numpy(), times, side="right")
+                for _, trial in steps.groupby("trial")
+            ]
+        )
+        for method, steps in traces.groupby("method", sort=False)
     }
-    return Field(
+    return field(
+        (name,),
+        regrets,
         space=benchmark.space.name,
         seconds=times,
         emulated=str(found["emulated"].iloc[0]),
-        regrets=regrets,
-        counts=counts,
-        means={method: means(values, counts[method]) for method, values in regrets.items()},
-        evaluations=inputs.evaluations(study),
-        begins={
-            str(method): _begins(steps, times, _first(inputs, study, str(method)))
-            for method, steps in traces.groupby("method", sort=False)
-        },
+        evaluations=inputs.evaluations(studies[0]),
+        begins=begins(inputs, studies, ended),
     )
 
 
-def _begins(steps: pd.DataFrame, times: Values, first: int) -> NDArray[np.bool_]:
-    """Whether the median trial of a method has evaluated no more than its first cells, by time."""
-    ended = [
-        np.searchsorted(trial["seconds"].to_numpy(), times, side="right")
-        for _, trial in steps.groupby("trial")
-    ]
-    return np.asarray((np.median(ended, axis=0) <= first) & (first > 0))
+def field(names: tuple[str, ...], regrets: dict[str, Values], **about: Any) -> Field:
+    """Regrets of all methods with resamples of their trials.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Names of the random streams, with the method.
+    regrets : dict of str to ndarray, shape (trials, shares)
+    **about
+        The other attributes of `Field`.
+    """
+    counts = {
+        method: resample(len(values), stream("leaderboard", *names, method))
+        for method, values in regrets.items()
+    }
+    found = {method: means(values, counts[method]) for method, values in regrets.items()}
+    return Field(regrets=regrets, counts=counts, means=found, **about)
+
+
+def begins(
+    inputs: Inputs, studies: list[str], ended: dict[str, NDArray[np.int64]]
+) -> dict[str, NDArray[np.bool_]]:
+    """Whether the median trial of each method has evaluated no more than its first cells.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    studies : list of str
+        Together they have the methods, each in one of them.
+    ended : dict of str to ndarray, shape (trials, shares)
+        Evaluations that have ended, by method.
+    """
+    lengths = {
+        method: _first(inputs, study, method)
+        for study in studies
+        for method in inputs.config.section("studies")[study].methods
+        if method in ended
+    }
+    return {
+        method: np.asarray((np.median(counts, axis=0) <= lengths[method]) & (lengths[method] > 0))
+        for method, counts in ended.items()
+    }
 
 
 def _first(inputs: Inputs, study: str, name: str) -> int:
     """Number of random cells that a method of a study evaluates first, 0 if it does not say."""
     jobs = inputs.config.jobs("search")
     job = jobs[next(key for key in jobs if key.startswith(f"{study}/{name}/"))]
-    setting = FIRST.get(cast("SearchJob", job).method, "")
-    return int(inputs.settings(study, name).get(setting, 0))
+    return initial_phase(cast("SearchJob", job).method, inputs.settings(study, name))
 
 
 def _alone(benchmark: str, field: Field) -> pd.DataFrame:
@@ -206,7 +278,7 @@ def _alone(benchmark: str, field: Field) -> pd.DataFrame:
     )
 
 
-def _together(name: str, fields: list[Field], methods: list[str]) -> pd.DataFrame:
+def together(name: str, fields: list[Field], methods: list[str]) -> pd.DataFrame:
     """Rows of the means over several benchmarks."""
     import pandas as pd
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 RESULT = Result(
     place="Leaderboard",
     title="Wall-clock time of the methods themselves",
-    reads={"studies": ("goal_{benchmark}",)},
+    reads={"studies": ("goal_{benchmark}", "leaderboard_seconds_*")},
+    required=(),
     walls=True,
 )
 #: What is shown of a trial: column, title and label of its panel.
