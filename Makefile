@@ -17,6 +17,9 @@ SHELL := /bin/bash
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 export OMP_NUM_THREADS := 1
 export PYTHONHASHSEED := 0
+# A process that keeps no compiled modules compiles all that it imports, for seconds, and so does the
+# next; the pipeline and the tests start some hundreds.
+unexport PYTHONDONTWRITEBYTECODE
 READY := $(VENV)/ready
 # An environment names its folder in its scripts, and the code that it runs. One that was moved or
 # copied with the project is made anew.

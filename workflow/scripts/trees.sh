@@ -1,0 +1,18 @@
+# Functions of scripts that build a scale in a copy of the project and compare what comes out.
+
+# Copy what git has, or would have, without results of the scale: copy_project SCALE FOLDER
+copy_project() {
+    git ls-files -z --cached --others --exclude-standard |
+        tar --create --null --files-from=- --ignore-failed-read |
+        tar --extract --directory "$2"
+    rm -rf "${2:?}/results/$1"
+}
+
+# Digests of a scale's files: digests SCALE FOLDER. Wall-clock times differ, and so do what is made
+# of them and what Snakemake notes.
+digests() (
+    cd "$2"
+    find "results/$1" -type f ! -name '*.wall.csv' ! -path '*/leaderboard/speed.*' \
+        ! -path '*/bonas/hours.*' \
+        ! -name provenance.json ! -name report.html -print0 | sort -z | xargs -0 sha256sum
+)
