@@ -57,7 +57,7 @@ class Field(NamedTuple):
     space : str
         Name of the space of its cells.
     seconds : ndarray, shape (shares,)
-        Simulated seconds at which methods are compared.
+        Simulated seconds, or numbers of evaluations, at which methods are compared.
     emulated : str
         Quantities behind the regrets that a model gave.
     regrets : dict of str to ndarray, shape (trials, shares)
@@ -111,18 +111,23 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     import pandas as pd
 
     fields = {name: _field(inputs, name, own) for name, own in by_benchmark(inputs).items()}
-    frames = [_alone(benchmark, field) for benchmark, field in fields.items()]
+    alone = [_alone(benchmark, field) for benchmark, field in fields.items()]
+    return pd.concat([*alone, *over_all(fields)], ignore_index=True)
+
+
+def over_all(fields: dict[str, Field]) -> list[pd.DataFrame]:
+    """Rows of the means over all fields, and over those with no emulated data where some have."""
     shared = [
         method
         for method in next(iter(fields.values())).means
         if all(method in field.means for field in fields.values())
     ]
-    real = {benchmark: field for benchmark, field in fields.items() if not field.emulated}
+    if not shared:
+        return []
+    real = {name: field for name, field in fields.items() if not field.emulated}
     groups = {REAL: real} if 0 < len(real) < len(fields) else {}
-    if shared:
-        groups[OVERALL] = fields
-        frames += [together(name, list(group.values()), shared) for name, group in groups.items()]
-    return pd.concat(frames, ignore_index=True)
+    groups[OVERALL] = fields
+    return [_together(name, list(group.values()), shared) for name, group in groups.items()]
 
 
 def by_benchmark(inputs: Inputs) -> dict[str, list[str]]:
@@ -189,7 +194,7 @@ def _field(inputs: Inputs, name: str, studies: list[str]) -> Field:
         )
         for method, steps in traces.groupby("method", sort=False)
     }
-    return field(
+    return resampled(
         (name,),
         regrets,
         space=benchmark.space.name,
@@ -200,7 +205,7 @@ def _field(inputs: Inputs, name: str, studies: list[str]) -> Field:
     )
 
 
-def field(names: tuple[str, ...], regrets: dict[str, Values], **about: Any) -> Field:
+def resampled(names: tuple[str, ...], regrets: dict[str, Values], **about: Any) -> Field:
     """Regrets of all methods with resamples of their trials.
 
     Parameters
@@ -278,7 +283,7 @@ def _alone(benchmark: str, field: Field) -> pd.DataFrame:
     )
 
 
-def together(name: str, fields: list[Field], methods: list[str]) -> pd.DataFrame:
+def _together(name: str, fields: list[Field], methods: list[str]) -> pd.DataFrame:
     """Rows of the means over several benchmarks."""
     import pandas as pd
 

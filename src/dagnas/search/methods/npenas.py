@@ -21,7 +21,7 @@ from dagnas.spaces.cells import Cells, Graphs
 
 @method(
     label="NPENAS-NP",
-    colour="#AA3377",
+    colour="#CC6677",
     per_space={"nasbench101": {"changes": 4.0}},
 )
 def npenas(
