@@ -20,7 +20,7 @@ from dagnas.errors import DagnasError, unknown
 from dagnas.files import SCHEMA, write_parquet
 from dagnas.locks import writing
 from dagnas.tables.importers import import_table
-from dagnas.tables.sources import IMAGES, SOURCES, SPACES, Source, SourceFile
+from dagnas.tables.sources import IMAGES, SOURCES, SPACES, TEXTS, Source, SourceFile
 
 _ATTEMPTS = 5
 _PAUSE = 1.0
@@ -99,7 +99,7 @@ def fetch(
         table, emulated = import_table(name, paths)
         write_parquet(table, target, {**metadata, "dagnas.emulated": json.dumps(sorted(emulated))})
     note = f", {len(emulated)} columns emulated" if emulated else ""
-    kind = "images" if name in IMAGES else "cells"
+    kind = "images" if name in IMAGES else "words" if name in TEXTS else "cells"
     return f"{target}: {table.num_rows:,} {kind} from {paths[0]}{note}"
 
 
