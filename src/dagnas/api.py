@@ -13,6 +13,7 @@ from dagnas.analysis.traces import to_frame
 from dagnas.benchmarks.benchmark import Benchmark, TabularBenchmark, find_policy
 from dagnas.benchmarks.built import find_benchmark
 from dagnas.benchmarks.policy import Policy
+from dagnas.benchmarks.simple import is_table, register_tables
 from dagnas.errors import DagnasError
 from dagnas.search import METHODS
 from dagnas.search.method import Method
@@ -31,7 +32,7 @@ def open(name: str, data: str | PathLike[str] | None = None) -> TabularBenchmark
     ----------
     name : str
         Name of a benchmark (``dagnas list benchmarks``), or of a table that ``dagnas build-table``
-        made.
+        made; or a ``.yaml`` file that describes a table of your own (docs/tutorial_table.md).
     data : path, optional
         Folder of tables; by default the environment variable DAGNAS_DATA, else ``data``.
 
@@ -54,6 +55,9 @@ def open(name: str, data: str | PathLike[str] | None = None) -> TabularBenchmark
     '|none~0|+|none~0|nor_conv_3x3~1|+|nor_conv_3x3~0|skip_connect~1|skip_connect~2|'
     """
     folder = data_folder(None if data is None else Path(data))
+    if is_table(name):
+        register_tables([name])
+        name = Path(name).stem
     return find_benchmark(name, folder).open(folder)
 
 

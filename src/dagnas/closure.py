@@ -26,6 +26,8 @@ from dagnas.files import sha256, write_text
 
 #: Packages of modules that only define things, so that what is not used of them does not count.
 PURE = "dagnas.papers."
+#: Module that opens tables which a file describes.
+_TABLES = "dagnas.benchmarks.simple"
 #: Names of folders of installed packages, whose modules have nothing to do with each other.
 _INSTALLED = ("site-packages", "dist-packages")
 
@@ -282,7 +284,12 @@ def _literal(node: ast.expr | None) -> Any:
 
 
 def _spelled(root: str) -> str:
-    """Root with the name of a module that ``python -m`` runs instead of ``__main__``."""
+    """Root with the name of a module that ``python -m`` runs instead of ``__main__``.
+
+    The code behind a file that describes a table is what reads it; the file itself is an input.
+    """
+    if root.endswith(".yaml"):
+        return _TABLES
     name, colon, place = root.partition(":")
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     return f"{spec.name}{colon}{place}" if name == "__main__" and spec else root

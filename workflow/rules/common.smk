@@ -64,9 +64,9 @@ def result_of(wildcards):
 
 def table_files(benchmarks):
     names = {table for name in benchmarks for table in BENCHMARKS.get(name).tables}
-    # A supernet is a file of another kind, whose name tells it.
+    # A supernet is a file of another kind, whose name tells it; a table of one's own has a path.
     files = (name if "." in name else f"{name}.parquet" for name in sorted(names))
-    return [f"{SCALE.data}/{file}" for file in files]
+    return [os.path.relpath(SCALE.data / file) for file in files]
 
 
 def artifact_files(prefix=""):

@@ -16,9 +16,10 @@ from dagnas.names import check_text
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-#: Commands that make no artifacts; `dagnas.cli.NAME` adds and runs each.
+#: Commands that make no artifacts; `dagnas.cli.NAME` adds and runs each, `-` being `_` there.
 COMMANDS = (
     "adopt",
+    "check-table",
     "claims",
     "compare",
     "completion",
@@ -64,19 +65,18 @@ def parser(words: Sequence[str]) -> argparse.ArgumentParser:
 
 
 def _add(commands: _SubParsersAction[argparse.ArgumentParser], name: str) -> None:
-    module = importlib.import_module(f"{__name__}.{name}")
+    module = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
     module.add(commands)
     commands.choices[name].set_defaults(run=module.run)
 
 
 def _load_plugins(words: Sequence[str]) -> None:
     """Load the plug-ins that ``words`` name, of which one may define the command."""
-    from dagnas import plugins
-    from dagnas.cli.plugin import plugin_name
+    from dagnas.cli.plugin import load_plugins, plugin_name
 
     early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     early.add_argument("--plugin", action="extend", nargs="*", default=[], type=plugin_name)
-    plugins.load(early.parse_known_args(words)[0].plugin)
+    load_plugins(early.parse_known_args(words)[0].plugin)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dagnas.cli.plugin import add_plugin
+from dagnas.cli.plugin import add_plugin, load_plugins
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -63,13 +63,12 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
-    from dagnas import plugins
     from dagnas.analysis.compare import check_kind, compare
     from dagnas.locks import writing
 
     for path in options.out:
         check_kind(path)
-    plugins.load(options.plugin)
+    load_plugins(options.plugin)
     with writing(*options.out, by="compare"):
         found = compare(
             *options.traces,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dagnas.cli.plugin import add_plugin
+from dagnas.cli.plugin import add_plugin, load_plugins
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -76,11 +76,10 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print the size, and draw the architecture."""
-    from dagnas import plugins
     from dagnas.spaces import SPACES
     from dagnas.spaces.generators import GeneratorSpace
 
-    plugins.load(options.plugin)
+    load_plugins(options.plugin)
     if options.space in SPACES.names():
         space = SPACES.get(options.space)
         if isinstance(space, GeneratorSpace):

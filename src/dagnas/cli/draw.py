@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dagnas.cli.plugin import add_plugin
+from dagnas.cli.plugin import add_plugin, load_plugins
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -56,9 +56,7 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Draw, and name the files."""
-    from dagnas import plugins
-
-    plugins.load(options.plugin)
+    load_plugins(options.plugin)
     if options.table is None:
         print(_draw_cell(options))
     else:

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dagnas.cli.plugin import plugin_name
+from dagnas.cli.plugin import load_plugins, plugin_name
 from dagnas.errors import DagnasError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def run_job(job: type[Job], suffix: str, options: argparse.Namespace) -> None:
 
     if options.out.suffix != suffix:
         raise DagnasError(f"--out {options.out}: expected a name that ends in {suffix}")
-    options.plugin = [plugin_name(text) for text in options.plugin or ()]
+    options.plugin = load_plugins(plugin_name(text) for text in options.plugin or ())
     described = job.parse(options)
     # Processes that share a training write nothing, but for the first.
     shares = os.environ.get("LOCAL_RANK", "0") != "0"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from dagnas.cli.plugin import add_plugin
+from dagnas.cli.plugin import add_plugin, load_plugins
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -35,9 +35,7 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print the names of one kind."""
-    from dagnas import plugins
-
-    plugins.load(options.plugin)
+    load_plugins(options.plugin)
     for line in _lines(options.kind):
         print(line)
 

@@ -1,17 +1,21 @@
-"""Option ``--plugin``: a module of the user's own, by its name or by its file."""
+"""Option ``--plugin``: a module of the user's own, by name or file, or a table of theirs."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
 import sys
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
 from dagnas.errors import DagnasError
 
 #: What the option takes, for messages.
-EXPECTED = "expected a module, such as my_method, or its file, such as folder/my_method.py"
+EXPECTED = (
+    "expected a module, such as my_method, its file, such as folder/my_method.py, or a file that "
+    "describes a table, such as my_table.yaml"
+)
 
 
 def add_plugin(parser: argparse.ArgumentParser, words: str = "module with your own") -> None:
@@ -22,12 +26,24 @@ def add_plugin(parser: argparse.ArgumentParser, words: str = "module with your o
         default=[],
         type=plugin_name,
         metavar="MODULE",
-        help=f"{words}, or its file; may be repeated",
+        help=f"{words}, or its file, or a table's .yaml file; may be repeated",
     )
+
+
+def load_plugins(names: Iterable[str]) -> list[str]:
+    """Load plug-ins that `plugin_name` named; the names of those that are modules."""
+    from dagnas import plugins
+    from dagnas.benchmarks.simple import register_tables
+
+    modules = register_tables(names)
+    plugins.load(modules)
+    return modules
 
 
 def plugin_name(text: str) -> str:
     """Name of a plug-in's module; where its file is given, the module can be imported after this.
+
+    A file that describes a table is a plug-in as it is.
 
     The folder of the file comes last in the path of imports: what the plug-in imports from there
     is found, and nothing that is installed is hidden.
@@ -37,8 +53,12 @@ def plugin_name(text: str) -> str:
     DagnasError
         There is no such file, or its name is no name of a module, or another module's.
     """
+    from dagnas.benchmarks.simple import is_table
+
     path = Path(text)
-    if path.suffix != ".py" and path.name == text:
+    if is_table(text) and path.is_file():
+        return text
+    if path.suffix != ".py" and not is_table(text) and path.name == text:
         return text
     name = path.stem
     if path.suffix != ".py" or not path.is_file():

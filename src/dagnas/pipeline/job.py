@@ -52,7 +52,7 @@ class Job(Described):
     """Options that are not called like their field, by field."""
 
     plugin: list[str] = []
-    """Module that defines methods, benchmarks or spaces of your own."""
+    """Module that defines methods, benchmarks or spaces of your own, or a table's .yaml file."""
 
     def run(self, data: Path, out: Path) -> None:
         """Make the artifact ``out``, with tables from the folder ``data``."""

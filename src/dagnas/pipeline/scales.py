@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from dagnas import plugins
+from dagnas.benchmarks.simple import register_tables
 from dagnas.errors import DagnasError, unknown
 from dagnas.outside import documents
 from dagnas.pipeline.job import Job
@@ -45,7 +46,8 @@ class Scale(Section):
     source: Literal["official", "compact"] | None = None
     """Kind of source that tables must come from; any if not given."""
     plugins: list[str] = []
-    """Modules to import, which register methods, benchmarks or spaces of your own."""
+    """Modules to import, which register methods, benchmarks or spaces of your own, and .yaml files
+    that describe tables of your own."""
     trials: Trials
     """Trials of every method in every study; a trial is one repetition of a search."""
     trials_per_job: PositiveInt = 5
@@ -286,7 +288,7 @@ def parse(raw: Mapping[str, Any], source: str, part: bool = False) -> Scale:
     modules = raw.get("plugins")
     if isinstance(modules, list) and all(isinstance(name, str) for name in modules):
         try:
-            plugins.load(modules)
+            plugins.load(register_tables(modules))
         except DagnasError as error:
             raise DagnasError(f"{source}: plugins: {error}") from error
     try:

@@ -183,8 +183,17 @@ class Build:
             raise DagnasError(f"{path} is no part of this table: other images or another recipe")
         return table
 
-    def table(self, parts: Sequence[pa.Table]) -> tuple[pa.Table, dict[str, str]]:
+    def table(
+        self, parts: Sequence[pa.Table], partial: bool = False
+    ) -> tuple[pa.Table, dict[str, str]]:
         """Benchmark table of all cells, and its metadata (docs/data.md lists its columns).
+
+        Parameters
+        ----------
+        parts : sequence of Table
+            As `train` gives them.
+        partial : bool
+            Whether cells may be missing; the table is of those that are there then.
 
         Raises
         ------
@@ -194,12 +203,13 @@ class Build:
         trained = _joined(parts)
         row_of = {code: row for row, code in enumerate(trained["code"].to_pylist())}
         absent = [code for code in self.codes.tolist() if code not in row_of]
-        if absent:
+        if absent and not partial:
             raise DagnasError(
                 f"the parts lack {len(absent):,} of {len(self.codes):,} cells; "
                 f"the first is number {self.codes.tolist().index(absent[0])}"
             )
         cells = self.space.enumerate()
+        cells = cells[np.isin(self.space.canonical(cells), [*row_of])]
         rows = np.array([row_of[code] for code in self.space.canonical(cells).tolist()])
         size = nasbench201_size(cells, self.skeleton)
         madds = size.total_madds()
@@ -229,6 +239,11 @@ class Build:
             "cost": json.dumps({"fixed": SECONDS_FIXED, "per_madd": SECONDS_PER_MADD}),
             "platform": trained.schema.metadata[b"dagnas.platform"].decode(),
         }
+        if absent:
+            metadata["part"] = f"{len(row_of):,} of {len(self.codes):,} cells that are trained"
+            # Another part is another table.
+            whole = f"{self.digest} {sorted(row_of)}"
+            metadata["sha256"] = hashlib.sha256(whole.encode()).hexdigest()
         return pa.table(columns), {f"dagnas.{key}": value for key, value in metadata.items()}
 
     @property

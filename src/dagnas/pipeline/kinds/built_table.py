@@ -65,11 +65,15 @@ class BuildJob(Job, Recipe):
     """Only cells A to B - 1 of those that are trained: make a part."""
     merge: list[Path] = []
     """Parts to make the table of."""
+    partial: bool = False
+    """Whether parts that lack some cells make a table too, of the cells that they have."""
 
     @model_validator(mode="after")
     def _either(self) -> BuildJob:
         if self.cells and self.merge:
             raise ValueError("cells: a merged table has all cells")
+        if self.partial and not self.merge:
+            raise ValueError("partial: it says what to do with parts to merge, of which are none")
         return self
 
     def run(self, data: Path, out: Path) -> None:
@@ -88,9 +92,11 @@ class BuildJob(Job, Recipe):
         print(f"{self.images}: {_described(images)}", flush=True)
         build = Build(self.space, images, recipe, choose_device(self.device))
         if self.merge:
-            table, metadata = build.table([build.read_part(path) for path in self.merge])
+            parts = [build.read_part(path) for path in self.merge]
+            table, metadata = build.table(parts, self.partial)
             write_parquet(table, out, metadata)
-            print(f"{out}: {table.num_rows:,} cells")
+            part = metadata.get("dagnas.part")
+            print(f"{out}: {table.num_rows:,} cells" + (f", of {part}" if part else ""))
             return
         codes = build.codes
         if self.cells:
@@ -215,6 +221,12 @@ EXAMPLES = """
   dagnas build-table --images digits --cells 0:3233 --out a.parquet
   dagnas build-table --images digits --cells 3233:6466 --out b.parquet
   dagnas build-table --images digits --merge a.parquet b.parquet --out again.parquet
+
+  # Of one part, or of a build that was interrupted: a table of the cells that are trained, which is
+  # a benchmark once a file half.yaml says "table: half.parquet" (docs/tutorial_table.md).
+  dagnas build-table --images digits --merge a.parquet --partial --out half.parquet
+  dagnas build-table --images fashion.npz --merge fashion201.checkpoint/*.parquet --partial \
+      --out half.parquet
 
 The file holds `images`, uint8 of shape (N, H, W) or (N, H, W, C), and `labels`, integers from 0
 on, one for each image.
