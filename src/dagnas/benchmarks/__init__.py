@@ -24,6 +24,8 @@ BENCHMARKS: Registry[BenchmarkEntry] = Registry(
         "hw_nasbench201_cifar100": "dagnas.benchmarks.hardware",
         "hw_nasbench201_edgetpu": "dagnas.benchmarks.hardware",
         "hw_nasbench201_imagenet16": "dagnas.benchmarks.hardware",
+        "lstm12k": "dagnas.benchmarks.language",
+        "lstm1k": "dagnas.benchmarks.language",
         "nago_digits": "dagnas.benchmarks.nago",
         "nago_digits_code": "dagnas.benchmarks.nago",
         "nago_digits_least": "dagnas.benchmarks.nago",

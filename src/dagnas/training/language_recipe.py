@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
@@ -21,8 +21,8 @@ class LanguageRecipe:
 
     Attributes
     ----------
-    seeds : int
-        Trainings of every cell of a table.
+    cells, seeds : int
+        Random cells of a table, and trainings of each.
     vocabulary : int
         Most frequent words; all others become one. 0: all words are kept.
     train, valid, test : int
@@ -47,7 +47,8 @@ class LanguageRecipe:
         Probabilities of dropping; see `dagnas.networks.recurrent.LanguageShape`.
     """
 
-    seeds: PositiveInt = 2
+    cells: Annotated[int, Field(ge=2, le=1_000_000)] = 12_000
+    seeds: PositiveInt = 1
     vocabulary: NonNegativeInt = 0
     train: NonNegativeInt = 0
     valid: NonNegativeInt = 0
@@ -89,24 +90,59 @@ class LanguageRecipe:
         )
 
 
-#: Settings of a table whose cells one core can train; docs/recurrent.md says how they were found.
-SMALL: dict[str, Any] = {
+_WHOLE: dict[str, Any] = {
     "dropout": 0.0,
     "dropout_hidden": 0.0,
     "dropout_input": 0.0,
     "dropout_embedding": 0.0,
     "slowness": 0.0,
 }
+Preset = Literal["paper", "small", "smoke"]
+#: Settings to begin with, by name: those of BONAS (appendix A.1); of a table that one core makes in
+#: hours, where so short trainings drop nothing (docs/recurrent.md); and of one made in seconds.
+PRESETS: dict[Preset, dict[str, Any]] = {
+    "paper": {},
+    "small": {
+        **_WHOLE,
+        "cells": 1_000,
+        "seeds": 2,
+        "vocabulary": 1_000,
+        "train": 20_000,
+        "valid": 5_000,
+        "test": 5_000,
+        "units": 48,
+        "initial": 0.1,
+        "epochs": 4,
+        "batch_size": 32,
+        "window": 20,
+        "final_learning_rate": 1.0,
+    },
+    "smoke": {
+        **_WHOLE,
+        "cells": 60,
+        "seeds": 2,
+        "train": 3_000,
+        "valid": 600,
+        "test": 600,
+        "units": 8,
+        "initial": 0.2,
+        "epochs": 2,
+        "batch_size": 32,
+        "window": 20,
+        "learning_rate": 5.0,
+        "final_learning_rate": 0.5,
+    },
+}
 
 _SETTINGS = Settings("language models", LanguageRecipe)
 
 
-def parse_language_recipe(given: Mapping[str, Any]) -> LanguageRecipe:
-    """Recipe from the settings that differ from the defaults.
+def parse_language_recipe(given: Mapping[str, Any], preset: Preset = "paper") -> LanguageRecipe:
+    """Recipe from a preset and the settings that differ from it.
 
     Raises
     ------
     DagnasError
         A name is unknown, or a value is not of its type or range.
     """
-    return LanguageRecipe(**_SETTINGS.check(given))
+    return LanguageRecipe(**_SETTINGS.check({**PRESETS[preset], **given}))

@@ -1,4 +1,4 @@
-"""Benchmark tables of images: ``dagnas build-table``, in parts that are merged."""
+"""Benchmark tables of images and texts: ``dagnas build-table``, in parts that are merged."""
 
 from __future__ import annotations
 
@@ -16,39 +16,60 @@ from dagnas.pipeline.job import Job, Range, range_text
 from dagnas.pipeline.kind import Kind
 from dagnas.pipeline.sections import Count, Section
 from dagnas.settings import Described
+from dagnas.training.language_recipe import LanguageRecipe, Preset, parse_language_recipe
 
 if TYPE_CHECKING:
     from dagnas.pipeline.scales import Scale
     from dagnas.tables.table import Table
+    from dagnas.training.build import Build
     from dagnas.training.images import ImageSet
 
 
 class Recipe(Described):
-    """Images and training of the cells of a table."""
+    """Images or text, and training of the cells of a table."""
 
-    space: Literal["nasbench201"] = "nasbench201"
-    """Space whose cells are trained."""
-    images: str
+    space: Literal["nasbench201", "recurrent"] = "nasbench201"
+    """Space whose cells are trained: nasbench201 on images, recurrent on a text."""
+    images: str | None = None
     """An .npz file with `images` and `labels`, or `digits`."""
+    text: str | None = None
+    """A UTF-8 file, `ptb` (of `dagnas fetch ptb`), or `generated`."""
+    preset: Preset | None = None
+    """Settings of language models to begin with: paper (if not given), small or smoke."""
     settings: dict[str, Any] = {}
-    """Settings of network and training that differ from the defaults; docs/digits201.md."""
+    """Settings of network and training that differ from the defaults; docs/digits201.md and
+    docs/recurrent.md."""
 
     @model_validator(mode="after")
     def _settings(self) -> Recipe:
         from dagnas.training.recipe import parse_recipe
 
+        on, off = ("text", "images") if self.space == "recurrent" else ("images", "text")
+        if getattr(self, on) is None:
+            raise ValueError(f"{on}: cells of {self.space} are trained on it, and it is not given")
+        if getattr(self, off) is not None:
+            raise ValueError(f"{off}: cells of {self.space} are trained on {on}")
         try:
-            parse_recipe(self.settings)
+            if self.space == "recurrent":
+                self.language()
+            elif self.preset:
+                raise ValueError("preset: there are some of language models alone")
+            else:
+                parse_recipe(self.settings)
         except DagnasError as error:
             raise ValueError(error) from error
         return self
 
+    def language(self) -> LanguageRecipe:
+        """Recipe of language models."""
+        return parse_language_recipe(self.settings, self.preset or "paper")
+
 
 class BuiltTable(Section, Recipe):
-    """A benchmark made by training every cell of a space on images."""
+    """A benchmark made by training the cells of a space on images or on a text."""
 
     cells_per_job: Count = 320
-    """Cells that one job trains, of the 6,466 that are trained."""
+    """Cells that one job trains, of the 6,466 of nasbench201 or of those asked for."""
 
 
 class BuildJob(Job, Recipe):
@@ -81,16 +102,11 @@ class BuildJob(Job, Recipe):
         import shutil
 
         from dagnas.files import write_parquet
-        from dagnas.training.build import Build
-        from dagnas.training.device import choose_device
-        from dagnas.training.images import find_images
-        from dagnas.training.recipe import parse_recipe
 
         # A benchmark is found by the name of its file.
         check_name("benchmark", out.stem)
-        recipe, images = parse_recipe(self.settings), find_images(self.images, self.name)
-        print(f"{self.images}: {_described(images)}", flush=True)
-        build = Build(self.space, images, recipe, choose_device(self.device))
+        build = self._build_of_text(data) if self.text else self._build_of_images()
+        recipe = build.recipe
         if self.merge:
             parts = [build.read_part(path) for path in self.merge]
             table, metadata = build.table(parts, self.partial)
@@ -119,11 +135,41 @@ class BuildJob(Job, Recipe):
         shutil.rmtree(checkpoint)
         print(f"{out}: {len(codes) if self.cells else table.num_rows:,} cells")
 
+    def _build_of_images(self) -> Build:
+        from dagnas.training.build import Build
+        from dagnas.training.device import choose_device
+        from dagnas.training.images import find_images
+        from dagnas.training.recipe import parse_recipe
+
+        assert self.images is not None
+        recipe, images = parse_recipe(self.settings), find_images(self.images, self.name)
+        print(f"{self.images}: {_described(images)}", flush=True)
+        return Build(self.space, images, recipe, choose_device(self.device))
+
+    def _build_of_text(self, data: Path) -> Build:
+        from dagnas.training.device import choose_device
+        from dagnas.training.language_build import LanguageBuild
+        from dagnas.training.texts import open_text, unknown_fraction
+
+        assert self.text is not None
+        build = LanguageBuild(
+            open_text(self.text, data, self.name), self.language(), choose_device(self.device)
+        )
+        train, valid, test = (f"{len(part):,}" for part in build.text.parts)
+        unknown = 100 * unknown_fraction(build.text)
+        print(
+            f"{self.text}: {train} words to train on, {valid} to validate and {test} to test on; "
+            f"{len(build.text.words):,} different ones, {unknown:.1f} % outside of these",
+            flush=True,
+        )
+        return build
+
     def files(self) -> Sequence[str]:
-        """Images, or parts to merge."""
+        """Images or text, or parts to merge."""
         if self.merge:
             return [str(part) for part in self.merge]
-        return [self.images] if self.images.endswith(".npz") else []
+        known = ("digits", "generated", "ptb")
+        return [given for given in (self.images, self.text) if given and given not in known]
 
 
 def _described(images: ImageSet) -> str:
@@ -145,10 +191,12 @@ def register(tables: Mapping[str, BuiltTable]) -> Mapping[str, BuiltTable]:
     """Register tables as benchmarks, which studies may name."""
     if tables:
         from dagnas.benchmarks.built import built_entry
+        from dagnas.benchmarks.language import language_entry
 
-        for name in tables:
+        for name, table in tables.items():
+            entry = language_entry if table.space == "recurrent" else built_entry
             try:
-                BENCHMARKS.add(name, built_entry(name))
+                BENCHMARKS.add(name, entry(name))
             except DagnasError as error:
                 raise ValueError(error) from error
     return tables
@@ -162,7 +210,9 @@ def _trained_cells(space: str) -> int:
 
 
 def _ranges(entry: BuiltTable) -> list[range]:
-    cells, size = _trained_cells(entry.space), entry.cells_per_job
+    text = entry.space == "recurrent"
+    cells = entry.language().cells if text else _trained_cells(entry.space)
+    size = entry.cells_per_job
     return [range(first, min(first + size, cells)) for first in range(0, cells, size)]
 
 
@@ -170,14 +220,16 @@ def _label(part: range) -> str:
     return f"{part.start:04d}-{part.stop:04d}"
 
 
-def _recipe(entry: BuiltTable) -> dict[str, Any]:
-    return {key: getattr(entry, key) for key in Recipe.model_fields}
+def _recipe(scale: Scale, entry: BuiltTable) -> dict[str, Any]:
+    given = {key: getattr(entry, key) for key in Recipe.model_fields}
+    # A table of words is made by a job, as those of benchmarks are.
+    return given | ({"text": str(scale.data / "ptb.parquet")} if entry.text == "ptb" else {})
 
 
 def plan_parts(scale: Scale) -> dict[str, Job]:
     """Jobs of the parts of all tables by TABLE/FIRST-LAST."""
     return {
-        f"{name}/{_label(part)}": BuildJob(**_recipe(entry), device=scale.device, cells=part)
+        f"{name}/{_label(part)}": BuildJob(**_recipe(scale, entry), device=scale.device, cells=part)
         for name, entry in scale.section("tables").items()
         for part in _ranges(entry)
     }
@@ -187,7 +239,7 @@ def plan_tables(scale: Scale) -> dict[str, Job]:
     """Jobs that merge parts, by the name of their table."""
     return {
         name: BuildJob(
-            **_recipe(entry),
+            **_recipe(scale, entry),
             merge=[table_part.path(scale, f"{name}/{_label(part)}") for part in _ranges(entry)],
         )
         for name, entry in scale.section("tables").items()
@@ -202,7 +254,8 @@ def read(path: Path) -> Table:
 
 
 ABOUT = (
-    "Train every cell of a space on a set of images and tabulate accuracies. An interrupted build "
+    "Train every cell of a space on a set of images and tabulate accuracies, or language models of "
+    "random recurrent cells on a text, whose accuracies are 100 / perplexity. An interrupted build "
     "resumes where it stopped when the same command is run again."
 )
 EXAMPLES = """
@@ -228,10 +281,16 @@ EXAMPLES = """
   dagnas build-table --images fashion.npz --merge fashion201.checkpoint/*.parquet --partial \
       --out half.parquet
 
+  # Language models of 1,000 random recurrent cells, hours of one core; a text of your own.
+  dagnas fetch ptb
+  dagnas build-table --space recurrent --text ptb --preset small --out data/lstm1k.parquet
+  dagnas build-table --space recurrent --text novel.txt --preset small --set cells=200 \\
+      --out data/novel.parquet
+
 The file holds `images`, uint8 of shape (N, H, W) or (N, H, W, C), and `labels`, integers from 0
 on, one for each image.
 """
-TITLE = "make a benchmark table by training every cell on your images"
+TITLE = "make a benchmark table by training cells on your images or text"
 table_part = Kind(
     name="table_part",
     module=__name__,
