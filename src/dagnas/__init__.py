@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dagnas.benchmarks.benchmark import Evaluations as Evaluations
     from dagnas.benchmarks.benchmark import TabularBenchmark as TabularBenchmark
     from dagnas.benchmarks.benchmark import benchmark as benchmark
+    from dagnas.benchmarks.generators import GeneratorBenchmark as GeneratorBenchmark
     from dagnas.benchmarks.objective import ObjectiveBenchmark as ObjectiveBenchmark
     from dagnas.benchmarks.policy import Policy as Policy
     from dagnas.drawing.cells import draw_cell as draw_cell
@@ -53,6 +54,14 @@ if TYPE_CHECKING:
     from dagnas.spaces.cells import Graphs as Graphs
     from dagnas.spaces.cells import concatenate as concatenate
     from dagnas.spaces.decisions import DecisionSpace as DecisionSpace
+    from dagnas.spaces.generators import ErdosRenyi as ErdosRenyi
+    from dagnas.spaces.generators import GeneratorSpace as GeneratorSpace
+    from dagnas.spaces.generators import Hyperparameters as Hyperparameters
+    from dagnas.spaces.generators import WattsStrogatz as WattsStrogatz
+    from dagnas.spaces.vectors import Dimension as Dimension
+    from dagnas.spaces.vectors import VectorSpace as VectorSpace
+    from dagnas.training.images import ImageSet as ImageSet
+    from dagnas.training.train_recipe import TrainRecipe as TrainRecipe
 
 #: Modules of the names that are imported when they are asked for.
 __places__ = {
@@ -63,9 +72,15 @@ __places__ = {
     "Cells": "dagnas.spaces.cells",
     "DagnasError": "dagnas.errors",
     "DecisionSpace": "dagnas.spaces.decisions",
+    "Dimension": "dagnas.spaces.vectors",
+    "ErdosRenyi": "dagnas.spaces.generators",
     "Evaluated": "dagnas.search.method",
     "Evaluations": "dagnas.benchmarks.benchmark",
+    "GeneratorBenchmark": "dagnas.benchmarks.generators",
+    "GeneratorSpace": "dagnas.spaces.generators",
     "Graphs": "dagnas.spaces.cells",
+    "Hyperparameters": "dagnas.spaces.generators",
+    "ImageSet": "dagnas.training.images",
     "METHODS": "dagnas.search",
     "Method": "dagnas.search.method",
     "MethodComparison": "dagnas.analysis.compare",
@@ -78,6 +93,9 @@ __places__ = {
     "Seen": "dagnas.search.pool",
     "TabularBenchmark": "dagnas.benchmarks.benchmark",
     "TooMany": "dagnas.spaces.base",
+    "TrainRecipe": "dagnas.training.train_recipe",
+    "VectorSpace": "dagnas.spaces.vectors",
+    "WattsStrogatz": "dagnas.spaces.generators",
     "benchmark": "dagnas.benchmarks.benchmark",
     "compare": "dagnas.analysis.compare",
     "concatenate": "dagnas.spaces.cells",

@@ -12,6 +12,8 @@ PAPERS = {
         *("darts214", "fig8", "sharing", "table1", "table2"),
     ),
     "graph_search_space": ("fig2", "fig3", "fig4", "fig5", "fig6", "fig6_digits"),
+    "hardware": ("constrained", "front", "hypervolume"),
     "leaderboard": ("best", "evaluations", "published", "rank", "speed"),
+    "nago": ("fig1", "fig2", "pareto", "search", "similar", "space", "table1"),
     "ngae": ("fig3", "fig4", "fig5", "table1"),
 }

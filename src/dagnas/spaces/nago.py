@@ -94,8 +94,8 @@ def nago_space(
 nago = nago_space("nago", mid_n=(1, 10))
 #: The released code: 8 numbers; 3x3 convolutions, sums, channels 1:2:4 and equal stages.
 nago_code = nago_space("nago_code", wiring_alone=True)
-#: The paper's Θ with fewer nodes, for trainings of seconds: some 50 convolutions, 144 at most.
-nago_small = nago_space("nago_small", top_n=(3, 6), mid_n=(1, 4), bottom_n=(3, 6))
+#: The paper's Θ with fewer nodes, for trainings of seconds: some 32 convolutions, 75 at most.
+nago_small = nago_space("nago_small", top_n=(3, 5), mid_n=(1, 3), bottom_n=(3, 5))
 #: The least of it, to try searches on.
 nago_least = nago_space("nago_least", top_n=(3, 3), mid_n=(1, 2), bottom_n=(3, 3))
 

@@ -1,0 +1,1 @@
+"""NAGO: Neural Architecture Generator Optimization (Ru et al. 2020)."""
