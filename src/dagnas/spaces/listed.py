@@ -51,6 +51,10 @@ class _Nearest(CellSpace):
         codes = self._members[np.concatenate(places)]
         return super().from_values(codes[:, None] // self._radix % self.sizes)
 
+    def differences(self, cells: Cells, others: Cells) -> NDArray[np.int64]:
+        """Number of variables in which cell b of one batch and of the other differ; shape (B,)."""
+        return CellSpace.differences(self, cells, others)
+
     @cached_property
     def _near(self) -> NDArray[np.int64]:
         """Places of the neighbours of each member, shape (members, `NEAR` or fewer)."""
