@@ -1,4 +1,5 @@
-# make smoke | test | coverage | desk | result R=goal/fig4 | lint | bench | verify | report | clean
+# make smoke | test | coverage | desk | result R=goal/fig4 | lint | bench | verify | report | dist |
+#      slurm | kubernetes | clean
 #
 # Every target first makes the environment .venv, from constraints.txt with pip. pip looks where it
 # is configured to look: to have torch without CUDA, point PIP_EXTRA_INDEX_URL to PyTorch's index
@@ -27,10 +28,11 @@ MOVED := $(shell test -s $(READY) && test "$$(cat $(READY))" != "$(abspath $(VEN
 SNAKEMAKE := snakemake --cores $(JOBS)
 BENCHES := $(filter-out common,$(basename $(notdir $(wildcard perf/*.py))))
 
-.PHONY: moved help smoke desk result test test-fast coverage lint lowest bench verify report clean
+.PHONY: moved help smoke desk result test test-fast coverage lint lowest bench verify report dist \
+    slurm kubernetes clean
 
 help:
-	@sed -n 1p Makefile
+	@sed -n 1,2p Makefile
 
 moved:
 	@echo "$(VENV) is of another folder: it is made anew"
@@ -92,8 +94,27 @@ report: $(READY)
 	snakemake --report results/$(SCALE)/report.html --config scale=$(SCALE) > build/report.log 2>&1 \
 	    || echo "Snakemake's own report was not made: build/report.log says why"
 
+# Source distribution in dist/, and the wheel that is built of it.
+dist: $(READY)
+	rm -rf dist
+	python -m build --no-isolation --outdir dist
+
+# A target on a Slurm of one node, which ends with it: T=goal_ablation. Needs Debian's packages
+# slurmctld, slurmd, slurm-client and munge.
+slurm: $(READY)
+	$(VENV)/bin/python -m pip install --quiet --no-compile --constraint $(CONSTRAINTS) \
+	    --editable '.[dev,slurm]'
+	bash workflow/scripts/slurm.sh $(T)
+
+# What would run on Kubernetes, by its profile; a folder stands for the bucket, and nothing is sent.
+kubernetes: $(READY)
+	$(VENV)/bin/python -m pip install --quiet --no-compile --constraint $(CONSTRAINTS) \
+	    --editable '.[dev,kubernetes]' snakemake-storage-plugin-fs
+	snakemake --dry-run --quiet rules --profile workflow/profiles/kubernetes --container-image dagnas \
+	    --default-storage-provider fs --default-storage-prefix build/bucket --config scale=smoke
+
 # Results of the smoke scale that git has are kept: it can tell which these are.
 clean:
 	git clean -dfxq results/smoke
-	rm -rf logs build .coverage* coverage.xml \
+	rm -rf logs build dist .coverage* coverage.xml \
 	    .pytest_cache .mypy_cache .ruff_cache .hypothesis

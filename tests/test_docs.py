@@ -49,8 +49,9 @@ def test_code_of_a_tutorial_runs(page, folder):
     for code in found:
         file = FILE.match(code)
         if file is None:
-            # Fewer evaluations than a reader would wait for.
-            exec(code.replace("budget_evaluations=300", "budget_evaluations=20"), names)
+            # Fewer evaluations and trials than a reader would wait for.
+            code = code.replace("budget_evaluations=300", "budget_evaluations=20")
+            exec(code.replace("trials=10", "trials=2"), names)
             continue
         path = folder / f"{file[1]}.py"
         path.write_text(code)

@@ -94,7 +94,7 @@ def checked_files():
 def claims_files():
     # Relative where they can be, since a checkout may be moved.
     folder = os.path.relpath(os.path.dirname(dagnas.papers.__file__))
-    return [f"{folder}/{paper}/claims.yaml" for paper in SCALE.papers]
+    return [local(f"{folder}/{paper}/claims.yaml") for paper in SCALE.papers]
 
 
 def read_files(result):
@@ -118,7 +118,8 @@ def result_inputs(wildcards):
     traces = [path for path in paths if "traces" in path.parts] if result.walls else []
     walls = [path.with_suffix(WALL) for path in traces]
     files = [*table_files(result.benchmarks), *map(str, paths), *map(str, walls)]
-    return files or [str(FIRST_RUN)]
+    # It is of the checkout that runs the job, so it is in no storage that jobs share.
+    return files or [local(str(FIRST_RUN))]
 
 
 def table_code(wildcards):
