@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,9 @@ from dagnas.training.images import Split
 from dagnas.training.language_recipe import LanguageRecipe
 from dagnas.training.texts import PARTS, TextSet, columns, windows
 from dagnas.training.trainer import Batch, Trainee, drawn, train
+
+#: A number or an array of numbers.
+Values = TypeVar("Values", float, NDArray[np.float64])
 
 
 class TextWindows:
@@ -154,6 +157,30 @@ def perplexity(network: nn.Module, text: TextWindows, part: str) -> float:
 def exponential(mean: float) -> float:
     """Perplexity of a mean cross-entropy; infinite where that is no number or far too large."""
     return math.exp(mean) if mean < 700 else math.inf
+
+
+def saved(mean: float, words: int) -> float:
+    """Fraction of the entropy of guessing that a model saves, in %: its "accuracy" in tables.
+
+    It is 100 (1 - log perplexity / log words), which falls with the perplexity, is 0 for guessing
+    among all words and 100 for knowing the next one. What is worse than guessing, or no number any
+    more, counts as guessing.
+
+    Parameters
+    ----------
+    mean : float
+        Mean cross-entropy, the logarithm of the perplexity.
+    words : int
+        Size of the vocabulary.
+    """
+    guessing = math.log(words)
+    return 100 * (1 - mean / guessing) if mean < guessing else 0.0
+
+
+def perplexity_of(percent: Values, words: int) -> Values:
+    """Perplexity of a model that saves some % of the entropy of guessing; see `saved`."""
+    found: Values = words ** (1 - percent / 100)
+    return found
 
 
 class TrainedLanguage(NamedTuple):

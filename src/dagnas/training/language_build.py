@@ -33,8 +33,8 @@ class LanguageBuild(Build):
     """Build of a table of language models, which can be stopped at any time and resumed.
 
     Its cells are random ones of the space, no two isomorphic; a table of more cells begins with
-    those of a table of fewer. In columns of accuracies it holds 100 over the perplexity: the
-    probability of a word in %, as its geometric mean, so that more is better as for accuracies.
+    those of a table of fewer. In columns of accuracies it holds the fraction of the entropy of
+    guessing that a model saves, in % (`dagnas.training.language.saved`), so that more is better.
 
     Parameters
     ----------
@@ -123,9 +123,11 @@ class LanguageBuild(Build):
             # What `dagnas.benchmarks.built` looks columns up by.
             "images": name,
             "text_sha256": self.text.digest(),
-            "unit": "100 / perplexity",
+            "unit": "100 (1 - log perplexity / log words)",
             "recipe": json.dumps(self.language.dump()),
-            "words": json.dumps(dict(zip(SPLITS, map(len, self.text.parts), strict=True))),
+            "words": json.dumps(
+                {"vocabulary": words} | dict(zip(SPLITS, map(len, self.text.parts), strict=True))
+            ),
             "cost": json.dumps({"fixed": SECONDS_FIXED, "per_weight": SECONDS_PER_WEIGHT}),
             "platform": trained.schema.metadata[b"dagnas.platform"].decode(),
         }

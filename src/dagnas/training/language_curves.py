@@ -13,7 +13,7 @@ from torch import Tensor
 from dagnas.seeds import stream
 from dagnas.spaces.cells import Cells
 from dagnas.spaces.recurrent import RecurrentSpace
-from dagnas.training.language import TextWindows, exponential
+from dagnas.training.language import TextWindows, saved
 from dagnas.training.language_recipe import LanguageRecipe
 from dagnas.training.stacked_language import StackedModels, cross_entropies, largest_first
 from dagnas.training.texts import PARTS, TextSet
@@ -63,9 +63,8 @@ class LanguageCurves:
         Returns
         -------
         ndarray of float64, shape (G, epochs, 3)
-            Probability of a word after each epoch, the geometric mean in %, which is 100 over the
-            perplexity: of training (at the step that trains on it), of validation, of test. 0 for a
-            model whose loss is no finite number any more.
+            Entropy saved after each epoch, in % (`dagnas.training.language.saved`): of training
+            (each word at the step that trains on it), of validation, of test.
         """
         order = largest_first(self.space.to_trees(cells).counts)
         name, recipe = self._text.name, self.recipe
@@ -166,4 +165,4 @@ class LanguageCurves:
     def _in_percent(self, total: NDArray[np.float64], part: str) -> NDArray[np.float64]:
         words = self._text.words[part]
         count = words.numel() - words.shape[1]
-        return np.array([100 / exponential(value / count) for value in total])
+        return np.array([saved(value / count, self._vocabulary) for value in total])

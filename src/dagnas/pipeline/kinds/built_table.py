@@ -255,7 +255,7 @@ def read(path: Path) -> Table:
 
 ABOUT = (
     "Train every cell of a space on a set of images and tabulate accuracies, or language models of "
-    "random recurrent cells on a text, whose accuracies are 100 / perplexity. An interrupted build "
+    "random recurrent cells on a text, whose perplexities stand for accuracies. An interrupted build "
     "resumes where it stopped when the same command is run again."
 )
 EXAMPLES = """
