@@ -150,6 +150,8 @@ def test_places_count_where_no_two_cells_are_isomorphic():
     names = ("darts", "darts_one_cell", "enas", "nasbench101", "nasbench201", "resnet_strings")
     fixed = [name for name in names if fixed_places(SPACES.get(name))]
     assert fixed == ["enas", "resnet_strings"]
+    # However cells are drawn: protocols that count classes draw one of each.
+    assert not fixed_places(SPACES.get("nasbench201").drawing("classes"))
 
 
 def test_scale_has_median_distance_one():

@@ -79,7 +79,8 @@ def cell_blocks(space: CellSpace, cells: Cells, places: bool) -> list[NDArray[np
 def fixed_places(space: CellSpace) -> bool:
     """Whether places mean something by themselves, as in a chain: no two cells are isomorphic."""
     # Any cells would tell; that they are always the same makes this a property of the space.
-    some = space.sample(256, np.random.default_rng(0))
+    # Drawn by variables: drawn by classes they would stand for these, and so be canonical.
+    some = space.drawing("variables").sample(256, np.random.default_rng(0))
     return bool((space.canonical(some) == space.pack(some)).all())
 
 
