@@ -350,7 +350,7 @@ def test_captions_say_what_was_stopped_and_what_is_lacking(read_of, digits_input
     assert "1 of 4 trials of random_distinct (after 1,000 samples)" in text
     assert "trials of bonas " not in text
     assert "Not run on NAS-Bench-201: AlphaX, NAO, NASBOT." in text
-    assert "LSTM-12K, is not run" in text
+    assert "LSTM-12K is not run" in text
     assert "Nothing is extrapolated" in text
     assert "the best, 97.00 %, is that of 2 of 15,625 cells" in text
     assert "digits201 is this project's own benchmark, not the paper's." in text

@@ -69,6 +69,8 @@ BENCHMARKS = {
     "nasbench201_imagenet16": "NAS-Bench-201, ImageNet16-120",
     "digits201": "digits201",
     "enas": "ENAS",
+    "lstm12k": "LSTM-12K rebuilt",
+    "lstm1k": "LSTM-12K rebuilt in small",
     "darts_one_cell_digits": "digits, one-cell DARTS space",
     "darts_one_cell_cifar10": "CIFAR-10 in small, one-cell DARTS space",
     "darts_one_cell_cifar10_full": "CIFAR-10, one-cell DARTS space",

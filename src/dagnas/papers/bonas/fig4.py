@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dagnas.analysis.incumbents import incumbent
+from dagnas.papers.bonas.lstm12k import TABLES, lstm_sentence
 from dagnas.papers.bonas.table2 import BENCHMARKS, REFERENCE, STUDIES, benchmark_name, caps
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.result import Result
@@ -122,6 +123,8 @@ def draw(table: pd.DataFrame) -> Figure:
     for ax, (benchmark, here) in zip(panels, groups, strict=True):
         accuracy_panel(ax, here, looks)
         ax.set_title(style.benchmark_label(str(benchmark)))
+        if benchmark in TABLES:
+            ax.set_ylabel("entropy saved by the best cell (%)")
     figure.legend(handles=handles(looks), loc="outside right center")
     return figure
 
@@ -165,7 +168,9 @@ def handles(looks: Mapping[str, Look]) -> list[Line2D]:
 
 def caption(table: pd.DataFrame) -> str:
     """Legend of the curves, with numbers of trials and samples."""
-    return accuracy_caption(table)
+    from dagnas.papers.panels import join_sentences
+
+    return join_sentences(accuracy_caption(table), lstm_sentence(table["benchmark"]))
 
 
 def accuracy_caption(table: pd.DataFrame) -> str:

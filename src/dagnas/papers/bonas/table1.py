@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dagnas.papers.bonas.lstm12k import TABLES, UNRELEASED, lstm_sentence
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.result import Result
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 RANKINGS = tuple(
-    f"bonas_predictors_{benchmark}" for benchmark in ("nasbench101", "nasbench201", "digits201")
+    f"bonas_predictors_{benchmark}"
+    for benchmark in ("nasbench101", "nasbench201", *TABLES, "digits201")
 )
 RESULT = Result(
     place="Table 1",
@@ -34,10 +36,8 @@ PREDICTORS = {
 PAPER = {
     "nasbench101": {"wide_mlp": 83.0, "lstm": 74.1, "gcn": 84.1},
     "nasbench201": {"wide_mlp": 86.5, "lstm": 79.5, "gcn": 97.3},
-    "lstm12k": {"wide_mlp": 53.0, "lstm": 56.0, "gcn": 74.2},
+    UNRELEASED: {"wide_mlp": 53.0, "lstm": 56.0, "gcn": 74.2},
 }
-#: The paper's third data set, which its authors did not release.
-UNRELEASED = "lstm12k"
 MEASURES = ("pearson", "spearman", "kendall")
 #: Columns that are equal in all trials of a predictor.
 CONSTANT = ("train_size", "cells", "emulated", "quantity", "epochs")
@@ -85,9 +85,10 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     DataFrame
         Columns benchmark, predictor, n (trials; 0 on the paper's benchmark that is not run),
         train_size, cells (in a test set), pearson, spearman and kendall (means, %), each with its
-        standard deviation (pearson_sd, ...), paper (%), to_paper (pearson less that), lead
-        (pearson less the predictor's best rival's), emulated, quantity (of the benchmark that is
-        predicted, such as "cifar10/test/108") and epochs (that a predictor was trained for).
+        standard deviation (pearson_sd, ...), paper (%), to_paper (pearson less that; empty where
+        the table is not the paper's), lead (pearson less the predictor's best rival's), emulated,
+        quantity (of the benchmark that is predicted, such as "cifar10/test/108") and epochs (that a
+        predictor was trained for).
     """
     import pandas as pd
 
@@ -99,12 +100,14 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
         for measure in MEASURES:
             row |= {measure: trials[measure].mean(), f"{measure}_sd": trials[measure].std()}
         rows.append(row)
-    missing = {"benchmark": UNRELEASED, "n": 0, "emulated": "", "quantity": ""}
-    rows += [{**missing, "predictor": name} for name in PREDICTORS]
+    if not {row["benchmark"] for row in rows} & set(TABLES):
+        missing = {"benchmark": UNRELEASED, "n": 0, "emulated": "", "quantity": ""}
+        rows += [{**missing, "predictor": name} for name in PREDICTORS]
     table = pd.DataFrame(rows)
     pairs = list(zip(table["benchmark"], table["predictor"], strict=True))
-    table["paper"] = [PAPER.get(b, {}).get(p, np.nan) for b, p in pairs]
-    table["to_paper"] = table["pearson"] - table["paper"]
+    theirs = {**PAPER, **{name: PAPER[UNRELEASED] for name in TABLES}}
+    table["paper"] = [theirs.get(b, {}).get(p, np.nan) for b, p in pairs]
+    table["to_paper"] = (table["pearson"] - table["paper"]).mask(table["benchmark"].isin(TABLES))
     table["lead"] = table["pearson"] - [_best_rival(table, b, p) for b, p in pairs]
     values = [f"{measure}{part}" for measure in MEASURES for part in ("", "_sd")]
     heads = ["benchmark", "predictor", "n", "train_size", "cells", *values]
@@ -116,11 +119,11 @@ def _best_rival(table: pd.DataFrame, benchmark: str, predictor: str) -> float:
     return float(table.loc[rivals, "pearson"].max())
 
 
-def label(benchmark: str) -> str:
+def label(benchmark: str, run: bool = True) -> str:
     """Name of a benchmark for people, also of the one that is not run."""
     from dagnas.drawing.style import benchmark_label
 
-    return "LSTM-12K" if benchmark == UNRELEASED else benchmark_label(benchmark)
+    return benchmark_label(benchmark) if run else "LSTM-12K"
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -137,12 +140,13 @@ def draw(table: pd.DataFrame) -> Figure:
         for place, (predictor, (_, colour)) in enumerate(PREDICTORS.items()):
             if predictor in rows.index:
                 _row(ax, place, rows.loc[predictor].to_dict(), colour)
-        ax.set(title=label(benchmark), xlabel="correlation (%)", ylim=(2.5, -0.5))
+        run = bool((rows["n"] > 0).any())
+        ax.set(title=label(benchmark, run), xlabel="correlation (%)", ylim=(2.5, -0.5))
         low = rows[["pearson", "paper"]].min().min()
         ax.set_xlim(min(45, low - 5), 102)
         ax.set_yticks(range(len(PREDICTORS)), [name for name, _ in PREDICTORS.values()])
         style.stamp(ax, rows["emulated"].iloc[0])
-        if benchmark == UNRELEASED:
+        if not run:
             ax.set_xlabel("correlation (%); not run: never released")
     return figure
 
@@ -183,7 +187,7 @@ def caption(table: pd.DataFrame) -> str:
         *(f"{split_sentence(rows)} {epochs_sentence(rows)}" for _, rows in run),
         "Weights are those of the epoch after which scores had the highest correlation with the "
         "accuracies of the validation cells.",
-        "LSTM-12K is not run: it was never released.",
+        lstm_sentence(table.loc[table["n"] > 0, "benchmark"]),
         "NAS-Bench-201 is the paper's NAS-Bench-102."
         if "nasbench201" in set(table["benchmark"])
         else "",
