@@ -19,6 +19,7 @@ BENCHMARKS: Registry[BenchmarkEntry] = Registry(
         "darts_one_cell_cifar10": "dagnas.benchmarks.darts_one_cell",
         "darts_one_cell_cifar10_full": "dagnas.benchmarks.darts_one_cell",
         "digits201": "dagnas.benchmarks.digits201",
+        "digits201_costs": "dagnas.benchmarks.hardware",
         "enas": "dagnas.benchmarks.enas",
         "hw_nasbench201": "dagnas.benchmarks.hardware",
         "hw_nasbench201_cifar100": "dagnas.benchmarks.hardware",

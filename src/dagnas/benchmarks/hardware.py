@@ -1,14 +1,19 @@
-"""NAS-Bench-201 with the costs of its cells on six devices (HW-NAS-Bench, Li et al. 2021)."""
+"""NAS-Bench-201 with the costs of its cells on six devices (HW-NAS-Bench, Li et al. 2021).
+
+Without a table that has to be fetched, digits201 with the sizes of its networks stands in.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
 from dagnas.benchmarks.benchmark import TabularBenchmark, benchmark
 from dagnas.benchmarks.costed import CostedBenchmark, only_cells_of
+from dagnas.benchmarks.digits201 import digits201
 from dagnas.benchmarks.nasbench201 import open_nasbench201
 from dagnas.spaces.sizes.nasbench201 import Skeleton201, nasbench201_size
 from dagnas.tables.table import Table
@@ -64,6 +69,20 @@ def open_hardware(name: str, images: str, data: Path, edge_tpu: bool = False) ->
         sources=table.provenance.get("sha256", ""),
     )
     return only_cells_of(found) if edge_tpu else found
+
+
+@benchmark()
+def digits201_costs(data: Path) -> TabularBenchmark:
+    """Open digits201 with the parameters and multiply-adds of its networks as costs."""
+    plain = cast("TabularBenchmark", digits201.open(data))
+    sizes = {"parameters": plain.table["params"], "multiply_adds": plain.table["madds"]}
+    return CostedBenchmark(
+        "digits201_costs",
+        plain.space,
+        plain.table,
+        {key: replace(policy, costs=(*sizes,)) for key, policy in plain.policies.items()},
+        costs={cost: values.astype(np.float64) for cost, values in sizes.items()},
+    )
 
 
 @benchmark(tables=("nasbench201", "hw_nasbench201"))

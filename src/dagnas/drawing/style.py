@@ -55,6 +55,8 @@ METHODS = {
     "npenas": Look("NPENAS-NP", "#CC6677"),
     "path_gp": Look("path GP", "#AA3377", 3.0),
     "weaknas": Look("WeakNAS", "#BBBB11"),
+    "mobo": Look("MOBO", "#AA4499", 3.0),
+    "nsga2": Look("NSGA-II", "#117733"),
     "darts_first": Look("DARTS, first order", "#4477AA"),
     "darts_second": Look("DARTS, second order", "#222255"),
 }
