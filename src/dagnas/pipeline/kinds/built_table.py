@@ -37,8 +37,7 @@ class Recipe(Described):
     preset: Preset | None = None
     """Settings of language models to begin with: paper (if not given), small or smoke."""
     settings: dict[str, Any] = {}
-    """Settings of network and training that differ from the defaults; docs/digits201.md and
-    docs/recurrent.md."""
+    """Settings that differ from the defaults; docs/digits201.md, docs/recurrent.md."""
 
     @model_validator(mode="after")
     def _settings(self) -> Recipe:
@@ -191,10 +190,16 @@ def register(tables: Mapping[str, BuiltTable]) -> Mapping[str, BuiltTable]:
     """Register tables as benchmarks, which studies may name."""
     if tables:
         from dagnas.benchmarks.built import built_entry
-        from dagnas.benchmarks.language import language_entry
 
         for name, table in tables.items():
-            entry = language_entry if table.space == "recurrent" else built_entry
+            entry = built_entry
+            if table.space == "recurrent":
+                from dagnas.benchmarks import language
+
+                entry = language.language_entry
+                # Known by name, so that a search by hand finds it as well.
+                if name in BENCHMARKS.names() and BENCHMARKS.module(name) == language.__name__:
+                    continue
             try:
                 BENCHMARKS.add(name, entry(name))
             except DagnasError as error:
