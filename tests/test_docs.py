@@ -13,6 +13,8 @@ DOCS = Path(__file__).parents[1] / "docs"
 TUTORIALS = sorted(DOCS.glob("tutorial_*.md"))
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 FILE = re.compile(r"# (\w+)\.py\n")
+#: Files that code and commands of a tutorial read, by their names in the first line.
+YAML = re.compile(r"^```yaml\n# (\w+\.yaml)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
 def blocks(page: Path) -> list[str]:
@@ -45,6 +47,8 @@ def test_there_are_tutorials():
 def test_code_of_a_tutorial_runs(page, folder):
     found = blocks(page)
     assert found
+    for name, text in YAML.findall(page.read_text()):
+        (folder / name).write_text(text)
     tests, names = [], {}
     for code in found:
         file = FILE.match(code)

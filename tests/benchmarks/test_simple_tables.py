@@ -2,6 +2,9 @@
 
 import csv
 import json
+import re
+import shlex
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -326,6 +329,27 @@ def test_a_table_cannot_have_the_name_of_a_benchmark(folder, known):
     write(folder, rows_of(known), DESCRIBED.replace("own_cells", "digits201"), name="digits201")
     with pytest.raises(DagnasError, match="the benchmark 'digits201' exists already"):
         dagnas.open("digits201.yaml")
+
+
+@pytest.mark.slow
+def test_commands_of_the_tutorial_run(folder, capsys):
+    """All blocks in their order: Python is run, YAML written, `dagnas` called; not Snakemake."""
+    page = (Path(__file__).parents[2] / "docs/tutorial_table.md").read_text()
+    called, names = [], {}
+    for kind, block in re.findall(r"^```(\w+)\n(.*?)^```", page, re.DOTALL | re.MULTILINE):
+        if kind == "python":
+            exec(block, names)
+        elif kind == "yaml":
+            (folder / block.splitlines()[0].removeprefix("# ")).write_text(block)
+        for line in block.replace("\\\n", " ").splitlines() if kind == "console" else ():
+            words = shlex.split(line.removeprefix("$ "))
+            if words[0] == "dagnas":
+                # A part of fewer cells than a reader would wait for.
+                assert main([word.replace("0:32", "0:3") for word in words[1:]]) == 0, line
+                called.append(words[1])
+    assert {"check-table", "search", "compare", "build-table", "show"} == set(called)
+    assert set(scales.load("own_scale.yaml").section("studies")) == {"goal_own_cells"}
+    assert "of 3 of 6,466 cells that are trained" in capsys.readouterr().out
 
 
 # Parts of built tables

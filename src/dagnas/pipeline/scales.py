@@ -46,8 +46,7 @@ class Scale(Section):
     source: Literal["official", "compact"] | None = None
     """Kind of source that tables must come from; any if not given."""
     plugins: list[str] = []
-    """Modules to import, which register methods, benchmarks or spaces of your own, and .yaml files
-    that describe tables of your own."""
+    """Modules that register methods, benchmarks or spaces of your own, and tables' .yaml files."""
     trials: Trials
     """Trials of every method in every study; a trial is one repetition of a search."""
     trials_per_job: PositiveInt = 5

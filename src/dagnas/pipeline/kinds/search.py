@@ -309,6 +309,14 @@ search = Kind(
       --trials 0:5 --budget-evaluations 100 --out half.parquet
   dagnas search --benchmark nasbench201 --plugin my_method --method my_method \\
       --trials 0:5 --out mine.parquet
+
+  # Accuracy and latency at once; the best accuracy under a limit; a table of your own.
+  dagnas search --benchmark hw_nasbench201 --method nsga2 --objective valid \\
+      --objective raspi4_latency --trials 0:5 --budget-evaluations 100 --out front.parquet
+  dagnas search --benchmark hw_nasbench201 --method goal --constraint 'raspi4_latency<20' \\
+      --trials 0:5 --out limited.parquet
+  dagnas search --plugin my_table.yaml --benchmark my_table --method goal \\
+      --trials 0:5 --out own.parquet
 """,
     jobs=(SearchJob,),
     pattern="{results}/traces/{name}.parquet",
