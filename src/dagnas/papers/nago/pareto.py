@@ -85,6 +85,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
 def draw(table: pd.DataFrame) -> Figure:
     """A row for each image set: fronts left, hypervolumes right."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     names = list(table["benchmark"].unique())
     figure = Figure(figsize=(13, 4.6 * len(names)), layout="constrained")
@@ -95,6 +96,7 @@ def draw(table: pd.DataFrame) -> Figure:
         left.set(title=f"{IMAGES[name]}: networks and fronts")
         curves_panel(right, own[own["part"] == "curve"], "evaluations")
         right.set(title=f"{IMAGES[name]}: hypervolume", ylabel="hypervolume")
+        right.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
 
 

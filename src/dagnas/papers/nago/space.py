@@ -78,13 +78,14 @@ def draw(table: pd.DataFrame) -> Figure:
     for name, (words, colour) in looks.items():
         own = bounds[bounds["name"] == name]
         ax.plot(own["nodes"], own["log10"], "-o", color=colour, lw=2.2, label=words)
-    lines = ((PAPER, "the paper: more than 4.58e56"), (DARTS, "DARTS: 4.40e12"))
-    for count, words in lines:
+    # At the ends where no curve is.
+    lines = ((PAPER, "the paper: more than 4.58e56", 1, "left"), (DARTS, "DARTS", NODES, "right"))
+    for count, words, place, side in lines:
         ax.axhline(math.log10(count), color="#555555", lw=1.2, ls="--")
-        ax.text(1.0, math.log10(count) + 1, words, color="#333333", va="bottom", fontsize=9.5)
+        ax.text(place, math.log10(count) + 1, words, color="#333333", ha=side, fontsize=9.5)
     ax.set(xlabel="top nodes, with middle graphs of ten nodes", ylabel="networks, at least (10^)")
     ax.set_xticks(range(1, NODES + 1))
-    ax.legend(loc="lower right")
+    ax.legend(loc="upper left")
     return figure
 
 
