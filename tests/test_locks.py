@@ -56,6 +56,11 @@ WRITERS = {
          "--images", "digits", "--out", "a.parquet"],
         "a.parquet",
     ),
+    "train-language": (
+        ["--cell", "Genotype(recurrent=[('tanh', 0)], concat=[1])", "--text", "generated",
+         "--out", "a.parquet"],
+        "a.parquet",
+    ),
     "describe": (
         ["--space", "nasbench201", "--cell", CELL,
          "--draw", "a.svg"],

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from dagnas.benchmarks.language import open_language
 from dagnas.cli import main
@@ -176,6 +177,20 @@ def test_methods_search_the_cells_of_the_table(method, benchmark):
     trace = run_trial(Search(benchmark, chosen, given, **terms), 0)
     assert len(trace) == 8
     assert set(trace["code"].to_pylist()) <= set(benchmark.table["code"].tolist())
+
+
+def test_one_model_on_the_command_line(tmp_path, capsys):
+    out, cell = tmp_path / "cell.parquet", "Genotype(recurrent=[('tanh', 0)], concat=[1])"
+    words = ["train-language", "--text", "generated", "--preset", "smoke", "--cell", cell]
+    assert main([*words, "--set", "train=1000", "--out", str(out)]) == 0
+    # 44 words of 8 units with a bias each, and 4 + 2 products of 8 by 8.
+    assert f"{44 * 9 + 6 * 64} parameters, perplexity" in capsys.readouterr().out
+    curve = pq.read_table(out)
+    assert curve["epoch"].to_pylist() == [1, 2]
+    stored = torch.load(out.with_suffix(".pt"), weights_only=True)
+    assert stored["cell"] == "Genotype(recurrent=[('tanh', 0)], concat=range(1, 2))"
+    assert stored["weights"]["embedding"].shape == (44, 8)
+    assert main([*words, "--set", "train=1e9", "--out", str(tmp_path / "x.parquet")]) == 2
 
 
 def test_a_search_on_the_command_line(built, tmp_path):

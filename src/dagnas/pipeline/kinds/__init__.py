@@ -21,6 +21,7 @@ KINDS: Registry[Kind] = Registry(
         "autoencoder": "dagnas.pipeline.kinds.graph_vae",
         "latent_search": "dagnas.pipeline.kinds.latent_search",
         "training": "dagnas.pipeline.kinds.training",
+        "language": "dagnas.pipeline.kinds.language",
         "supernet": "dagnas.pipeline.kinds.supernet",
         "scores": "dagnas.pipeline.kinds.supernet",
     },
