@@ -86,5 +86,5 @@ def test_the_wheel_alone_searches_and_compares(built, tmp_path):
         assert out.read_bytes() == here.read_bytes()
         files.append(out)
     text = run(scripts / "dagnas", "compare", *files, "--out", "curves.svg", cwd=tmp_path)
-    assert "Random search" in text
+    assert "random_search" in text
     assert (tmp_path / "curves.svg").stat().st_size > 1000
