@@ -296,8 +296,10 @@ def test_lower_bounds_are_hollow(inputs_of, tmp_path):
         for line in ax.lines
         if line.get_marker() in ("o", "D")
     }
-    assert marks[("D", "#B2182B")] is False
-    assert marks[("o", "#B2182B")] is marks[("o", "#AA3377")] is True
+    # All trials of BONAS met the best cell by their cap of 60; one of path GP's did not by 40.
+    hollow = {("o", "#AA3377"), ("D", "#AA3377")}
+    assert {mark for mark, white in marks.items() if white} == hollow
+    assert len(marks) == 4
     first, second = make(inputs, tmp_path / "a"), make(inputs, tmp_path / "b")
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
     assert "1 cell of 92.00 %, 2 within 0.1 points of that." in first[-1].read_text()

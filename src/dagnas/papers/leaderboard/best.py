@@ -122,51 +122,47 @@ def draw(table: pd.DataFrame) -> Figure:
 
 
 def _panel(ax: Axes, here: pd.DataFrame, looks: dict[str, Look]) -> None:
-    """Discs until the best cell, diamonds until one within 0.1 points; fractions at the right."""
-    from matplotlib.ticker import NullLocator
+    """Discs until the best cell, diamonds until one within 0.1 points; successes at the right."""
+    from matplotlib.ticker import FuncFormatter, NullLocator
 
     from dagnas.drawing import style
+    from dagnas.papers.panels import number
 
     aims = list(AIMS)
-    near = here[here["aim"] == aims[1]].sort_values("mean_upto", kind="stable")
-    order = list(near["method"])
-    for aim, marker, shift in zip(aims, ("o", "D"), (0.16, -0.16), strict=True):
+    near = here[here["aim"] == aims[1]]
+    # Lower bounds of methods that were stopped early do not come before means that are known.
+    near = near.assign(missed=1 - near["finished"] / near["n"])
+    order = list(near.sort_values(["missed", "restricted_mean"], kind="stable")["method"])
+    for aim, marker, column, shift in zip(aims, "oD", (1.17, 1.06), (0.16, -0.16), strict=True):
         for row in here[here["aim"] == aim].to_dict("records"):
-            place, colour = order.index(row["method"]) + shift, looks[row["method"]].colour
-            whole = row["finished_upto"] >= 100
-            half = 1.96 * np.nan_to_num(row["se_upto"])
-            ends = np.maximum([row["mean_upto"] - half, row["mean_upto"] + half], 1)
-            ax.plot(ends, [place] * 2, color=colour, lw=2)
-            ax.plot(
-                row["mean_upto"],
-                place,
-                marker=marker,
-                ms=7,
-                color=colour,
-                mfc=colour if whole else "white",
-            )
-            column = {"o": 1.17, "D": 1.06}[marker]
+            place, colour = order.index(row["method"]), looks[row["method"]].colour
+            mean, half = row["restricted_mean"], 1.96 * np.nan_to_num(row["se"])
+            ax.plot([max(mean - half, 1), mean + half], [place + shift] * 2, color=colour, lw=2)
+            filled = colour if row["finished"] == row["n"] else "white"
+            ax.plot(mean, place + shift, marker=marker, ms=7, color=colour, mfc=filled)
             ax.text(
                 column,
-                order.index(row["method"]),
-                f"{row['finished_upto']:.0f}",
+                place,
+                f"{row['finished']:.0f}/{row['n']:.0f}",
                 transform=ax.get_yaxis_transform(),
                 ha="center",
                 va="center",
                 fontsize=9,
             )
-    for column, text in ((1.06, "within\n0.1, %"), (1.17, "best,\n%")):
-        ax.text(column, 1.01, text, transform=ax.transAxes, ha="center", va="bottom", fontsize=8)
+    for column, text in ((1.06, "within\n0.1"), (1.17, "best")):
+        ax.text(column, 1.01, text, transform=ax.transAxes, ha="center", va="bottom", fontsize=9)
     ax.set_xscale("log")
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: number(x)))
     ax.yaxis.set_minor_locator(NullLocator())
     style.name_rows(ax, [looks[method] for method in order])
-    ax.set(ylim=(len(order) - 0.4, -0.6), xlabel="evaluations (mean, restricted)")
+    ax.set(ylim=(len(order) - 0.4, -0.6), xlabel="evaluations (mean; hollow: more than this)")
 
 
 def caption(table: pd.DataFrame) -> str:
     """What counts, over how many trials, where trials were stopped, and what is emulated."""
     from dagnas.drawing.style import benchmark_label
     from dagnas.papers.panels import (
+        between,
         counted,
         emulated_sentence,
         join_sentences,
@@ -178,19 +174,18 @@ def caption(table: pd.DataFrame) -> str:
     sentences = [
         "Evaluations until a cell of the best signal of the table (discs) and until one within 0.1 "
         "points of it (diamonds); the signal is the mean test accuracy, as in BONAS. Means over "
-        "trials, with intervals of two standard errors. Each is restricted to the evaluations that "
-        "all trials of all methods were given: a trial that has not met the aim by then counts as "
-        "that number, so that hollow marks, where a trial has not, are lower bounds. At the right: "
-        "trials that met the aim by then."
+        "trials, with intervals of two standard errors. Where a trial was stopped before it met "
+        "the aim, samples are counted up to its cap alone, which gives a lower bound of the mean "
+        "(hollow). At the right: trials that met the aim. The table also restricts all methods to "
+        "the same number of evaluations (mean_upto), since their caps differ."
     ]
     for name, here in table.groupby("benchmark", sort=False):
         label = benchmark_label(str(name))
         best, near = (here[here["aim"] == aim].iloc[0] for aim in AIMS)
         methods = plural(here["method"].nunique(), "method")
         sentences += [
-            f"{label}: {counted(here['n'], 'trial')} of {methods}, "
-            f"up to {plural(best['upto'], 'evaluation')} for the best cell and "
-            f"{number(near['upto'])} for one within 0.1 points; {plural(best['cells'], 'cell')} of "
+            f"{label}: {counted(here['n'], 'trial')} of {methods}, each of at most "
+            f"{between(here['cap'])} evaluations; {plural(best['cells'], 'cell')} of "
             f"{best['accuracy']:.2f} %, {number(near['cells'])} within 0.1 points of that.",
             own_sentence([str(name)]),
             emulated_sentence(here["emulated"], label),
