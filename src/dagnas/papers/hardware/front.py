@@ -116,7 +116,8 @@ def _panel(ax: Axes, own: pd.DataFrame) -> None:
     methods = [name for name in own["method"].unique() if name != TABLE]
     looks = {TABLE: style.Look("whole table", "#000000", 1.4, (0, (4, 2)))} | style.looks(methods)
     # The cheapest cells are no better than chance; what is to be seen is above them.
-    low = np.quantile(own.loc[own["method"] == TABLE, "signal"], 0.25)
+    whole = own[own["method"] == TABLE]
+    low = np.quantile(whole["signal"], 0.25)
     for method, look in looks.items():
         rows = own[own["method"] == method]
         line: dict[str, Any] = {"color": look.colour, "lw": look.width, "ls": look.dashes}
@@ -134,7 +135,8 @@ def _panel(ax: Axes, own: pd.DataFrame) -> None:
     ax.set_xscale("log")
     plain_logarithm(ax.xaxis)
     ax.set(ylim=(low - 0.05 * (high - low), high + 0.05 * (high - low)))
-    ax.legend(loc="lower right")
+    ax.set_xlim(left=0.8 * whole.loc[whole["signal"] >= low, "value"].min())
+    ax.legend(loc="upper left")
 
 
 def caption(table: pd.DataFrame) -> str:
