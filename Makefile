@@ -29,7 +29,7 @@ SNAKEMAKE := snakemake --cores $(JOBS)
 BENCHES := $(filter-out common,$(basename $(notdir $(wildcard perf/*.py))))
 
 .PHONY: moved help smoke desk result test test-fast coverage lint lowest bench verify report dist \
-    slurm kubernetes clean
+    slurm kubernetes clean lint-types lint-style lint-workflow
 
 help:
 	@sed -n 1,2p Makefile
@@ -70,11 +70,19 @@ lowest:
 	    --python-version 3.11 --custom-compile-command "make lowest" \
 	    --output-file constraints-lowest.txt pyproject.toml
 
+# Types take as long as all the rest, so they are checked beside it.
 lint: $(READY)
+	$(MAKE) --no-print-directory --jobs $(JOBS) --output-sync lint-types lint-style lint-workflow
+
+lint-types:
+	mypy
+
+lint-style:
 	ruff check .
 	ruff format --check .
-	mypy
 	lint-imports
+
+lint-workflow:
 	snakefmt --check Snakefile workflow
 	snakemake --lint --config scale=smoke
 	dagnas config check config/*.yaml
