@@ -198,15 +198,10 @@ SOURCES: dict[str, tuple[Source, ...]] = {
         ),
     ),
     "ptb": (
-        Source(
-            "compact",
-            (
-                SourceFile(
-                    "ptb.zip",
-                    manual="the Linguistic Data Consortium's text as Mikolov prepared it: "
-                    "ptb.train.txt, ptb.valid.txt and ptb.test.txt, zipped",
-                ),
-            ),
+        _official(
+            "ptb.zip",
+            manual="the Linguistic Data Consortium's text as Mikolov prepared it: ptb.train.txt, "
+            "ptb.valid.txt and ptb.test.txt, zipped",
         ),
     ),
 }
