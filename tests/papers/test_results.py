@@ -31,6 +31,7 @@ NAMES = [
     *sorted(f"goal/{name}" for name in [*GOAL, *SHARED]),
     *(f"graph_search_space/fig{number}" for number in range(2, 7)),
     "graph_search_space/fig6_digits",
+    *(f"hardware/{name}" for name in ("constrained", "front", "hypervolume")),
     *(f"leaderboard/{name}" for name in ("best", "evaluations", "published", "rank", "speed")),
     *(f"ngae/{name}" for name in ("fig3", "fig4", "fig5", "table1")),
 ]

@@ -13,8 +13,8 @@ from dagnas.errors import DagnasError
 
 #: What the option takes, for messages.
 EXPECTED = (
-    "expected a module, such as my_method, its file, such as folder/my_method.py, or a file that "
-    "describes a table, such as my_table.yaml"
+    "expected a module, such as my_method, or its file, such as folder/my_method.py, or a file "
+    "that describes a table, such as my_table.yaml"
 )
 
 

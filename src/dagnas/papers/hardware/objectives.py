@@ -6,18 +6,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
-from matplotlib.axis import Axis
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
 from dagnas.benchmarks.costed import CostedBenchmark
 from dagnas.benchmarks.policy import Policy
 from dagnas.errors import DagnasError
 from dagnas.papers.inputs import Inputs
-from dagnas.papers.panels import number
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axis import Axis
 
 #: Beginnings of the names of studies: of several objectives, of the signal alone, under limits.
 FRONTS, PLAIN, LIMITS = "hardware_front_", "hardware_plain_", "hardware_limit_"
@@ -98,6 +96,10 @@ def panels_of(table: pd.DataFrame, by: str = "cost") -> list[tuple[tuple[str, st
 
 def plain_logarithm(axis: Axis) -> None:
     """Write ticks of a logarithmic axis as plain numbers, at 1, 2 and 5 of each power of ten."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    from dagnas.papers.panels import number
+
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
