@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dagnas.drawing.style import METHODS, Look
-
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from dagnas.drawing.style import Look
     from dagnas.papers.inputs import Inputs
     from dagnas.spaces.generators import GeneratorSpace
 
@@ -20,14 +19,6 @@ RANDOM, SEARCHES, FRONTS = "nago_random_", "nago_search_", "nago_pareto_"
 COST = "cost_memory"
 #: The first networks of random generators are a search by chance.
 CHANCE = "random_search"
-LOOKS = {
-    CHANCE: METHODS[CHANCE],
-    "bohb": METHODS["bohb"],
-    "gp_ei": Look("GP-EI, brackets", "#D55E00", 2.4),
-    "gp_ei_full": Look("GP-EI, full trainings", "#0072B2"),
-    "mobo": Look("MOBO", "#AA4499", 3.0),
-    "nsga2_ten": Look("NSGA-II", "#117733"),
-}
 IMAGES = {
     "nago_digits": "digits",
     "nago_digits_code": "digits",
@@ -113,6 +104,20 @@ def searched(inputs: Inputs, beginning: str) -> dict[str, pd.DataFrame]:
     return found
 
 
+def looks() -> dict[str, Look]:
+    """Looks of all methods."""
+    from dagnas.drawing.style import METHODS, Look
+
+    return {
+        CHANCE: METHODS[CHANCE],
+        "bohb": METHODS["bohb"],
+        "gp_ei": Look("GP-EI, brackets", "#D55E00", 2.4),
+        "gp_ei_full": Look("GP-EI, full trainings", "#0072B2"),
+        "mobo": Look("MOBO", "#AA4499", 3.0),
+        "nsga2_ten": Look("NSGA-II", "#117733"),
+    }
+
+
 def curves_panel(ax: Axes, table: pd.DataFrame, x: str) -> None:
     """Mean of each method with a band of one standard error.
 
@@ -125,7 +130,7 @@ def curves_panel(ax: Axes, table: pd.DataFrame, x: str) -> None:
     """
     from dagnas.drawing import style
 
-    shown = style.looks(list(table["method"].unique()), LOOKS)
+    shown = style.looks(list(table["method"].unique()), looks())
     ends = []
     for method, look in shown.items():
         curve = table[table["method"] == method]

@@ -11,9 +11,9 @@ from dagnas.papers.nago.networks import (
     COST,
     FRONTS,
     IMAGES,
-    LOOKS,
     RANDOM,
     curves_panel,
+    looks,
     protocol_sentence,
     searched,
 )
@@ -103,7 +103,7 @@ def draw(table: pd.DataFrame) -> Figure:
 def _fronts(ax: Axes, table: pd.DataFrame) -> None:
     """Networks as faint dots, fronts as steps: of so much memory, this accuracy can be had."""
     for method in table["method"].unique():
-        own, look = table[table["method"] == method], LOOKS[method]
+        own, look = table[table["method"] == method], looks()[method]
         dots = own[own["part"] == "network"]
         ax.plot(dots["memory"], dots["accuracy"], ".", ms=5, color=look.colour, alpha=0.35, mew=0)
         best = own[own["part"] == "front"]
@@ -119,7 +119,7 @@ def caption(table: pd.DataFrame) -> str:
 
     curve = table[table["part"] == "curve"]
     words = [
-        f"{IMAGES[row['benchmark']]}, {LOOKS[row['method']].label}: {row['mean']:.3f}"
+        f"{IMAGES[row['benchmark']]}, {looks()[row['method']].label}: {row['mean']:.3f}"
         for row in curve[curve["last"]].to_dict("records")
     ]
     evaluations = counted(curve.loc[curve["last"], "evaluations"], "evaluation")

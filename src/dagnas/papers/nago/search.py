@@ -11,11 +11,11 @@ from dagnas.analysis.incumbents import curves, time_grid
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.nago.networks import (
     IMAGES,
-    LOOKS,
     RANDOM,
     SEARCHES,
     benchmark_of,
     curves_panel,
+    looks,
     protocol_sentence,
     searched,
     studies,
@@ -111,7 +111,7 @@ def caption(table: pd.DataFrame) -> str:
     for (benchmark, method), rows in ends.groupby(["benchmark", "method"], sort=False):
         value = rows.set_index("metric")["mean"]
         words.append(
-            f"{IMAGES[str(benchmark)]}, {LOOKS[str(method)].label}: "
+            f"{IMAGES[str(benchmark)]}, {looks()[str(method)].label}: "
             f"{value['validation error']:.2f} % ({value[GENERATORS]:.1f} generators)"
         )
     return join_sentences(
