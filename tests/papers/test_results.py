@@ -33,7 +33,10 @@ NAMES = [
     "graph_search_space/fig6_digits",
     *(f"hardware/{name}" for name in ("constrained", "front", "hypervolume")),
     *(f"leaderboard/{name}" for name in ("best", "evaluations", "published", "rank", "speed")),
-    *(f"nago/{name}" for name in ("fig1", "fig2", "pareto", "search", "similar", "space", "table1")),
+    *(
+        f"nago/{name}"
+        for name in ("fig1", "fig2", "pareto", "search", "similar", "space", "table1")
+    ),
     *(f"ngae/{name}" for name in ("fig3", "fig4", "fig5", "table1")),
 ]
 KINDS = ["csv", "svg", "png", "md"]
