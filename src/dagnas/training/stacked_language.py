@@ -24,22 +24,22 @@ _TANH, _RELU, _IDENTITY, _SIGMOID = range(len(ACTIVATIONS))
 
 
 class _Node(NamedTuple):
-    """A node of the first ``count`` models of a stack.
+    """A node of the first ``models`` models of a stack.
 
     Attributes
     ----------
-    count : int
-    source : tensor of int64, shape (count,)
+    models : int
+    source : tensor of int64, shape (models,)
         Row of each model's source among the states so far, one below the other.
-    scale, shift : tensor, shape (count, 1, 1)
+    scale, shift : tensor, shape (models, 1, 1)
         With these, tanh and sigmoid are scale tanh(scale x) + shift.
-    bends : tensor of bool, shape (count, 1, 1)
+    bends : tensor of bool, shape (models, 1, 1)
         Whether the activation is one of these two.
-    slope : tensor, shape (count, 1, 1)
+    slope : tensor, shape (models, 1, 1)
         Of relu and identity on negative numbers: 0 or 1.
     """
 
-    count: int
+    models: int
     source: Tensor
     scale: Tensor
     shift: Tensor
@@ -137,8 +137,8 @@ class StackedModels:
         shares = loose / loose.sum(axis=1, keepdims=True)
         return [
             (
-                node.count,
-                torch.from_numpy(shares[: node.count, number].reshape(-1, 1, 1)).to(
+                node.models,
+                torch.from_numpy(shares[: node.models, number].reshape(-1, 1, 1)).to(
                     self.device, torch.float32
                 ),
             )
