@@ -260,8 +260,8 @@ def read(path: Path) -> Table:
 
 ABOUT = (
     "Train every cell of a space on a set of images and tabulate accuracies, or language models of "
-    "random recurrent cells on a text, whose perplexities stand for accuracies. An interrupted build "
-    "resumes where it stopped when the same command is run again."
+    "random recurrent cells on a text, whose perplexities stand for accuracies. An interrupted "
+    "build resumes where it stopped when the same command is run again."
 )
 EXAMPLES = """
   # All cells of NAS-Bench-201 on images and labels of an .npz file; an hour or more on one core.
