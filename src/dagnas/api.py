@@ -12,8 +12,8 @@ import pyarrow as pa
 from dagnas.analysis.traces import to_frame
 from dagnas.benchmarks.benchmark import Benchmark, TabularBenchmark, find_policy
 from dagnas.benchmarks.built import find_benchmark
+from dagnas.benchmarks.described import is_table, register_tables
 from dagnas.benchmarks.policy import Policy
-from dagnas.benchmarks.simple import is_table, register_tables
 from dagnas.errors import DagnasError
 from dagnas.search import METHODS
 from dagnas.search.method import Method

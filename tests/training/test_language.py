@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import math
 import zipfile
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -40,7 +41,7 @@ from dagnas.training.texts import (
     windows,
 )
 
-PLAIN = {
+PLAIN: dict[str, Any] = {
     "units": 8,
     "initial": 0.2,
     "epochs": 2,

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 SPACE = "darts_one_cell"
 #: Seconds of a core.
 DIGITS = TrainRecipe(epochs=4, batch_size=32, learning_rate=0.1, pad=1)
-#: A minute to a minute and a half of a core: 10,000 images of 16 x 16 pixels, so that two searches of
-#: 60 take about three hours.
+#: A minute to a minute and a half of a core: 10,000 images of 16 x 16 pixels, so that two searches
+#: of 60 take about three hours.
 SMALL = TrainRecipe(epochs=4, learning_rate=0.05, pad=2, flip=True)
 #: As DARTS retrains (Liu et al. 2019, section 3.2), but for the epochs, 120 in BONAS's section 4.3.
 FULL = TrainRecipe(

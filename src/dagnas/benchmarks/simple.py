@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from dagnas.benchmarks import BENCHMARKS
 from dagnas.benchmarks.benchmark import BenchmarkEntry, TabularBenchmark
 from dagnas.benchmarks.built import open_built
 from dagnas.benchmarks.costed import CostedBenchmark, only_cells_of
@@ -71,29 +69,6 @@ def simple_entry(file: str) -> BenchmarkEntry:
         The file is missing or no such description, or there is no table.
     """
     return _entry(file, Path(file).resolve())
-
-
-def is_table(plugin: str) -> bool:
-    """Whether what is named as a plug-in is a file that describes a table, not a module."""
-    return plugin.endswith(".yaml")
-
-
-def register_tables(plugins: Iterable[str]) -> list[str]:
-    """Register the tables among plug-ins as benchmarks; the names of the others, modules.
-
-    Raises
-    ------
-    DagnasError
-        A file describes no table, or there is another benchmark of its name.
-    """
-    modules = []
-    for name in plugins:
-        if is_table(name):
-            entry = simple_entry(name)
-            BENCHMARKS.add(entry.name, entry)
-        else:
-            modules.append(name)
-    return modules
 
 
 @functools.cache

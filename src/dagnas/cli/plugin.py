@@ -33,7 +33,7 @@ def add_plugin(parser: argparse.ArgumentParser, words: str = "module with your o
 def load_plugins(names: Iterable[str]) -> list[str]:
     """Load plug-ins that `plugin_name` named; the names of those that are modules."""
     from dagnas import plugins
-    from dagnas.benchmarks.simple import register_tables
+    from dagnas.benchmarks.described import register_tables
 
     modules = register_tables(names)
     plugins.load(modules)
@@ -53,7 +53,7 @@ def plugin_name(text: str) -> str:
     DagnasError
         There is no such file, or its name is no name of a module, or another module's.
     """
-    from dagnas.benchmarks.simple import is_table
+    from dagnas.benchmarks.described import is_table
 
     path = Path(text)
     if is_table(text) and path.is_file():

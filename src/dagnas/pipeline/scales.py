@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from dagnas import plugins
-from dagnas.benchmarks.simple import register_tables
+from dagnas.benchmarks.described import register_tables
 from dagnas.errors import DagnasError, unknown
 from dagnas.outside import documents
 from dagnas.pipeline.job import Job

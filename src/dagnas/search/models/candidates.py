@@ -25,8 +25,6 @@ Sameness = Literal["cell", "class", "auto"]
 
 #: Lists of more candidates than this hold single precision, and `SHORT` of them are looked at.
 MANY, SHORT = 20_000, 4096
-#: Growth of the evaluated cells after which all of a long list are scored again.
-GROWTH = 1.25
 #: Rows whose distances set the scale of a block, and random cells that do where none are listed.
 ROWS = 500
 #: Evaluated architectures, the best, that are mutated; steps of a mutation at most.
@@ -150,8 +148,6 @@ class Listed:
         self._free = np.ones(len(self._all.codes), dtype=bool)
         self._taken = np.empty(0, dtype=np.int64)
         self._short = np.arange(len(self._all.blocks[0]))
-        #: Evaluations when all candidates were last scored.
-        self._scored = 0
 
     @property
     def known(self) -> list[Array]:
@@ -182,19 +178,17 @@ class Listed:
     def shortlist(self, mean: Callable[[Blocks], NDArray[np.float64]]) -> list[Array]:
         """Features of the candidates worth a closer look.
 
-        These are all; of many those of the largest means, which are computed anew whenever a
-        quarter more has been evaluated.
+        These are all; of many those of the largest means.
 
         Parameters
         ----------
         mean : callable
             Posterior mean at points given by their features.
         """
-        blocks, done = self._all.blocks, len(self._taken)
-        if len(blocks[0]) > MANY and done >= self._scored * GROWTH:
+        blocks = self._all.blocks
+        if len(blocks[0]) > MANY:
             means = np.where(self._open(), mean(blocks), -np.inf)
             self._short = np.sort(np.argpartition(-means, SHORT)[:SHORT])
-            self._scored = done
         return [block[self._short] for block in blocks]
 
     def _open(self) -> NDArray[np.bool_]:
