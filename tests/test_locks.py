@@ -79,7 +79,7 @@ WRITERS = {
 
 
 def test_all_commands_that_write_are_here():
-    reading = {"completion", "config", "list", "show"}
+    reading = {"check-table", "completion", "config", "list", "show"}
     assert WRITERS.keys() == {*COMMANDS, *job_commands()} - reading
 
 

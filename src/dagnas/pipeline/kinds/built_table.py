@@ -19,6 +19,7 @@ from dagnas.settings import Described
 from dagnas.training.language_recipe import LanguageRecipe, Preset, parse_language_recipe
 
 if TYPE_CHECKING:
+    from dagnas.benchmarks.benchmark import BenchmarkEntry
     from dagnas.pipeline.scales import Scale
     from dagnas.tables.table import Table
     from dagnas.training.build import Build
@@ -41,8 +42,6 @@ class Recipe(Described):
 
     @model_validator(mode="after")
     def _settings(self) -> Recipe:
-        from dagnas.training.recipe import parse_recipe
-
         on, off = ("text", "images") if self.space == "recurrent" else ("images", "text")
         if getattr(self, on) is None:
             raise ValueError(f"{on}: cells of {self.space} are trained on it, and it is not given")
@@ -54,6 +53,9 @@ class Recipe(Described):
             elif self.preset:
                 raise ValueError("preset: there are some of language models alone")
             else:
+                # It loads NumPy, which a recipe of texts does without.
+                from dagnas.training.recipe import parse_recipe
+
                 parse_recipe(self.settings)
         except DagnasError as error:
             raise ValueError(error) from error
@@ -188,23 +190,26 @@ def _hours(seconds: float) -> str:
 
 def register(tables: Mapping[str, BuiltTable]) -> Mapping[str, BuiltTable]:
     """Register tables as benchmarks, which studies may name."""
-    if tables:
-        from dagnas.benchmarks.built import built_entry
-
-        for name, table in tables.items():
-            entry = built_entry
-            if table.space == "recurrent":
-                from dagnas.benchmarks import language
-
-                entry = language.language_entry
-                # Known by name, so that a search by hand finds it as well.
-                if name in BENCHMARKS.names() and BENCHMARKS.module(name) == language.__name__:
-                    continue
-            try:
-                BENCHMARKS.add(name, entry(name))
-            except DagnasError as error:
-                raise ValueError(error) from error
+    for name, table in tables.items():
+        # Those of texts that the package knows by name can be searched by hand as well.
+        known = table.space == "recurrent" and name in BENCHMARKS.names()
+        if known and BENCHMARKS.module(name) == "dagnas.benchmarks.language":
+            continue
+        try:
+            BENCHMARKS.add(name, _entry(name, table))
+        except DagnasError as error:
+            raise ValueError(error) from error
     return tables
+
+
+def _entry(name: str, table: BuiltTable) -> BenchmarkEntry:
+    if table.space == "recurrent":
+        from dagnas.benchmarks.language import language_entry
+
+        return language_entry(name)
+    from dagnas.benchmarks.built import built_entry
+
+    return built_entry(name)
 
 
 @cache
