@@ -416,8 +416,9 @@ def test_dvc_keeps_all_that_the_desk_makes():
         assert all(f"results/desk/{path.parts[2]}" in made for path in scale.paths(kind))
     for kind in ("supernet", "scores"):
         made |= set(map(str, scale.paths(kind)))
+    made |= {f"data/{name}.parquet" for name in scale.section("tables")}
     made |= {str(path.with_suffix(".curve.parquet")) for path in scale.paths("supernet")}
-    # The store that travels with the repository has all that is expensive, and no table.
+    # The store that travels with the repository has all that is expensive, and no table of others.
     assert cached == made | {"results/desk/provenance.json"}
     shown = {f"results/desk/{name}" for name in (*scale.papers, "claims.csv", "claims.md")}
     tables = {f"data/{name}.parquet" for name in SOURCES}
