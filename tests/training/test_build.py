@@ -20,10 +20,11 @@ from dagnas.seeds import stream
 from dagnas.spaces import SPACES
 from dagnas.spaces.sizes.nasbench201 import nasbench201_size
 from dagnas.tables.table import Table
-from dagnas.training.build import SPLITS, Build
+from dagnas.training.build import Build
 from dagnas.training.curves import Curves
 from dagnas.training.images import ImageSet, digits
 from dagnas.training.recipe import Recipe, parse_recipe
+from dagnas.training.stacked_build import SPLITS
 
 QUICK = Recipe(epochs=2, channels=2)
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from dagnas.benchmarks.benchmark import BenchmarkEntry
     from dagnas.pipeline.scales import Scale
     from dagnas.tables.table import Table
-    from dagnas.training.build import Build
     from dagnas.training.images import ImageSet
+    from dagnas.training.stacked_build import StackedBuild
 
 
 class Recipe(Described):
@@ -107,7 +107,6 @@ class BuildJob(Job, Recipe):
         # A benchmark is found by the name of its file.
         check_name("benchmark", out.stem)
         build = self._build_of_text(data) if self.text else self._build_of_images()
-        recipe = build.recipe
         if self.merge:
             parts = [build.read_part(path) for path in self.merge]
             table, metadata = build.table(parts, self.partial)
@@ -123,7 +122,7 @@ class BuildJob(Job, Recipe):
             codes = codes[self.cells.start : self.cells.stop]
         checkpoint = out.with_suffix(".checkpoint")
         print(
-            f"{len(codes):,} cells x {recipe.seeds} seeds x {recipe.epochs} epochs on "
+            f"{len(codes):,} cells x {build.seeds} seeds x {build.epochs} epochs on "
             f"{build.processor}: about {_hours(build.estimate(codes, checkpoint))} here",
             flush=True,
         )
@@ -136,7 +135,7 @@ class BuildJob(Job, Recipe):
         shutil.rmtree(checkpoint)
         print(f"{out}: {len(codes) if self.cells else table.num_rows:,} cells")
 
-    def _build_of_images(self) -> Build:
+    def _build_of_images(self) -> StackedBuild:
         from dagnas.training.build import Build
         from dagnas.training.device import choose_device
         from dagnas.training.images import find_images
@@ -147,7 +146,7 @@ class BuildJob(Job, Recipe):
         print(f"{self.images}: {_described(images)}", flush=True)
         return Build(self.space, images, recipe, choose_device(self.device))
 
-    def _build_of_text(self, data: Path) -> Build:
+    def _build_of_text(self, data: Path) -> StackedBuild:
         from dagnas.training.device import choose_device
         from dagnas.training.language_build import LanguageBuild
         from dagnas.training.texts import open_text, unknown_fraction
