@@ -129,7 +129,7 @@ def write_stages(file):
     absent = ("autoencoders", "latent_searches", "trainings")
     deps = kept["results"]["deps"]
     kept["results"]["deps"] = [path for path in deps if Path(path).name not in absent]
-    absent = ("bonas", "graph_search_space", "leaderboard", "ngae")
+    absent = ("bonas", "graph_search_space", "hardware", "leaderboard", "nago", "ngae")
     outs = kept["results"]["outs"]
     kept["results"]["outs"] = [out for out in outs if Path(next(iter(out))).name not in absent]
     file.write_text(yaml.safe_dump({"stages": kept}))

@@ -236,7 +236,10 @@ def test_the_estimate_counts_what_is_left(build, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--space", "nasbench101"], "--space: Input should be 'nasbench201', not 'nasbench101'"),
+        (
+            ["--space", "nasbench101"],
+            "--space: Input should be 'nasbench201' or 'recurrent', not 'nasbench101'",
+        ),
         (["--images", "absent.npz"], "no such file: absent.npz"),
         (["--set", "epoch=3"], "unknown setting of build-table 'epoch' (did you mean 'epochs'"),
         (["--set", "epochs=0"], "epochs=0 of build-table: Input should be greater than 0"),
