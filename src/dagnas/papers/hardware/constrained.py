@@ -134,9 +134,9 @@ def _panel(ax: Axes, own: pd.DataFrame, methods: list[str]) -> None:
         half = student.ppf(0.975, max(row["n"] - 1, 1)) * row["se"]
         ax.errorbar(row["test"], place, xerr=half, fmt="o", ms=7, capsize=3, color=colour)
     best = own.loc[own["method"] == TABLE, "test"].iloc[0]
+    ax.axvline(best, color="#000000", lw=1.4, ls=(0, (4, 2)))
     low, high = ax.get_xlim()
     ax.set_xlim(max(low, 0), min(high, 100))
-    ax.axvline(best, color="#000000", lw=1.4, ls=(0, (4, 2)))
 
 
 def caption(table: pd.DataFrame) -> str:
