@@ -308,21 +308,27 @@ def test_sampled_networks_beat_random_search():
 
 
 @pytest.mark.parametrize("name", ["mobo", "nsga2"])
-def test_vectors_without_costs_are_left_out(name):
-    space, rng = Toy().space, np.random.default_rng(0)
-    method = METHODS.get(name)
+def test_signals_of_vectors_without_costs_count_for_nothing(name):
     given = {"mobo": {"initial": 8, "steps": 300, "burn_in": 100}, "nsga2": {"population": 8}}
-    settings = method.settings("", given[name])
-    trial = method.start(space, rng, settings, objectives=("cost",))
-    batch, middle = next(trial), np.full(len(space.dimensions), 0.5)
-    shares = []
-    for _ in range(8):
-        lost = space.encode(batch)[:, 0] < 0.5
-        # Nothing but what is lost comes near the best signal.
-        told = np.stack([np.where(lost, 100.0, 10.0), np.where(lost, ABSENT, 1.0)], axis=1)
-        told[:, 1] += np.where(lost, 0.0, np.abs(space.encode(batch) - middle).sum(axis=1))
-        shares.append(lost.mean())
-        batch = trial.send(told)
-    assert shares[0] > 0
-    # Who believed the signals would go there.
-    assert np.mean(shares[-3:]) < 0.5
+    settings = METHODS.get(name).settings("", given[name])
+    space = Toy().space
+
+    def batches(signal, cost):
+        """Batches of a search that is told a signal and a cost of half of the vectors."""
+        trial = METHODS.get(name).start(
+            space, np.random.default_rng(0), settings, objectives=("cost",)
+        )
+        found = [next(trial)]
+        for _ in range(5):
+            points = space.encode(found[-1])
+            lost = points[:, 0] < 0.5
+            height, price = 100 * points[:, 1], np.abs(points - 0.5).sum(axis=1)
+            told = [np.where(lost, signal, height), np.where(lost, cost, price)]
+            found.append(trial.send(np.stack(told, axis=1)))
+        assert 0 < (space.encode(np.concatenate(found))[:, 0] < 0.5).mean() < 1
+        return np.concatenate(found)
+
+    great = batches(1e6, ABSENT)
+    np.testing.assert_array_equal(great, batches(-1e6, ABSENT))
+    # Who believes the signals goes elsewhere.
+    assert (great[-8:] != batches(1e6, 0.0)[-8:]).any()

@@ -34,7 +34,9 @@ def vary(space: CellSpace, cells: Cells, changes: float, rng: np.random.Generato
         changed = rng.random(old.shape) < changes / len(space.sizes)
         steps = 1 + rng.integers(space.sizes - 1, size=old.shape)
         trial = np.where(changed, (old + steps) % space.sizes, old)
-        accepted = changed.any(axis=1) & space.is_valid(space.from_values(trial))
+        others = space.from_values(trial)
+        # Variables that a cell does not use may change and leave it as it is.
+        accepted = (space.differences(cells[pending], others) > 0) & space.is_valid(others)
         varied[pending[accepted]] = trial[accepted]
         pending = pending[~accepted]
     return space.from_values(varied)
