@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from dagnas.papers.bonas import table2
-from dagnas.papers.goal import table1
+from dagnas.papers.bonas.table2 import PAPER as BONAS_TABLE2
+from dagnas.papers.goal.table1 import PAPER as GOAL_TABLE1
 
 
 class Number(NamedTuple):
@@ -68,7 +68,7 @@ def published() -> list[Number]:
     ]
     found += [
         Number(method, "nasbench201", metric, mean, 2, "shared weights", "GOAL, table 1")
-        for method, pairs in table1.PAPER.items()
+        for method, pairs in GOAL_TABLE1.items()
         for metric, (mean, _) in zip(("valid", "test"), pairs, strict=True)
     ]
     found += [
@@ -93,7 +93,7 @@ def published() -> list[Number]:
             "test accuracy as signal, 50 trials",
             "BONAS, table 2",
         )
-        for benchmark, values in table2.PAPER.items()
+        for benchmark, values in BONAS_TABLE2.items()
         for method, value in values.items()
     ]
     return sorted(found, key=lambda one: (one.benchmark, one.metric))
