@@ -285,8 +285,7 @@ def test_numbers_and_figures_are_those_in_git(site, shown):
         for kind in ("csv", "svg") if one.scale else ():
             assert (site / one.file(kind)).read_bytes() == (ROOT / one.file(kind)).read_bytes()
     size = sum(path.stat().st_size for path in site.rglob("*") if path.is_file())
-    # Most of it are figures, which are loaded page by page.
-    assert size < 45e6
+    assert size < 30e6
 
 
 # In a browser

@@ -224,11 +224,16 @@ def test_registered_benchmarks(name, space, epochs, budget, sizes, tmp_path):
 
 
 @pytest.mark.slow
-def test_digits_are_learnt(tmp_path):
-    # A real evaluation: of a small generator of the released code, for half of the epochs.
+@pytest.mark.parametrize(
+    "epochs",
+    [8, pytest.param(4, marks=pytest.mark.xfail(strict=True, reason="59.1 % after so few steps"))],
+)
+def test_digits_are_learnt(epochs, tmp_path):
+    # A real evaluation: of a small generator of the released code, for a half and a quarter of the
+    # epochs.
     bench = BENCHMARKS.get("nago_digits_code").open(tmp_path)
     vector = bench.space.from_str(
         ["top_n=3 top_k=2 top_p=0.5 mid_n=3 mid_p=1 bottom_n=3 bottom_k=2 bottom_p=0.5"]
     )
-    found = evaluated(bench, vector, epochs=8)
+    found = evaluated(bench, vector, epochs=epochs)
     assert found.valid[0] > 60
