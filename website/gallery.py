@@ -62,7 +62,7 @@ def _figure(one: Shown, page: Path) -> str:
     facts += [_link("SVG", one.file("svg"), page), _claims(one, page)]
     if one.emulated:
         facts.append(f"emulated in part: {', '.join(one.emulated)}")
-    picture = _link(one.result.title, one.file("svg"), page)
+    picture = _link(one.result.title, one.file("png"), page)
     heading = f"### {_link(title, one.file('md'), page)}"
     return f"{heading}\n\n!{picture}\n\n{one.text}\n\n{' · '.join(facts)}\n"
 

@@ -71,6 +71,9 @@ def rewrite(markdown: str, origin: str, place: Callable[[str], str], here: str =
         if not target or ":" in target:
             return link[0]
         path = posixpath.normpath(posixpath.join(posixpath.dirname(origin), target))
+        # The site has each figure once, as SVG; text files of the repository show the PNG.
+        if path.startswith("results/") and path.endswith(".png"):
+            path = path.removesuffix("png") + "svg"
         address = os.path.relpath(place(path), posixpath.dirname(here) or ".")
         return f"{start}{address}{anchor or ''}{end}"
 
