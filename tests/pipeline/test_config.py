@@ -167,6 +167,12 @@ def test_tables_to_come_are_no_fault(tmp_path, monkeypatch):
     scales.check(scales.load(written(tmp_path, GOOD)))
 
 
+def test_trials_of_a_job_may_be_the_studys_own(tmp_path):
+    text = GOOD.replace("budget_seconds", "trials_per_job: 3, budget_seconds")
+    names = list(scales.load(written(tmp_path, text)).jobs("search"))
+    assert [name for name in names if "half" in name] == ["s/half/0000-0003", "s/half/0003-0005"]
+
+
 def test_more_jobs_than_can_be_planned(tmp_path):
     text = GOOD.replace("trials: 5", "trials: 100000").replace(
         "trials_per_job: 2", "trials_per_job: 1"

@@ -69,7 +69,8 @@ class Scale(Section):
         """Refuse a scale of more searches than can be planned."""
         studies = getattr(self, "studies", {}).values()
         chunks = (
-            len(study.methods) * -(-(study.trials or self.trials) // self.trials_per_job)
+            len(study.methods)
+            * -(-(study.trials or self.trials) // (study.trials_per_job or self.trials_per_job))
             for study in studies
         )
         if (count := sum(chunks)) > _JOBS:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.closure import digest, keywords
@@ -36,6 +36,8 @@ class Study(Section, Terms):
     """Settings, other than the defaults, of all methods that have them."""
     trials: Trials | None = None
     """Trials of every method, if not the scale's number."""
+    trials_per_job: PositiveInt | None = None
+    """Trials of one search job, if not the scale's number."""
     budgets: dict[str, Evaluations] = {}
     """Budgets in evaluations of single methods, by name, if not the study's."""
     prior: BenchmarkName | None = None
@@ -164,11 +166,10 @@ def variant(scale: Scale, label: str) -> Variant:
 
 def chunks(scale: Scale, study: str) -> dict[str, range]:
     """Trials of the jobs of each method in a study, by the names of their files."""
-    trials = scale.section("studies")[study].trials or scale.trials
-    parts = (
-        range(first, min(first + scale.trials_per_job, trials))
-        for first in range(0, trials, scale.trials_per_job)
-    )
+    entry = scale.section("studies")[study]
+    trials = entry.trials or scale.trials
+    step = entry.trials_per_job or scale.trials_per_job
+    parts = (range(first, min(first + step, trials)) for first in range(0, trials, step))
     return {f"{part.start:04d}-{part.stop:04d}": part for part in parts}
 
 
