@@ -43,5 +43,12 @@ include: "workflow/rules/results.smk"
 provenance.restore(SCALE.results / "provenance.json")
 
 
+onstart:
+    # Jobs on this machine's CPUs share the time that libraries take to load.
+    if workflow.local_exec and not GPUS:
+        save()
+        forks.start(DIGESTS)
+
+
 onsuccess:
     provenance.save(SCALE.results / "provenance.json", [SCALE.results, SCALE.data])

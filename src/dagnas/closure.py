@@ -127,14 +127,18 @@ class _Memory:
 
     def open(self, path: Path) -> None:
         """Use the file from now on, and write it when Python ends."""
+        self.read(path)
         self._path = path
+        atexit.register(self.save)
+
+    def read(self, path: Path) -> None:
+        """Use what the file holds now."""
         try:
             known = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             known = {}
         if isinstance(known, dict):
             self._known = known
-        atexit.register(self._save)
 
     def facts(self, root: str) -> _Facts:
         """Facts of a module or of ``MODULE:FUNCTION``."""
@@ -149,7 +153,8 @@ class _Memory:
         digest, imports = self._new[key]
         return _Facts(digest, frozenset(imports))
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Write the file, where it lacks anything."""
         if self._path and self._path.parent.is_dir() and self._new.keys() - self._known.keys():
             facts = {key: [digest, sorted(imports)] for key, (digest, imports) in self._new.items()}
             write_text(json.dumps(facts), self._path)
@@ -157,6 +162,8 @@ class _Memory:
 
 _MEMORY = _Memory()
 remember = _MEMORY.open
+recall = _MEMORY.read
+save = _MEMORY.save
 
 
 @cache

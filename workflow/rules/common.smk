@@ -7,14 +7,14 @@ from pathlib import Path
 
 import dagnas.papers
 from dagnas.benchmarks import BENCHMARKS
-from dagnas.closure import digest, remember
+from dagnas.closure import digest, remember, save
 from dagnas.errors import DagnasError
 from dagnas.names import check_text
 from dagnas.papers.inputs import inputs_text, note
 from dagnas.papers.result import artifacts, results
 from dagnas.papers.roots import LEDGER as LEDGER_CODE
 from dagnas.papers.roots import picture_roots, table_roots
-from dagnas.pipeline import provenance
+from dagnas.pipeline import forks, provenance
 from dagnas.pipeline.kinds import all_kinds
 from dagnas.pipeline.scales import load
 from dagnas.tables.sources import SOURCES
@@ -25,7 +25,8 @@ if set(workflow.config_settings.config) - {"scale"}:
     )
 
 # Digests of code take seconds, so what was read before is remembered.
-remember(Path(".snakemake/digests.json"))
+DIGESTS = Path(".snakemake/digests.json")
+remember(DIGESTS)
 
 SCALE_FILES = [os.path.relpath(path) for path in workflow.configfiles]
 if "scale" in workflow.config_settings.config:
@@ -46,6 +47,8 @@ except DagnasError as error:
 PREFIX = "set -euo pipefail; export OMP_NUM_THREADS=1 PYTHONHASHSEED=0; "
 if not workflow.deployment_settings.deployment_method:
     PREFIX += f"export PATH={shlex.quote(os.path.dirname(sys.executable))}:$PATH; "
+    CLIENT = shlex.join([sys.executable, "-IS", forks.__file__])
+    PREFIX += f'dagnas() ( exec {CLIENT} "$@" ); '
 GPUS = 1 if SCALE.device == "cuda" else 0
 RESULTS = results(SCALE)
 WALL = ".wall.csv"
