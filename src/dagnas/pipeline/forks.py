@@ -187,7 +187,7 @@ def _keep(client: socket.socket) -> list[str]:
     for file in files:
         os.close(file)
     ended = os.pidfd_open(job)
-    if ended not in select.select([ended, client], [], [])[0]:
+    if ended not in select.select([ended, client.fileno()], [], [])[0]:
         # The client has gone: the pipeline ends its jobs.
         os.kill(job, signal.SIGTERM)
     status = os.waitstatus_to_exitcode(os.waitpid(job, 0)[1])
@@ -217,8 +217,8 @@ def _taken_up(request: dict[str, Any], files: Sequence[int]) -> list[str]:
         os.close(file)
         before = getattr(sys, name)
         lines = 1 if name == "stderr" or os.isatty(number) else -1
-        opened = open(number, before.mode, lines, before.encoding, before.errors, closefd=False)
-        setattr(sys, name, opened)
+        about = (before.mode, lines, before.encoding, before.errors)
+        setattr(sys, name, os.fdopen(number, *about, closefd=False))
     os.chdir(request["folder"])
     # Of what chooses kernels, the libraries have read what this process had.
     kept = {n: os.environ[n] for n in (CHOSEN, *PORTABLE) if n in os.environ}
