@@ -15,6 +15,7 @@ import argparse
 import bz2
 import contextlib
 import gzip
+import hashlib
 import io
 import itertools
 import json
@@ -596,6 +597,247 @@ def _table(folder: Path) -> Kind:
     return Kind(read, "x.parquet", lambda rng: _columns(rng, good))
 
 
+def _darts214(folder: Path) -> Kind:
+    from dagnas.spaces.darts import darts
+    from dagnas.tables.importers import darts214
+
+    cells = darts.sample(2, np.random.default_rng(0))
+    texts, params = darts.to_str(cells), darts.size(cells).params.tolist()
+    rows = [
+        [str(row), "97.0", "96.5", str(count), f'"{text}"']
+        for row, (text, count) in enumerate(zip(texts, params, strict=True))
+    ]
+    head = ",".join(darts214._COLUMNS)
+
+    def inputs(rng: random.Random) -> Iterator[bytes]:
+        odd = ["", "nan", "1e999", "-1", "9" * 30, "9" * 5000, "x", '"', "None", "(" * 10_000]
+
+        def strange() -> bytes:
+            found = [list(row) for row in rows]
+            found[0][rng.randrange(5)] = rng.choice(odd)
+            if rng.random() < 0.2:
+                found[1] = found[1][: rng.randrange(5)]
+            return "\n".join([head, *map(",".join, found)]).encode()
+
+        whole = "\n".join([head, *map(",".join, rows)]).encode()
+        return _mixed(_forever(strange), _forever(lambda: mutated(rng, whole)))
+
+    return Kind(lambda path: darts214.read(path, 2), "x.csv", inputs)
+
+
+def _curves(folder: Path) -> Kind:
+    from dagnas.tables.importers import darts214
+
+    buffer = io.BytesIO()
+    np.save(buffer, np.full((3, darts214.EPOCHS), 96.5))
+    whole = buffer.getvalue()
+    last = np.full(3, 96.5)
+
+    def inputs(rng: random.Random) -> Iterator[bytes]:
+        hostile, head = pickles(rng), whole[: whole.index(b"\n") + 1]
+        return _mixed(
+            _forever(lambda: mutated(rng, whole)),
+            _forever(lambda: mutated(rng, head) + whole[len(head) :]),
+            _forever(lambda: next(hostile)),
+            _forever(lambda: head + next(hostile)),
+        )
+
+    return Kind(lambda path: darts214._curves(path, last), "x.npy", inputs)
+
+
+def _flowers(folder: Path) -> Kind:
+    from dagnas.tables.importers import flowers17
+
+    good: dict[str, Any] = {
+        "images": np.zeros((6, 16, 16, 3), np.uint8),
+        "labels": np.arange(6),
+        "split": np.array([0, 0, 0, 0, 1, 2]),
+    }
+    return Kind(
+        lambda path: flowers17.read(path, (4, 1, 1)), "x.npz", lambda rng: _arrays(rng, good)
+    )
+
+
+def _hardware(folder: Path) -> Kind:
+    from dagnas.tables.importers import hardware
+
+    cells = [str(cell) for cell in itertools.product(range(5), repeat=6)]
+    sets = list(hardware.DATASETS.values())
+    good = pa.table(
+        {"dataset": np.repeat(sets, len(cells)), "net": cells * len(sets)}
+        | dict.fromkeys([*hardware.COSTS, hardware.PARTIAL], np.ones(len(cells) * len(sets)))
+    )
+    return Kind(hardware.read, "x.parquet", lambda rng: _columns(rng, good))
+
+
+def _ptb(folder: Path) -> Kind:
+    from dagnas.tables.importers import ptb
+
+    members = {name: b"a b\nb a\n" * 9 for name in ptb.FILES}
+    known = {
+        name: hashlib.md5(text, usedforsecurity=False).hexdigest() for name, text in members.items()
+    }
+    whole = _zip(members, True)
+
+    def inputs(rng: random.Random) -> Iterator[bytes]:
+        def large() -> bytes:
+            return _zip({**members, rng.choice(list(members)): b"a " * 10**8}, True)
+
+        few = itertools.islice(_forever(large), 2)
+        return itertools.chain(
+            few,
+            _mixed(_forever(lambda: mutated(rng, whole)), _forever(lambda: _inner(rng, whole))),
+        )
+
+    return Kind(lambda path: ptb.read(path, known), "x.zip", inputs)
+
+
+def _text(folder: Path) -> Kind:
+    from dagnas.training.texts import read_text
+
+    whole = b"the cat sat\non the mat\n\n" * 40
+
+    def inputs(rng: random.Random) -> Iterator[bytes]:
+        odd = [
+            b"", b"\xff", b"\0" * 1000, b"x" * 10**6, b"\n" * 10**6, b"a " * 10**6,
+            b"\xed\xa0\x80", b"\xef\xbb\xbf", b"\r" * 1000, b"a\n" * 30,
+        ]  # fmt: skip
+        return _mixed(
+            _forever(lambda: mutated(rng, whole)),
+            _forever(lambda: rng.choice(odd) + whole[: rng.randrange(len(whole))]),
+        )
+
+    return Kind(lambda path: read_text(path).digest(), "x.txt", inputs)
+
+
+def _words(folder: Path) -> Kind:
+    from dagnas.training.texts import read_words
+
+    good = pa.table({"word": ["a", "b"] * 9, "part": pa.array([0, 1, 2] * 6, pa.int8())})
+    return Kind(
+        lambda path: read_words(path).digest(), "x.parquet", lambda rng: _columns(rng, good)
+    )
+
+
+#: Description of a table of one's own, and after a line the table.
+_CUT = b"\n=====\n"
+_DESCRIBED = b"""table: x.csv
+space: nasbench201
+architecture: cell
+signal: {column: error, unit: fraction, better: lower}
+test: accuracy
+seconds: {column: hours, unit: h}
+costs: {latency: {column: ms, unit: ms}}
+budget_evaluations: 3
+"""
+
+
+def _own_table(folder: Path) -> Kind:
+    from dagnas.benchmarks.simple import open_simple
+    from dagnas.spaces import SPACES
+
+    space: Any = SPACES.get("nasbench201")
+    texts = space.to_str(space.sample(20, np.random.default_rng(0)))
+    lines = ["cell,error,accuracy,hours,ms", *(f"{text},0.5,50,1,2" for text in texts)]
+    rows = "\n".join(lines).encode()
+
+    def read(path: Path) -> None:
+        described, _, table = path.read_bytes().partition(_CUT)
+        (path.parent / "x.csv").write_bytes(table)
+        path.write_bytes(described)
+        benchmark = open_simple(path)
+        for policy in benchmark.policies.values():
+            benchmark.describe(np.arange(1), policy)
+
+    def inputs(rng: random.Random) -> Iterator[bytes]:
+        odd = ["", "nan", "1e999", "-1", "9" * 5000, "x", '"', '"' + "y" * 10**6, "1_0", "\0"]
+        keys = [b"table: ../x.csv", b"table: /dev/zero", b"table: x.exe", b"space: layers",
+                b"signal: [1]", b"costs: {a: {b: c}}", b"space: 7", b"by_class: true",
+                b"budget_evaluations: 1e99", b"signal: cell", b"a: &a [*a]"]  # fmt: skip
+
+        def strange() -> bytes:
+            found = [line.split(",") for line in lines]
+            found[rng.randrange(len(found))][rng.randrange(5)] = rng.choice(odd)
+            return _DESCRIBED + _CUT + "\n".join(map(",".join, found)).encode()
+
+        def described() -> bytes:
+            key = rng.choice(keys)
+            name = key.partition(b":")[0] + b":"
+            rest = [line for line in _DESCRIBED.splitlines() if not line.startswith(name)]
+            return b"\n".join([*rest, key]) + _CUT + rows
+
+        return _mixed(
+            _forever(strange),
+            _forever(described),
+            _forever(lambda: mutated(rng, _DESCRIBED) + _CUT + rows),
+            _forever(lambda: _DESCRIBED + _CUT + mutated(rng, rows)),
+        )
+
+    return Kind(read, "x.yaml", inputs)
+
+
+def _supernet(folder: Path) -> Kind:
+    from dagnas.training.device_images import DeviceImages
+    from dagnas.training.supernet import SupernetImages, TrainedSupernet, build, read_images
+
+    about = SupernetImages(space="nasbench201", images="digits", settings={})
+    images = DeviceImages(*read_images("digits", folder, about.recipe()), "cpu")
+    network = build(about.space, about.recipe(), images)
+    TrainedSupernet("x", about, images, network, "", [], "").write(folder / "x.pt")
+    whole = (folder / "x.pt").read_bytes()
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    (pickled,) = [name for name in members if name.endswith("data.pkl")]
+    told = about.model_dump_json().encode()
+
+    def read(path: Path) -> None:
+        TrainedSupernet.read(path, folder)
+
+    def inputs(rng: random.Random) -> Iterator[bytes]:
+        hostile = pickles(rng)
+
+        def changed(content: bytes) -> bytes:
+            return _zip({**members, pickled: content}, rng.random() < 0.2)
+
+        def described() -> bytes:
+            odd = mutated(rng, told)[: len(told)]
+            return changed(members[pickled].replace(told, odd.ljust(len(told))))
+
+        return _mixed(
+            _forever(described),
+            _forever(lambda: changed(next(hostile))),
+            _forever(lambda: changed(mutated(rng, members[pickled]))),
+            _forever(lambda: changed(pickle.dumps(_odd(rng, 4), 2))),
+            _forever(lambda: mutated(rng, whole)),
+        )
+
+    return Kind(read, "x.pt", inputs)
+
+
+def _trainings(folder: Path) -> Kind:
+    """Caches of trainings, in both forms."""
+    from dagnas.benchmarks.generators import read_results
+    from dagnas.benchmarks.trained import read_accuracies
+
+    good = [["a", 0.5, 0.4], ["b", 0.5, 0.4, 1000, 2000]]
+
+    def read(path: Path) -> None:
+        for found in (read_accuracies(path), read_results(path)):
+            np.array(list(found.values()), dtype=np.float64)
+
+    def inputs(rng: random.Random) -> Iterator[bytes]:
+        odd = [b"[" * 100_000, b"{}", b"\xff", b'["a", 1e999, 2]', b'[["a"], 1, 2]', b"null"]
+
+        def strange() -> bytes:
+            lines = [json.dumps(_strange(rng, row), default=repr).encode() for row in good]
+            return b"\n".join([*lines, rng.choice(odd)])
+
+        whole = b"\n".join(json.dumps(row).encode() for row in good)
+        return _mixed(_forever(strange), _forever(lambda: mutated(rng, whole)))
+
+    return Kind(read, "x.jsonl", inputs)
+
+
 def _pixels(folder: Path) -> Kind:
     from dagnas.training.images import read_table
 
@@ -907,6 +1149,16 @@ KINDS: dict[str, Callable[[Path], Kind]] = {
     "compact": _compact,
     "table": _table,
     "trace": _trace,
+    "darts214": _darts214,
+    "curves": _curves,
+    "flowers": _flowers,
+    "hardware": _hardware,
+    "ptb": _ptb,
+    "text": _text,
+    "words": _words,
+    "own_table": _own_table,
+    "supernet": _supernet,
+    "trainings": _trainings,
     "scale": _scale,
     "command": _command,
 }

@@ -80,4 +80,7 @@ def test_a_minute_of_everything():
     counts = {name: [*map(int, rest)] for name, *rest in (line.split(",") for line in lines)}
     print(time.monotonic() - begun, counts)
     assert list(counts) == list(fuzz.KINDS)
-    assert all(refused > 0 and not broken for _, _, refused, broken in counts.values())
+    assert not any(broken for _, _, _, broken in counts.values())
+    # Of a cache of trainings a damaged line is passed over, since a stopped run may leave one.
+    refused = {name for name, (_, _, refused, _) in counts.items() if refused}
+    assert refused == set(fuzz.KINDS) - {"trainings"}

@@ -181,6 +181,7 @@ def test_isomorphic_cells_are_duplicates_where_rows_stand_for_classes(folder, kn
             DESCRIBED.replace("column: acc", "column: accuracy"),
             "lacks the columns accuracy; it has",
         ),
+        (DESCRIBED.replace("column: acc", "column: cell"), "cell is '.*, no number"),
         (f"{DESCRIBED}colour: red\n", "unknown argument 'colour'"),
         ("- a list\n", "a mapping of keys to values"),
     ],

@@ -14,7 +14,7 @@ import torch
 from dagnas.errors import DagnasError
 from dagnas.files import read_parquet
 from dagnas.outside import parquet
-from dagnas.outside.arrays import read_arrays
+from dagnas.outside.arrays import read_array, read_arrays
 from dagnas.outside.tensors import read_tensors
 
 
@@ -83,6 +83,38 @@ def test_arrays_that_expand_are_refused_before_they_are_read(tmp_path):
     assert path.stat().st_size < 2**20
     with pytest.raises(DagnasError, match="would take 268,435,457 bytes of memory, more than"):
         read_arrays(path, {"a": (1,)})
+
+
+@pytest.mark.parametrize(
+    "array",
+    [np.arange(6, dtype=">i8").reshape(2, 3), np.asfortranarray(np.ones((5, 7))), np.eye(1)],
+)
+def test_an_array_is_that_which_numpy_reads(array, tmp_path):
+    np.save(tmp_path / "x.npy", array)
+    found = read_array(tmp_path / "x.npy", (2,))
+    assert found.dtype == array.dtype
+    assert (found == np.load(tmp_path / "x.npy")).all()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (npy(header(), b"abc" * 9), "has not the size that it tells"),
+        (npy(header(), b"ab"), "has not the size that it tells"),
+        (npy(header(shape="(3, 1)"), b"abc"), "the array has 2 dimensions, not 1"),
+        (npy(header(descr="'|O'"), b"abc"), "numbers are expected, and no pickled objects"),
+        # What NumPy's own reader parses as a program that does not end.
+        (npy(header()[:-4]), "NumPy would not write"),
+        (pickle.dumps([]), "it is no array"),
+    ],
+)
+def test_single_arrays_that_are_refused(content, message, tmp_path):
+    path = tmp_path / "x.npy"
+    path.write_bytes(content)
+    with pytest.raises(DagnasError, match=rf"x\.npy is not a readable .npy file.*{message}"):
+        read_array(path, (1,))
+    with pytest.raises(DagnasError, match="no such file"):
+        read_array(tmp_path / "none.npy", (1,))
 
 
 # Tensors.

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from dagnas.benchmarks.benchmark import find_policy
-from dagnas.benchmarks.trained import TrainedBenchmark
+from dagnas.benchmarks.trained import TrainedBenchmark, read_accuracies
 from dagnas.networks.layered import LayeredNetwork
 from dagnas.search import METHODS
 from dagnas.search.runner import Search, run_side_by_side
@@ -105,6 +105,18 @@ def test_trainings_are_cached_and_shared(tmp_path):
     notes.write_text(first + '["half')
     other = benchmark(tmp_path, graph_of_layers(), reads)
     assert other.evaluate(walks, policy, rng).test.tolist() == [0.125]
+
+
+def test_damaged_lines_of_a_cache_are_passed_over(tmp_path):
+    path = tmp_path / "x.jsonl"
+    good = '["a", 0.5, 0.25]'
+    wrong = (
+        '["b", 0.5]', '["b", 0.5, "x"]', '["b", NaN, 0.5]', '["b", 1e999, 0.5]', '[["b"], 1, 1]',
+        '{"b": 1}', "7", "[" * 100_000, '["b", 0.5, 0.2',
+    )  # fmt: skip
+    path.write_bytes("\n".join([*wrong, good]).encode() + b"\n\xff")
+    assert read_accuracies(path) == {"a": (0.5, 0.25)}
+    assert not read_accuracies(tmp_path / "none.jsonl")
 
 
 def test_a_controller_searches_trained_layers(tmp_path):

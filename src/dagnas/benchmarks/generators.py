@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from dagnas.benchmarks.absent import ABSENT
 from dagnas.benchmarks.benchmark import Evaluations
 from dagnas.benchmarks.policy import Policy
-from dagnas.benchmarks.trained import TrainedBenchmark
+from dagnas.benchmarks.trained import TrainedBenchmark, cached
 from dagnas.networks.generators import build_generated, measure
 from dagnas.networks.shape import NetworkShape
 from dagnas.networks.wiring import Infeasible
@@ -205,13 +205,7 @@ class GeneratorBenchmark(TrainedBenchmark):
 
 def read_results(path: Path) -> dict[str, Result]:
     """Results of a cache by the texts of their trainings; none if there is no file."""
-    if not path.exists():
-        return {}
-    known = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            text, *numbers = json.loads(line)
-            known[text] = Result(*numbers)
-        except (ValueError, TypeError):
-            continue  # A run was stopped while it wrote this line.
-    return known
+    return {
+        text: Result(valid, test, int(memory), int(multiply_adds))
+        for text, (valid, test, memory, multiply_adds) in cached(path, 4)
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -32,6 +32,9 @@ from dagnas.training.images import (
 )
 from dagnas.training.layered import LayeredRecipe, train_layers
 from dagnas.training.train_recipe import TrainRecipe
+
+#: Numbers of a cache are smaller.
+_MOST = 1e18
 
 
 class Network(NamedTuple):
@@ -128,7 +131,7 @@ class TrainedBenchmark:
         if self._set is None or self._parts is None or self._known is None:
             self._set = self.images()
             self._parts = self.parts(self._set)
-            self._known = self._cached(self._file())
+            self._known = read_accuracies(self._file())
         if text not in self._known:
             self._known[text] = self._train(network, self._set, self._parts)
             self._cache(text, self._known[text])
@@ -161,19 +164,6 @@ class TrainedBenchmark:
         key = hashed.hexdigest()[:16]
         return self.folder / f"{self.PREFIX}-{self._set.name}-{key}.jsonl"
 
-    @staticmethod
-    def _cached(path: Path) -> dict[str, Accuracies]:
-        if not path.exists():
-            return {}
-        known = {}
-        for line in path.read_text(encoding="utf-8").splitlines():
-            try:
-                text, valid, test = json.loads(line)
-            except (ValueError, TypeError):
-                continue  # A run was stopped while it wrote this line.
-            known[text] = Accuracies(valid, test)
-        return known
-
     def _cache(self, text: str, found: Accuracies) -> None:
         path = self._file()
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -187,6 +177,28 @@ class TrainedBenchmark:
     def digest(self) -> str:
         """Name, network and recipe; images are not read before the first training."""
         return json.dumps([self.name, *self._identity()])
+
+
+def read_accuracies(path: Path) -> dict[str, Accuracies]:
+    """Accuracies of a cache by the texts of their networks; none if there is no file."""
+    return {text: Accuracies(*numbers) for text, numbers in cached(path, 2)}
+
+
+def cached(path: Path, count: int) -> Iterator[tuple[str, list[float]]]:
+    """Lines of a cache of trainings: a text and so many numbers.
+
+    What is none of these is passed over, such as a line that a run was stopped in.
+    """
+    if not path.exists():
+        return
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            text, *numbers = json.loads(line)
+        except (ValueError, TypeError, RecursionError):
+            continue
+        known = [n for n in numbers if isinstance(n, int | float) and -_MOST < n < _MOST]
+        if isinstance(text, str) and len(numbers) == len(known) == count:
+            yield text, known
 
 
 @dataclass

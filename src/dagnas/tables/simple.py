@@ -176,11 +176,12 @@ class SimpleTable:
                 f"{path}: space {space.name!r} is of {space.kind}; a table is of cells"
             )
         self.space: CellSpace = space
-        columns, self._places = _read(self.file, [self.described.architecture, *self._used()])
-        self.texts = [str(text) for text in columns.pop(self.described.architecture)]
+        used = self._used()
+        columns, self._places = _read(self.file, [self.described.architecture, *used])
+        self.texts = [str(text) for text in columns[self.described.architecture]]
         if not self.texts:
             raise DagnasError(f"{self.file} has no rows")
-        self._raw = columns
+        self._raw = {name: columns[name] for name in used}
 
     def _used(self) -> list[str]:
         """Names of the columns of numbers, each once."""

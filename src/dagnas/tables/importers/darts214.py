@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from dagnas.errors import DagnasError
+from dagnas.outside.arrays import read_array
 from dagnas.spaces.darts import darts
 from dagnas.tables.importers import ROWS, Imported, assemble
 
@@ -93,9 +94,8 @@ def _curves(path: Path | None, last: NDArray[np.float64]) -> dict[str, NDArray[n
     if path is None:
         return {}
     try:
-        # Mapped, so that no more is read than the file has.
-        found = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        found = read_array(path, (2,))
+    except DagnasError as error:
         raise DagnasError(f"{path} is no array of curves: {error}") from error
     if found.shape != (len(last), EPOCHS) or found.dtype.kind != "f":
         raise DagnasError(

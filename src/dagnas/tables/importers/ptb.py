@@ -69,8 +69,6 @@ def _member(source: Path, name: str) -> bytes:
             content = file.read(_LARGEST + 1)
     except KeyError:
         raise DagnasError(f"{source} lacks {name}") from None
-    except OSError:
-        raise
     # Damaged bytes end in errors of many kinds, in code that is not ours.
     except Exception as error:
         raise DagnasError(f"{source} is no readable archive: {error}") from error
