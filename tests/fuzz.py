@@ -732,14 +732,21 @@ budget_evaluations: 3
 """
 
 
-def _own_table(folder: Path) -> Kind:
-    from dagnas.benchmarks.simple import open_simple
+def _own_rows() -> bytes:
     from dagnas.spaces import SPACES
 
     space: Any = SPACES.get("nasbench201")
-    texts = space.to_str(space.sample(20, np.random.default_rng(0)))
-    lines = ["cell,error,accuracy,hours,ms", *(f"{text},0.5,50,1,2" for text in texts)]
-    rows = "\n".join(lines).encode()
+    texts = dict.fromkeys(space.to_str(space.sample(20, np.random.default_rng(0))))
+    return "\n".join(
+        ["cell,error,accuracy,hours,ms", *(f"{text},0.5,50,1,2" for text in texts)]
+    ).encode()
+
+
+def _own_table(folder: Path) -> Kind:
+    from dagnas.benchmarks.simple import open_simple
+
+    rows = _own_rows()
+    lines = rows.decode().splitlines()
 
     def read(path: Path) -> None:
         described, _, table = path.read_bytes().partition(_CUT)
@@ -862,6 +869,10 @@ autoencoders:
   a: {benchmark: digits201, target: digits/valid/12, epochs: 2}
 latent_searches:
   l: {autoencoder: a, by: ascent, points: 10}
+supernets:
+  n: {space: nasbench201, images: digits, settings: {epochs: 1}, truth: digits201, valid_images: 9}
+trainings:
+  t: {space: darts_one_cell, cell: {study: s, method: half}, images: digits, channels: 4, epochs: 1}
 papers: []
 """
 #: Values that stand in place of others.
@@ -973,6 +984,8 @@ def _scale_files(rng: random.Random) -> Iterator[bytes]:
                 "studies",
                 "rankings",
                 "tables",
+                "supernets",
+                "trainings",
             ]
         )
         rest = [text for text in _SCALE.splitlines() if not text.startswith(f"{key}:")]
@@ -1035,6 +1048,25 @@ _COMMANDS = (
     "result --config x.yaml goal/fig4",
     "metrics x.csv",
     "adopt --config x.yaml",
+    "search --benchmark digits201_costs --policy bonas --method nsga2 --set population=4 "
+    "--trials 0:1 --budget-evaluations 4 --objective signal --objective parameters --out o.parquet",
+    "search --benchmark own --method random_search --trials 0:1 --budget-evaluations 3 "
+    "--constraint latency<3 --plugin own.yaml --out o.parquet",
+    "check-table own.yaml",
+    "completion bash",
+    "describe --space nasbench201 --cell |none~0|+|none~0|none~1|+|none~0|none~1|none~2| "
+    "--channels 2 --layers 1 --json --draw d.svg",
+    "describe --space resnet_strings --cell 1211-211-1111-12111 --imagenet",
+    "plan goal/fig4 --config x.yaml",
+    "train --space nasbench201 --images digits --cell "
+    "|none~0|+|none~0|none~1|+|nor_conv_1x1~0|none~1|none~2| --channels 2 --layers 1 "
+    "--train 64 --epochs 1 --batch-size 32 --out c.parquet",
+    "train-language --text generated --preset smoke --set epochs=1 --out l.parquet --cell "
+    "Genotype(recurrent=[('tanh',0)],concat=[1])",
+    "build-table --space recurrent --text own.txt --preset smoke --set cells=2 --set epochs=1 "
+    "--out o.parquet",
+    "supernet --space nasbench201 --images digits --epochs 1 --set steps=2 --name s --out s.pt",
+    "score --supernet s.pt --truth digits201 --out o.parquet",
 )
 _WORDS = [
     "0:10000000000",
@@ -1098,6 +1130,22 @@ _WORDS = [
     "a={b:",
     "*c}",
     "batch=&a[*a]",
+    "params<1e5",
+    "params<",
+    "<1",
+    "params<=nan",
+    "cost<1",
+    "signal",
+    "own.yaml",
+    "own.txt",
+    "s.pt",
+    "darts",
+    "recurrent",
+    "nago",
+    "0.5 0.5",
+    "channels=0",
+    "strategy=darts_second",
+    "Genotype(recurrent=[('tanh', 0)], concat=[1])",
     "x=[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]",
     "�",
 ]
@@ -1130,6 +1178,9 @@ def _command(folder: Path) -> Kind:
         # Nothing is fetched from afar.
         os.environ |= {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
         Path("x.yaml").write_text(_SCALE)
+        Path("own.yaml").write_bytes(_DESCRIBED)
+        Path("x.csv").write_bytes(_own_rows())
+        Path("own.txt").write_text("the cat sat\non the mat\n" * 40)
         _main(text.split("\n"))
 
     return Kind(read, "words", _command_lines)

@@ -172,6 +172,9 @@ def test_a_shell_completes_commands_options_and_names(tmp_path, capsys):
         return done.stdout.split()
 
     assert completed("dagnas", "sea") == ["search"]
+    assert "goal/fig4" in completed("dagnas", "tabulate", "goal/fi")
+    # That of a predictor is a quantity of a table, and no result.
+    assert "goal/fig4" not in completed("dagnas", "autoencode", "--target", "goal/fi")
     assert "compare" in completed("dagnas", "com")
     assert completed("dagnas", "search", "--until") == ["--until-best"]
     assert completed("dagnas", "search", "--method", "goal") == ["goal", "goal_mlp"]

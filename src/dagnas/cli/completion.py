@@ -44,15 +44,16 @@ def run(options: argparse.Namespace) -> None:
     names = _names()
     for action in _actions(whole):
         # Choices here are for the script alone: what is valid is told by the commands.
-        if action.dest in names and not action.choices:
-            action.choices = names[action.dest]()
+        known = names.get(str(action.metavar), names.get(action.dest))
+        if known and not action.choices:
+            action.choices = known()
         elif action.type is Path or "FILE" in str(action.metavar):
             action.complete = shtab.FILE
     print(shtab.complete(whole, options.shell))
 
 
 def _names() -> dict[str, Callable[[], Iterable[str]]]:
-    """Functions that list the names which an argument takes, by where it is stored."""
+    """Functions that list the names which an argument takes, by what help calls it or its name."""
     from dagnas.benchmarks import BENCHMARKS
     from dagnas.papers import PAPERS
     from dagnas.search import METHODS
@@ -67,7 +68,8 @@ def _names() -> dict[str, Callable[[], Iterable[str]]]:
         "prior": BENCHMARKS.names,
         "space": SPACES.names,
         "papers": lambda: list(PAPERS),
-        "target": targets,
+        "PAPER/RESULT": targets,
+        "TARGET": targets,
     }
 
 
