@@ -19,6 +19,7 @@ from dagnas.cli import main
 from dagnas.closure import digest
 from dagnas.errors import DagnasError
 from dagnas.pipeline import scales
+from dagnas.spaces import SPACES
 from dagnas.spaces.nasbench201 import nasbench201 as space
 from dagnas.tables.simple import SimpleTable
 from dagnas.testing import benchmark_checks
@@ -229,6 +230,32 @@ def test_methods_search_among_the_rows(folder, known, method, settings):
     assert set(trace["cell"]) <= set(known["cell"])
 
 
+@pytest.mark.parametrize("by_class", [False, True])
+@pytest.mark.parametrize(
+    ("method", "settings"),
+    [
+        ("reinforce", {}),
+        ("smac", {"challengers": 50}),
+        ("nao", {"initial": 8, "proposals": 4, "steps": 2}),
+        ("alphax", {}),
+        ("regularized_evolution", {"population": 5, "tournament": 2}),
+        ("local_search_nas", {}),
+    ],
+)
+def test_methods_search_a_few_cells_of_a_large_space(folder, method, settings, by_class):
+    large = SPACES.get("nasbench101")
+    classes = np.unique(large.canonical(large.sample(40, np.random.default_rng(0))))
+    texts = large.to_str(large.unpack(classes))
+    rows = [{"cell": text, "acc": 50 + number} for number, text in enumerate(texts)]
+    described = "table: few.csv\nspace: nasbench101\narchitecture: cell\nsignal: acc\n"
+    bench = open_simple(write(folder, rows, f"{described}by_class: {by_class}\n", "few"))
+    trace = dagnas.run(method, bench, trials=1, budget_evaluations=15, **settings)
+    found = large.from_str(trace["cell"].tolist())
+    assert np.isin(large.canonical(found), classes).all()
+    assert len(trace) == 15
+    assert bench.space.is_valid(bench.space.neighbours(found[:1])).all()
+
+
 def test_a_whole_table_is_searched_as_its_space_is(folder):
     whole = dagnas.frame(dagnas.open("digits201"), "bonas")
     bench = open_simple(write(folder, rows_of(whole)))
@@ -388,3 +415,14 @@ def test_a_part_of_a_built_table_is_a_benchmark(folder, part, capsys):
     about = pq.read_schema("half_search.parquet").metadata
     assert "not all" in json.loads(about[b"dagnas.rules"])["note"]
     assert BENCHMARKS.added("half")
+
+
+def test_a_part_in_the_folder_of_tables_is_a_benchmark_by_its_name(folder, part):
+    path, words = part
+    merge = ["build-table", *words, "--merge", str(path), "--partial"]
+    assert main([*merge, "--out", "data/rest.parquet"]) == 0
+    bench = dagnas.open("rest", "data")
+    classes = space.representatives()[64:80]
+    trace = dagnas.run("reinforce", bench, trials=1, budget_evaluations=20)
+    found = space.from_str(trace["cell"].tolist())
+    assert np.isin(space.canonical(found), classes).all()

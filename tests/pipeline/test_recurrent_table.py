@@ -1,7 +1,7 @@
 """Tables of language models: built in parts or interrupted, opened, searched."""
 
 import json
-from pathlib import Path
+import shutil
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -193,9 +193,12 @@ def test_one_model_on_the_command_line(tmp_path, capsys):
     assert main([*words, "--set", "train=1e9", "--out", str(tmp_path / "x.parquet")]) == 2
 
 
-def test_a_search_on_the_command_line(built, tmp_path):
+@pytest.mark.parametrize("name", ["lstm1k", "mine"])
+def test_a_search_on_the_command_line(name, built, tmp_path):
     out = tmp_path / "trace.parquet"
-    words = ["--benchmark", "lstm1k", "--method", "random_search", "--policy", "bonas"]
+    shutil.copy(built, tmp_path / f"{name}.parquet")
+    words = ["--benchmark", name, "--method", "reinforce", "--policy", "bonas"]
     words += ["--trials", "0:1", "--budget-evaluations", "5"]
-    assert main(["search", *words, "--data", str(built.parent), "--out", str(out)]) == 0
-    assert Path(out).is_file()
+    assert main(["search", *words, "--data", str(tmp_path), "--out", str(out)]) == 0
+    known = pq.read_table(built)["code"].to_pylist()
+    assert set(pq.read_table(out)["code"].to_pylist()) <= set(known)

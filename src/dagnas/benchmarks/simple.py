@@ -5,11 +5,9 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-import numpy as np
-
 from dagnas.benchmarks.benchmark import BenchmarkEntry, TabularBenchmark
 from dagnas.benchmarks.built import open_built
-from dagnas.benchmarks.costed import CostedBenchmark, only_cells_of
+from dagnas.benchmarks.costed import CostedBenchmark, of_known_cells
 from dagnas.benchmarks.policy import Policy
 from dagnas.tables.simple import SimpleTable, read_description, table_file
 
@@ -27,7 +25,7 @@ def open_simple(path: Path) -> TabularBenchmark:
     """
     described = read_description(path)
     if not described.space:
-        return _of_cells(open_built(path.stem, table_file(path, described)))
+        return of_known_cells(open_built(path.stem, table_file(path, described)))
     table = SimpleTable(path)
     name = path.stem
     policy = Policy(
@@ -49,13 +47,7 @@ def open_simple(path: Path) -> TabularBenchmark:
         by_class=described.by_class,
         costs=table.costs,
     )
-    return _of_cells(found)
-
-
-def _of_cells(benchmark: TabularBenchmark) -> TabularBenchmark:
-    """Benchmark as it is if it has all cells, else one whose space is those that it has."""
-    whole = float(np.prod(benchmark.space.sizes, dtype=np.float64))
-    return benchmark if len(benchmark) == whole else only_cells_of(benchmark)
+    return of_known_cells(found)
 
 
 def simple_entry(file: str) -> BenchmarkEntry:

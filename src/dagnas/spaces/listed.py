@@ -28,6 +28,7 @@ class _Nearest(CellSpace):
     """
 
     _members: NDArray[np.int64]
+    _by_class: bool
 
     @cached_property
     def _one_hot(self) -> NDArray[np.float32]:
@@ -78,7 +79,7 @@ class _Nearest(CellSpace):
         DagnasError
             A cell is no member.
         """
-        codes = self.pack(cells)
+        codes = self.canonical(cells) if self._by_class else self.pack(cells)
         places = np.searchsorted(self._members, codes).clip(max=len(self._members) - 1)
         if (absent := self._members[places] != codes).any():
             (text,) = self.to_str(cells[int(absent.argmax())])
@@ -96,7 +97,7 @@ class _Nearest(CellSpace):
         return self.unpack(self._members[self._near[self._places(cell)[0]]])
 
 
-def nearest_part(space: S, codes: NDArray[np.int64]) -> S:
+def nearest_part(space: S, codes: NDArray[np.int64], by_class: bool = False) -> S:
     """Part of a space, as of `part_of`, in which every vector of values stands for a cell.
 
     Of random cells of a large space hardly two differ in one variable, so that no method could move
@@ -108,7 +109,9 @@ def nearest_part(space: S, codes: NDArray[np.int64]) -> S:
     ----------
     space : CellSpace
     codes : ndarray of int64
-        Packed numbers of cells of the space.
+        Packed numbers of cells of the space, or canonical ones of classes.
+    by_class : bool
+        True: each stands for all cells isomorphic to it.
 
     Raises
     ------
@@ -121,6 +124,6 @@ def nearest_part(space: S, codes: NDArray[np.int64]) -> S:
     known[known] = space.is_valid(cells) & (space.pack(cells) == codes[known])
     if not known.all():
         raise DagnasError(f"the number {codes[~known][0]} is no cell of {space.name}")
-    part = part_of(space, codes)
+    part = part_of(space, codes, by_class)
     part.__class__ = type("NearestPart", (_Nearest, type(part)), {})
     return part
