@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from dagnas.papers import panels
+from dagnas.errors import DagnasError
 from dagnas.papers.goal import ablation, fig2, fig3, fig4, fig6, fig7
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.make import read_table, write_table
@@ -341,6 +342,9 @@ def test_fig7_prefers_bad_starts_then_large_gains(inputs_of):
     assert table["step"].tolist() == [1, 9]
     assert table["signal"].tolist() == [50.0, 90.0]
     assert table["origin"].iloc[0] == fig7.ORIGINS[0]
+    inputs.traces = lambda study: traces[traces["method"] != "goal"]
+    with pytest.raises(DagnasError, match="goal_nasbench101 has no searches of goal"):
+        fig7.tabulate(inputs)
 
 
 def test_fig7_counts_parts_that_have_an_effect(inputs_of):

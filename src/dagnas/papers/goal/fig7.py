@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dagnas.analysis.incumbents import incumbent
+from dagnas.errors import DagnasError
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.result import Result
 from dagnas.spaces import SPACES
@@ -81,6 +82,10 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
         origin, steps = history(trial)
         gain = trial["signal"].iloc[steps[-1]] - trial["signal"].iloc[steps[0]]
         found.append((origin, len(steps) <= STEPS, -gain, number, trial.iloc[steps]))
+    if not found:
+        raise DagnasError(
+            f"study goal_nasbench101 has no searches of {METHOD}, whose history this is"
+        )
     origin, _, _, number, chosen = min(found, key=lambda item: item[:4])
     rows: list[dict[str, Any]] = []
     for _, evaluation in chosen.iterrows():
