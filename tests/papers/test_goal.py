@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dagnas.papers import panels
 from dagnas.errors import DagnasError
+from dagnas.papers import panels
 from dagnas.papers.goal import ablation, fig2, fig3, fig4, fig6, fig7
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.make import read_table, write_table

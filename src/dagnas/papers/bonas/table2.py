@@ -30,6 +30,8 @@ RESULT = Result(
     required=(),
 )
 REFERENCE = "bonas"
+#: Lower bounds of means are told as to_paper if they are above the paper's by this factor.
+FACTOR = 2
 #: Best cells of a table, by number or fraction, any of which is looked for beside the best.
 TOPS = ("2", "5", "20", "0.01 %", "0.1 %")
 #: The paper's means over 50 trials.
