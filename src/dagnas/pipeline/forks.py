@@ -27,11 +27,21 @@ SOCKET = "DAGNAS_FORKS"
 FIRST = 3
 #: What most commands load; the last of them is loaded by any optimizer of PyTorch.
 _LIBRARIES = (
+    "PIL.BmpImagePlugin",
+    "PIL.GifImagePlugin",
+    "PIL.JpegImagePlugin",
+    "PIL.PngImagePlugin",
+    "PIL.PpmImagePlugin",
+    "dagnas.benchmarks.digits201",
     "dagnas.cli.draw",
     "dagnas.cli.jobs",
     "dagnas.cli.tabulate",
+    "dagnas.drawing.style",
     "dagnas.papers.make",
+    "dagnas.papers.panels",
+    "dagnas.search.models.surrogate",
     "dagnas.search.runner",
+    "filelock",
     "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_svg",
     "matplotlib.figure",
@@ -165,6 +175,9 @@ def _load(digests: str) -> None:
     kernels.choose()
     for name in _LIBRARIES:
         importlib.import_module(name)
+    from dagnas.pipeline.kinds import all_kinds
+
+    all_kinds()
     closure.recall(Path(digests))
     # What is here stays, so that forks need not look at it, and copy it by that.
     gc.freeze()
