@@ -14,7 +14,8 @@ import torch
 from dagnas.errors import DagnasError
 from dagnas.files import read_parquet
 from dagnas.outside import parquet
-from dagnas.outside.arrays import read_array, read_arrays
+from dagnas.outside.array import read_array
+from dagnas.outside.arrays import read_arrays
 from dagnas.outside.tensors import read_tensors
 
 
@@ -105,7 +106,7 @@ def test_an_array_is_that_which_numpy_reads(array, tmp_path):
         (npy(header(descr="'|O'"), b"abc"), "numbers are expected, and no pickled objects"),
         # What NumPy's own reader parses as a program that does not end.
         (npy(header()[:-4]), "NumPy would not write"),
-        (pickle.dumps([]), "it is no array"),
+        (pickle.dumps([]), "is no array"),
     ],
 )
 def test_single_arrays_that_are_refused(content, message, tmp_path):

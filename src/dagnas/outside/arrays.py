@@ -1,4 +1,4 @@
-"""Arrays from .npz and .npy files, read after their headers were checked."""
+"""Arrays from an .npz file, read after its headers were checked."""
 
 from __future__ import annotations
 
@@ -76,41 +76,6 @@ def read_arrays(path: Path, dimensions: Mapping[str, Collection[int]]) -> dict[s
         raise DagnasError(f"{path} is not a readable .npz file of arrays: {error}") from error
 
 
-def read_array(path: Path, dimensions: Collection[int]) -> NDArray[Any]:
-    """Array of numbers from an .npy file.
-
-    Parameters
-    ----------
-    path : Path
-    dimensions : collection of int
-        Numbers of dimensions that it may have.
-
-    Raises
-    ------
-    DagnasError
-        The file is missing or damaged, or holds anything but such an array of plain numbers.
-    """
-    if not path.is_file():
-        raise DagnasError(f"no such file: {path}")
-    try:
-        with path.open("rb") as file:
-            header = _header(file, "it")
-            _check_dimensions("the array", header, dimensions)
-            if header.start + header.size != path.stat().st_size:
-                raise ValueError("the array has not the size that it tells")
-            values = np.frombuffer(file.read(header.size), header.dtype)
-        return values.reshape(header.shape, order="F" if header.fortran else "C")
-    # Damaged bytes end in errors of many kinds, in code that is not ours.
-    except Exception as error:
-        raise DagnasError(f"{path} is not a readable .npy file of an array: {error}") from error
-
-
-def _check_dimensions(name: str, header: _Header, expected: Collection[int]) -> None:
-    if len(header.shape) not in expected:
-        wanted = " or ".join(map(str, expected))
-        raise ValueError(f"{name} has {len(header.shape)} dimensions, not {wanted}")
-
-
 def _read(
     archive: zipfile.ZipFile, path: Path, dimensions: Mapping[str, Collection[int]]
 ) -> dict[str, NDArray[Any]]:
@@ -124,7 +89,9 @@ def _read(
     for name, expected in dimensions.items():
         with archive.open(infos[name]) as file:
             headers[name] = header = _header(file)
-        _check_dimensions(name, header, expected)
+        if len(header.shape) not in expected:
+            wanted = " or ".join(map(str, expected))
+            raise ValueError(f"{name} has {len(header.shape)} dimensions, not {wanted}")
         if header.start + header.size != infos[name].file_size:
             raise ValueError(f"{name} has not the size that it tells")
     most = max(_ANYWAY, _RATIO * path.stat().st_size)
@@ -149,11 +116,11 @@ def _values(archive: zipfile.ZipFile, info: zipfile.ZipInfo, header: _Header) ->
     return values
 
 
-def _header(file: IO[bytes], what: str = "a member") -> _Header:
+def _header(file: IO[bytes]) -> _Header:
     """Header of the array that a file begins with."""
     head = file.read(len(_MAGIC) + 2)
     if head[:-2] != _MAGIC or head[-2] not in (1, 2, 3):
-        raise ValueError(f"{what} is no array")
+        raise ValueError("a member is no array")
     size = struct.Struct("<H" if head[-2] == 1 else "<I")
     (length,) = size.unpack(file.read(size.size))
     if length > _HEADER:

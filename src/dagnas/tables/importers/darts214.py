@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from dagnas.errors import DagnasError
-from dagnas.outside.arrays import read_array
+from dagnas.outside.array import read_array
 from dagnas.spaces.darts import darts
 from dagnas.tables.importers import ROWS, Imported, assemble
 
