@@ -55,8 +55,6 @@ _LIBRARIES = (
     "torch",
     "torch._dynamo",
 )
-#: Seconds after which the server looks whether the pipeline still runs.
-_LOOK = 1.0
 #: First answers to a client: that it shall run its command itself, or hand it over.
 _YOURSELF, _HAND_OVER = b"\0", b"\1"
 _LENGTH = 8
@@ -131,6 +129,7 @@ def serve(path: str, parent: int, digests: str) -> list[str] | None:
         in the server, at the end.
     """
     import shutil
+    from contextlib import suppress
 
     # An interrupt reaches all processes of a terminal; the server ends with the pipeline, and forks
     # with their clients. Who waits for no child need not reap any.
@@ -141,16 +140,15 @@ def serve(path: str, parent: int, digests: str) -> list[str] | None:
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(path)
         listening.listen(128)
-        listening.settimeout(_LOOK)
-        while os.getppid() == parent:
-            try:
-                client, _ = listening.accept()
-            except TimeoutError:
-                continue
+        ended = os.pidfd_open(parent)
+        while ended not in select.select([listening.fileno(), ended], [], [])[0]:
+            client, _ = listening.accept()
             with client:
                 asked += 1
                 if asked <= FIRST:
-                    client.sendall(_YOURSELF)
+                    # It may have gone.
+                    with suppress(OSError):
+                        client.sendall(_YOURSELF)
                     continue
                 if asked == FIRST + 1:
                     _load(digests)
@@ -185,9 +183,8 @@ def _load(digests: str) -> None:
 
 def _keep(client: socket.socket) -> list[str]:
     """Fork for a client's command and tell how it ends; returns in the fork alone."""
-    client.settimeout(None)
-    client.sendall(_HAND_OVER)
     try:
+        client.sendall(_HAND_OVER)
         head, files, _, _ = socket.recv_fds(client, _LENGTH, 3)
         request = json.loads(_received(client, int.from_bytes(head, "big")))
     except (OSError, ValueError):
