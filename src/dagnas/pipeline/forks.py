@@ -26,7 +26,7 @@ SOCKET = "DAGNAS_FORKS"
 #: Commands that run by themselves before the libraries are loaded: for so few it does not pay.
 FIRST = 3
 #: What most commands load; the last of them is loaded by any optimizer of PyTorch.
-_LIBRARIES = (
+_MODULES = (
     "PIL.BmpImagePlugin",
     "PIL.GifImagePlugin",
     "PIL.JpegImagePlugin",
@@ -171,7 +171,7 @@ def _load(digests: str) -> None:
 
     # Before the libraries, which read what it sets.
     kernels.choose()
-    for name in _LIBRARIES:
+    for name in _MODULES:
         importlib.import_module(name)
     from dagnas.pipeline.kinds import all_kinds
 
