@@ -415,14 +415,3 @@ def test_a_part_of_a_built_table_is_a_benchmark(folder, part, capsys):
     about = pq.read_schema("half_search.parquet").metadata
     assert "not all" in json.loads(about[b"dagnas.rules"])["note"]
     assert BENCHMARKS.added("half")
-
-
-def test_a_part_in_the_folder_of_tables_is_a_benchmark_by_its_name(folder, part):
-    path, words = part
-    merge = ["build-table", *words, "--merge", str(path), "--partial"]
-    assert main([*merge, "--out", "data/rest.parquet"]) == 0
-    bench = dagnas.open("rest", "data")
-    classes = space.representatives()[64:80]
-    trace = dagnas.run("reinforce", bench, trials=1, budget_evaluations=20)
-    found = space.from_str(trace["cell"].tolist())
-    assert np.isin(space.canonical(found), classes).all()

@@ -197,7 +197,10 @@ def test_one_model_on_the_command_line(tmp_path, capsys):
 def test_a_search_on_the_command_line(name, built, tmp_path):
     out = tmp_path / "trace.parquet"
     shutil.copy(built, tmp_path / f"{name}.parquet")
+    described = tmp_path / "mine.yaml"
+    described.write_text("table: mine.parquet\n")
     words = ["--benchmark", name, "--method", "reinforce", "--policy", "bonas"]
+    words += ["--plugin", str(described)] if name == "mine" else []
     words += ["--trials", "0:1", "--budget-evaluations", "5"]
     assert main(["search", *words, "--data", str(tmp_path), "--out", str(out)]) == 0
     known = pq.read_table(built)["code"].to_pylist()

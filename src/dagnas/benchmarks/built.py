@@ -9,7 +9,6 @@ from pathlib import Path
 
 from dagnas.benchmarks import BENCHMARKS
 from dagnas.benchmarks.benchmark import BenchmarkEntry, TabularBenchmark
-from dagnas.benchmarks.costed import of_known_cells
 from dagnas.benchmarks.policy import Policy, bonas_policy
 from dagnas.errors import DagnasError
 from dagnas.names import check_name
@@ -69,15 +68,10 @@ def open_built(name: str, path: Path) -> TabularBenchmark:
 
 @functools.cache
 def built_entry(name: str) -> BenchmarkEntry:
-    """Benchmark of the table ``NAME.parquet`` in the folder of tables.
-
-    Of a part of a table, or of one of random recurrent cells, the cells alone are searched.
-    """
-
-    def opened(data: Path) -> TabularBenchmark:
-        return of_known_cells(open_built(name, data / f"{name}.parquet"))
-
-    return BenchmarkEntry(name, __name__, opened, (name,))
+    """Benchmark of the table ``NAME.parquet`` in the folder of tables."""
+    return BenchmarkEntry(
+        name, __name__, lambda data: open_built(name, data / f"{name}.parquet"), (name,)
+    )
 
 
 def find_benchmark(name: str, data: Path) -> BenchmarkEntry:
