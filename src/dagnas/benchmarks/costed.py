@@ -11,12 +11,7 @@ from numpy.typing import NDArray
 
 from dagnas.benchmarks.benchmark import Evaluations, TabularBenchmark
 from dagnas.benchmarks.policy import Policy
-from dagnas.spaces.listed import nearest_part
 from dagnas.spaces.part import part_of
-
-#: Vectors of values for each cell of a table, beyond which methods cannot draw vectors until one is
-#: a cell of it: so many take a second.
-_VECTORS = 1e5
 
 
 @dataclass
@@ -52,23 +47,11 @@ class CostedBenchmark(TabularBenchmark):
         return " ".join(filter(None, [super().digest(), self.sources]))
 
 
-def of_known_cells(benchmark: TabularBenchmark) -> TabularBenchmark:
-    """Benchmark as it is if it has all cells, else one whose space is those that it has."""
-    whole = float(np.prod(benchmark.space.sizes, dtype=np.float64))
-    return benchmark if len(benchmark) == whole else only_cells_of(benchmark)
-
-
 def only_cells_of(benchmark: TabularBenchmark) -> TabularBenchmark:
-    """Benchmark whose space is the cells of its table alone; policies say how many these are.
-
-    Where these are so few of the space that hardly a vector of values is one of them, each vector
-    stands for the nearest (`dagnas.spaces.listed.nearest_part`).
-    """
+    """Benchmark whose space is the cells of its table alone; policies say how many these are."""
     kind = "classes" if benchmark.by_class else "cells"
     said = f"the search is among {len(benchmark):,} {kind} of {benchmark.space.name}, not all"
-    vectors = float(np.prod(benchmark.space.sizes, dtype=np.float64))
-    part = part_of if vectors < _VECTORS * len(benchmark) else nearest_part
-    space = part(benchmark.space, benchmark.table["code"], benchmark.by_class)
+    space = part_of(benchmark.space, benchmark.table["code"], benchmark.by_class)
     policies = {
         name: replace(policy, note="; ".join(filter(None, [policy.note, said])))
         for name, policy in benchmark.policies.items()

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from dagnas.benchmarks.benchmark import BenchmarkEntry, TabularBenchmark
 from dagnas.benchmarks.built import open_built
-from dagnas.benchmarks.costed import CostedBenchmark, of_known_cells
+from dagnas.benchmarks.costed import CostedBenchmark, only_cells_of
 from dagnas.benchmarks.policy import Policy
+from dagnas.spaces.listed import nearest_part
 from dagnas.tables.simple import SimpleTable, read_description, table_file
+
+#: Vectors of values for each cell of a table, beyond which methods cannot draw vectors until one is
+#: a cell of it.
+_VECTORS = 1e5
 
 
 def open_simple(path: Path) -> TabularBenchmark:
@@ -25,7 +33,7 @@ def open_simple(path: Path) -> TabularBenchmark:
     """
     described = read_description(path)
     if not described.space:
-        return of_known_cells(open_built(path.stem, table_file(path, described)))
+        return _of_cells(open_built(path.stem, table_file(path, described)))
     table = SimpleTable(path)
     name = path.stem
     policy = Policy(
@@ -47,7 +55,23 @@ def open_simple(path: Path) -> TabularBenchmark:
         by_class=described.by_class,
         costs=table.costs,
     )
-    return of_known_cells(found)
+    return _of_cells(found)
+
+
+def _of_cells(benchmark: TabularBenchmark) -> TabularBenchmark:
+    """Benchmark as it is if it has all cells, else one whose space is those that it has.
+
+    Where these are so few of the space that hardly a vector of values is one of them, each vector
+    stands for the nearest.
+    """
+    whole = float(np.prod(benchmark.space.sizes, dtype=np.float64))
+    if len(benchmark) == whole:
+        return benchmark
+    found = only_cells_of(benchmark)
+    if whole < _VECTORS * len(benchmark):
+        return found
+    codes, by_class = benchmark.table["code"], benchmark.by_class
+    return replace(found, space=nearest_part(benchmark.space, codes, by_class))
 
 
 def simple_entry(file: str) -> BenchmarkEntry:
