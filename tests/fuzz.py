@@ -785,7 +785,8 @@ def _own_table(folder: Path) -> Kind:
 
 def _supernet(folder: Path) -> Kind:
     from dagnas.training.device_images import DeviceImages
-    from dagnas.training.supernet import SupernetImages, TrainedSupernet, build, read_images
+    from dagnas.training.supernet import TrainedSupernet, build, read_images
+    from dagnas.training.supernet_recipe import SupernetImages
 
     about = SupernetImages(space="nasbench201", images="digits", settings={})
     images = DeviceImages(*read_images("digits", folder, about.recipe()), "cpu")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagnas.papers
 from dagnas.benchmarks import BENCHMARKS
+from dagnas.cli import forks
 from dagnas.closure import digest, remember, save
 from dagnas.errors import DagnasError
 from dagnas.names import check_text
@@ -14,7 +15,7 @@ from dagnas.papers.inputs import inputs_text, note
 from dagnas.papers.result import artifacts, results
 from dagnas.papers.roots import LEDGER as LEDGER_CODE
 from dagnas.papers.roots import picture_roots, table_roots
-from dagnas.pipeline import forks, provenance
+from dagnas.pipeline import provenance
 from dagnas.pipeline.kinds import all_kinds
 from dagnas.pipeline.scales import load
 from dagnas.tables.sources import SOURCES

@@ -103,7 +103,7 @@ def start(digests: Path) -> None:
         return
     path = os.path.join(tempfile.mkdtemp(prefix="dagnas-"), "forks")
     subprocess.Popen(
-        [sys.executable, "-m", "dagnas.pipeline.forks", path, str(os.getpid()), str(digests)],
+        [sys.executable, "-m", "dagnas.cli.forks", path, str(os.getpid()), str(digests)],
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"},
         stdin=subprocess.DEVNULL,
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from dagnas.pipeline import forks
+from dagnas.cli import forks
 
 pytestmark = pytest.mark.skipif(
     not hasattr(os, "pidfd_open"), reason="this system cannot wait for a process as for a file"
@@ -20,7 +20,7 @@ CLIENT = [sys.executable, "-IS", forks.__file__]
 RUN = """
 import os, sys
 from pathlib import Path
-from dagnas.pipeline import forks
+from dagnas.cli import forks
 
 forks.start(Path("digests.json"))
 print(os.environ[forks.SOCKET], flush=True)
