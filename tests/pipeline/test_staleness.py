@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -254,6 +255,7 @@ EDITS = {
 }
 
 
+@cache
 def reads(study):
     """Tables of results that read a study, and their notes."""
     from dagnas.papers.result import results
