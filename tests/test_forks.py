@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from dagnas import kernels
 from dagnas.cli import forks
 
 pytestmark = pytest.mark.skipif(
@@ -31,15 +32,19 @@ sys.stdin.read()
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """Process of a run, and the environment of its jobs, once commands are forked."""
+    # As a shell has it, without kernels that were chosen for the tests.
+    chosen = {*kernels.PORTABLE, kernels.CHOSEN}
+    shell = {name: value for name, value in os.environ.items() if name not in chosen}
     process = subprocess.Popen(
         [sys.executable, "-c", RUN],
+        env=shell,
         cwd=tmp_path_factory.mktemp("run"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
     path = process.stdout.readline().strip()
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", forks.SOCKET: path}
+    environment = {**shell, "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", forks.SOCKET: path}
     wait(lambda: Path(path).exists())
     for _ in range(forks.FIRST):
         assert client(environment, "--version").returncode == 0
@@ -125,6 +130,8 @@ def test_a_command_ends_with_its_client(run, data, tmp_path):
     _, environment = run
     out = tmp_path / "long.parquet"
     process = started(environment, search(data, out, 10_000), out)
+    # Another process does the work.
+    assert process.pid not in writers(out)
     process.kill()
     process.wait()
     wait(lambda: not writers(out))
