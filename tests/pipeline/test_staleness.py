@@ -85,6 +85,16 @@ def nothing(name):
     return False
 
 
+@cache
+def reads(study: str) -> set[str]:
+    """Tables of results that read a study, and their notes."""
+    from dagnas.papers.result import results
+    from dagnas.pipeline.scales import load
+
+    found = results(load(ROOT / "config/desk.yaml"))
+    return {f"table {name}" for name, result in found.items() if study in result.names("studies")}
+
+
 #: File, text, other text, and which jobs are stale then.
 EDITS = {
     "the wording of an error": (
@@ -253,16 +263,6 @@ EDITS = {
         named("tables"),
     ),
 }
-
-
-@cache
-def reads(study):
-    """Tables of results that read a study, and their notes."""
-    from dagnas.papers.result import results
-    from dagnas.pipeline.scales import load
-
-    found = results(load(ROOT / "config/desk.yaml"))
-    return {f"table {name}" for name, result in found.items() if study in result.names("studies")}
 
 
 @pytest.mark.slow
