@@ -133,8 +133,12 @@ def loss_and_gradient(
     inputs, values, states, means, variances = convolve(
         sums, messages, places, sizes, weights, layers, hidden, epsilon
     )
-    mean += number(momentum) * (means - mean)
-    variance += number(momentum) * (variances - variance)
+    for layer in range(layers):
+        for channel in range(hidden):
+            mean[layer, channel] += number(momentum) * (means[layer, channel] - mean[layer, channel])
+            variance[layer, channel] += number(momentum) * (
+                variances[layer, channel] - variance[layer, channel]
+            )
 
     # The head: a weighted squared error of a sigmoid of a linear layer.
     graphs, place = len(sums), len(weights) - hidden - 1
@@ -146,11 +150,11 @@ def loss_and_gradient(
         gap = score - targets[graph]
         loss += importances[graph] * gap * gap
         output[graph] = 2 * importances[graph] * gap * score * (score - 1) / number(graphs)
-    gradient[place : place + hidden] = np.dot(output, states[-1])
+    np.dot(output, states[-1], gradient[place : place + hidden])
     gradient[place + hidden] = output.sum()
 
     # The layers, last to first; ``back`` is the gradient with respect to a layer's states.
-    back = np.outer(output, head)
+    back = np.dot(output.reshape(graphs, 1), head.reshape(1, hidden))
     for layer in range(layers - 1, -1, -1):
         width = inputs[layer].shape[1]
         place -= 2 * hidden
@@ -166,16 +170,14 @@ def loss_and_gradient(
             gradient[place + hidden : place + 2 * hidden],
         )
         place -= width * hidden
-        gradient[place : place + width * hidden] = np.dot(inputs[layer].T, back).ravel()
+        end = place + width * hidden
+        np.dot(inputs[layer].T, back, gradient[place:end].reshape(width, hidden))
         if layer:
             # What was received goes back along the messages.
-            kernel = weights[place : place + width * hidden].reshape(width, hidden)
+            kernel = weights[place:end].reshape(width, hidden)
+            received = np.dot(back, kernel.T)
             back = collect(
-                messages.transpose(0, 2, 1),
-                places[layer + 1],
-                places[layer],
-                np.dot(back, kernel.T),
-                sizes[layer],
+                messages, True, places[layer + 1], places[layer], received, sizes[layer]
             )
     return loss / number(graphs)
 
@@ -239,7 +241,8 @@ def convolve(
     for graph in range(graphs):
         for vertex in range(vertices):
             if places[1][graph, vertex] >= 0:
-                received[places[1][graph, vertex]] = sums[graph, vertex]
+                for feature in range(features):
+                    received[places[1][graph, vertex], feature] = sums[graph, vertex, feature]
     inputs = [received]
     values, states = inputs[:0], inputs[:0]  # empty, but of a type that the compiler knows
     means = np.empty((layers, hidden), weights.dtype)
@@ -248,7 +251,9 @@ def convolve(
     for layer in range(layers):
         if layer:
             inputs.append(
-                collect(messages, places[layer], places[layer + 1], states[-1], sizes[layer + 1])
+                collect(
+                    messages, False, places[layer], places[layer + 1], states[-1], sizes[layer + 1]
+                )
             )
         width = inputs[layer].shape[1]
         kernel = weights[place : place + width * hidden].reshape(width, hidden)
@@ -263,13 +268,17 @@ def convolve(
 
 
 @_compiled
-def collect(messages: Array, sources: Places, targets: Places, states: Array, size: int) -> Array:
+def collect(
+    messages: Array, reverse: bool, sources: Places, targets: Places, states: Array, size: int
+) -> Array:
     """Sum what vertices receive from each other.
 
     Parameters
     ----------
     messages : ndarray, shape (B, V, V)
         Weights: [b, i, j] of the message from j to i.
+    reverse : bool
+        Whether messages go from i to j instead.
     sources, targets : ndarray of int, shape (B, V)
         Row of every vertex among those that send and those that receive; -1 if it does not.
     states : ndarray, shape (R, H)
@@ -289,7 +298,8 @@ def collect(messages: Array, sources: Places, targets: Places, states: Array, si
             if target < 0:
                 continue
             for tail in range(messages.shape[2]):
-                weight, source = messages[graph, head, tail], sources[graph, tail]
+                source = sources[graph, tail]
+                weight = messages[graph, tail, head] if reverse else messages[graph, head, tail]
                 if weight != 0 and source >= 0:
                     for channel in range(width):
                         sums[target, channel] += weight * states[source, channel]
