@@ -3,7 +3,8 @@
 Each figure is of one thread, the best of several rounds. The first table is what a search asks for:
 a step of training, a gradient with respect to a cell, a score. The second compares dense ECC with
 the same function of the same weights by PyTorch Geometric's NNConv, the third the compiled training
-of BONAS's network with that of PyTorch. No table is needed: cells are drawn at random.
+of BONAS's network with that of PyTorch, the fourth products of matrices by NumPy's library with
+those by PyTorch's. No table is needed: cells are drawn at random.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from dagnas.predictors.fit import as_tensors, fit, gradient, predict
 from dagnas.predictors.gcn.model import GCN
 from dagnas.predictors.gcn.training import fit_square
 from dagnas.predictors.losses import weighted_square
+from dagnas.predictors.products import multiply
 from dagnas.predictors.pyg import from_pyg
 from dagnas.seeds import stream, torch_generator
 from dagnas.spaces import SPACES
@@ -46,6 +48,8 @@ class Size(NamedTuple):
     spaces : tuple of str
     shapes : tuple of pairs of int
         Vertices and types of edges of one-hot graphs.
+    products : tuple of triples of int
+        a, b and c of products of matrices of shapes (a, b) and (b, c).
     """
 
     rounds: int = 8
@@ -53,9 +57,20 @@ class Size(NamedTuple):
     cells: int = 4096
     spaces: tuple[str, ...] = ("nasbench201", "nasbench101")
     shapes: tuple[tuple[int, int], ...] = ((8, 2), (8, 5), (7, 2), (7, 5), (4, 5))
+    products: tuple[tuple[int, int, int], ...] = (
+        *((32, 64, 64), (128, 384, 64), (32, 128, 384), (1024, 128, 384)),
+        *((128, 512, 2048), (128, 2048, 2048)),
+    )
 
 
-SMALLEST = Size(rounds=1, steps=4, cells=128, spaces=("nasbench201",), shapes=((4, 5),))
+SMALLEST = Size(
+    rounds=1,
+    steps=4,
+    cells=128,
+    spaces=("nasbench201",),
+    shapes=((4, 5),),
+    products=((32, 64, 64),),
+)
 
 
 def training(model: nn.Module, graphs: Graphs, batch_size: int, steps: int) -> Work:
@@ -127,6 +142,28 @@ def bench_gcn(size: Size) -> None:
         print(f"{name:12} {mine * 1e3:11.2f} {theirs * 1e3:11.2f} {theirs / mine:6.1f}", flush=True)
 
 
+def repeat(work: Work, times: int) -> None:
+    """Do a short work some times."""
+    for _ in range(times):
+        work()
+
+
+def bench_products(size: Size) -> None:
+    """Products of the sizes that predictors have, by both libraries."""
+    print("\n   a     b     c  us NumPy  us PyTorch  ratio")
+    for shape in size.products:
+        rows, inner, columns = shape
+        left, right = torch.rand(rows, inner), torch.rand(inner, columns)
+        times = max(1, 10**8 // (rows * inner * columns))
+        works = {
+            name: partial(repeat, partial(function, left, right), times)
+            for name, function in (("NumPy", multiply), ("PyTorch", torch.mm))
+        }
+        mine, theirs = (t / times * 1e6 for t in least_seconds(works, size.rounds).values())
+        sizes = " ".join(f"{width:5}" for width in shape)
+        print(f"{sizes[1:]} {mine:9.1f} {theirs:11.1f} {theirs / mine:6.1f}", flush=True)
+
+
 def main() -> None:
     """Print all tables."""
     smallest = command_line("perf.predictors", __doc__).parse_args().smallest
@@ -135,6 +172,7 @@ def main() -> None:
     bench_search(size)
     bench_against_nnconv(size)
     bench_gcn(size)
+    bench_products(size)
 
 
 if __name__ == "__main__":

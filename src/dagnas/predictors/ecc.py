@@ -9,6 +9,7 @@ from pydantic import PositiveInt
 from torch import nn
 
 from dagnas.predictors.predictor import predictor
+from dagnas.predictors.products import Linear, product
 from dagnas.spaces.cell_space import CellSpace
 from dagnas.spaces.cells import Graphs
 
@@ -55,7 +56,7 @@ class ECC(nn.Module):
             _uniform((edge_types + 1) * a, b, bound=a**-0.5) for a, b in pairwise(widths)
         )
         self.attention = _uniform(widths[-1], bound=hidden**-0.5)
-        self.head = nn.Sequential(nn.Linear(widths[-1], hidden), nn.ReLU(), nn.Linear(hidden, 1))
+        self.head = nn.Sequential(Linear(widths[-1], hidden), nn.ReLU(), Linear(hidden, 1))
 
     def forward(self, graphs: Graphs) -> torch.Tensor:
         """Score relaxed cells, shape (B,); lower is better."""
@@ -68,7 +69,7 @@ class ECC(nn.Module):
         for layer, kernel in enumerate(self.kernels):
             inputs = states.relu() if layer else states
             sums = torch.bmm(senders, inputs).view(batch * vertices, -1)
-            states = (sums @ kernel).view(batch, vertices, -1)
+            states = product(sums, kernel).view(batch, vertices, -1)
         weights = torch.softmax(states @ self.attention, dim=1)
         whole = torch.bmm(weights[:, None], states)[:, 0]
         scores: torch.Tensor = self.head(whole)

@@ -11,6 +11,7 @@ from torch import nn
 from dagnas.errors import DagnasError
 from dagnas.predictors.losses import pairwise_ranking
 from dagnas.predictors.predictor import drawing_from
+from dagnas.predictors.products import frozen
 from dagnas.spaces.cells import Graphs
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -164,8 +165,9 @@ def gradient(model: nn.Module, graphs: Graphs) -> Graphs:
     device = next(model.parameters()).device
     model.eval()
     inputs = [values.detach().requires_grad_() for values in as_tensors(graphs, device)]
-    scores = model(Graphs(*inputs))
-    nodes, edges = torch.autograd.grad(scores.sum(), inputs, materialize_grads=True)
+    with frozen(model):
+        scores = model(Graphs(*inputs))
+        nodes, edges = torch.autograd.grad(scores.sum(), inputs, materialize_grads=True)
     edges = edges * torch.ones_like(edges[0, :, :, 0]).triu(1)[..., None]
     for values in (nodes, edges):
         _check_finite(values, "gradients at cells")

@@ -9,6 +9,7 @@ from pydantic import PositiveInt
 from torch import nn
 
 from dagnas.predictors.predictor import predictor
+from dagnas.predictors.products import Linear
 from dagnas.spaces.cell_space import CellSpace
 from dagnas.spaces.cells import Graphs
 
@@ -37,8 +38,8 @@ class MLP(nn.Module):
         allowed = torch.cat([node_mask.flatten(), edge_mask.flatten()]).nonzero()[:, 0]
         self.register_buffer("allowed", allowed, persistent=False)
         widths = [len(allowed)] + [hidden] * layers
-        hidden_layers = [(nn.Linear(a, b), nn.ReLU()) for a, b in pairwise(widths)]
-        self.layers = nn.Sequential(*sum(hidden_layers, ()), nn.Linear(widths[-1], 1))
+        hidden_layers = [(Linear(a, b), nn.ReLU()) for a, b in pairwise(widths)]
+        self.layers = nn.Sequential(*sum(hidden_layers, ()), Linear(widths[-1], 1))
 
     def forward(self, graphs: Graphs) -> torch.Tensor:
         """Score relaxed cells, shape (B,); lower is better."""

@@ -9,6 +9,7 @@ from pydantic import PositiveInt
 from torch import nn
 
 from dagnas.predictors.predictor import predictor
+from dagnas.predictors.products import Linear
 from dagnas.spaces.cell_space import CellSpace
 from dagnas.spaces.cells import Graphs
 
@@ -36,8 +37,8 @@ class WideMLP(nn.Module):
         free = [mask & (mask.sum(axis=-1, keepdims=True) > 1) for mask in masks]
         inputs = torch.cat([torch.from_numpy(part).flatten() for part in free]).nonzero()[:, 0]
         self.register_buffer("inputs", inputs, persistent=False)
-        hidden = [(nn.Linear(a, b), nn.ReLU()) for a, b in pairwise([len(inputs), *widths])]
-        self.layers = nn.Sequential(*sum(hidden, ()), nn.Linear(widths[-1], 1))
+        hidden = [(Linear(a, b), nn.ReLU()) for a, b in pairwise([len(inputs), *widths])]
+        self.layers = nn.Sequential(*sum(hidden, ()), Linear(widths[-1], 1))
 
     def forward(self, graphs: Graphs) -> torch.Tensor:
         """Predicted errors of relaxed cells, as fractions, shape (B,); lower is better."""

@@ -134,11 +134,9 @@ def loss_and_gradient(
         sums, messages, places, sizes, weights, layers, hidden, epsilon
     )
     for layer in range(layers):
-        for channel in range(hidden):
-            mean[layer, channel] += number(momentum) * (means[layer, channel] - mean[layer, channel])
-            variance[layer, channel] += number(momentum) * (
-                variances[layer, channel] - variance[layer, channel]
-            )
+        for at in range(hidden):
+            mean[layer, at] += number(momentum) * (means[layer, at] - mean[layer, at])
+            variance[layer, at] += number(momentum) * (variances[layer, at] - variance[layer, at])
 
     # The head: a weighted squared error of a sigmoid of a linear layer.
     graphs, place = len(sums), len(weights) - hidden - 1
@@ -176,9 +174,7 @@ def loss_and_gradient(
             # What was received goes back along the messages.
             kernel = weights[place:end].reshape(width, hidden)
             received = np.dot(back, kernel.T)
-            back = collect(
-                messages, True, places[layer + 1], places[layer], received, sizes[layer]
-            )
+            back = collect(messages, True, places[layer + 1], places[layer], received, sizes[layer])
     return loss / number(graphs)
 
 

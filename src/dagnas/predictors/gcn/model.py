@@ -11,6 +11,7 @@ from torch import nn
 
 from dagnas.predictors.encoded import EncodedPredictor
 from dagnas.predictors.predictor import predictor
+from dagnas.predictors.products import product
 from dagnas.spaces.cell_space import CellSpace
 from dagnas.spaces.cells import Graphs
 
@@ -168,7 +169,7 @@ class Body(nn.Module):
                 there = there.new_ones(1, len(sums))
             if layer:
                 sums = torch.bmm(messages, states)
-            values = sums.reshape(-1, sums.shape[2]) @ kernel
+            values = product(sums.reshape(-1, sums.shape[2]), kernel)
             if not trained:
                 average = there / there.sum()
                 means[layer] = (average @ values)[0]

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
+from dagnas.predictors.products import multiply
+
 _sigmoid_backward: Any = torch.ops.aten.sigmoid_backward
 _tanh_backward: Any = torch.ops.aten.tanh_backward
 
@@ -120,15 +122,15 @@ class _Propagate(torch.autograd.Function):
                 torch.sum(of[v][: v * kinds] * out[: v * kinds], dim=0, out=a[v])
             if carry is not None and carries[v]:
                 a[v].addcmul_(carry[v, :, None], h[v - 1] if v else start)
-            torch.addmm(bias, a[v], recurrent.T, out=g[v])
+            multiply(a[v], recurrent.T, out=g[v]).add_(bias)
             torch.add(in_both[v], hidden_both[v], out=b[v]).sigmoid_()
             torch.addcmul(in_new[v], reset[v], hidden_new[v], out=n[v]).tanh_()
             torch.lerp(n[v], a[v], keep[v], out=h[v])
             if v < vertices - 1:
                 if len(kind):
-                    torch.add(torch.addmm(place[v], h[v], send.T), kind[:, None], out=s[v])
+                    torch.add(multiply(h[v], send.T).add_(place[v]), kind[:, None], out=s[v])
                 else:
-                    torch.addmm(place[v], h[v], send.T, out=s[v][0])
+                    multiply(h[v], send.T, out=s[v][0]).add_(place[v])
                 torch.mul(gate[v].sigmoid_(), value[v], out=m[v])
         ctx.carries = carries
         ctx.save_for_backward(
@@ -160,14 +162,14 @@ class _Propagate(torch.autograd.Function):
             if v < vertices - 1:
                 torch.mul(to_m[v], gate[v], out=to_value[v])
                 to_gate[v].copy_(_sigmoid_backward(to_m[v] * value[v], gate[v]))
-                to_h[v].addmm_(to_s[v].sum(dim=0) if kinds > 1 else to_s[v][0], send)
+                to_h[v].add_(multiply(to_s[v].sum(dim=0) if kinds > 1 else to_s[v][0], send))
             passed = to_h[v] * keep[v]
             to_new[v].copy_(_tanh_backward(to_h[v] - passed, n[v]))
             to_keep[v].copy_(_sigmoid_backward(to_h[v] * (a[v] - n[v]), keep[v]))
             to_reset[v].copy_(_sigmoid_backward(to_new[v] * hidden_new[v], reset[v]))
             from_both[v].copy_(to_both[v])
             torch.mul(to_new[v], reset[v], out=from_new[v])
-            passed.addmm_(to_g[v], recurrent)
+            passed.add_(multiply(to_g[v], recurrent))
             if ctx.carries[v]:
                 (to_h[v - 1] if v else of_start).addcmul_(carry[v, :, None], passed)
             if v:
@@ -180,9 +182,9 @@ class _Propagate(torch.autograd.Function):
             None,
             None,
             of_start,
-            flat.T @ sums.flatten(0, 1),
+            multiply(flat.T, sums.flatten(0, 1)),
             flat.sum(dim=0),
-            by_vertex.flatten(0, 1).T @ states[:-1].flatten(0, 1),
+            multiply(by_vertex.flatten(0, 1).T, states[:-1].flatten(0, 1)),
             of_place,
             of_sending.sum(dim=(0, 2)) if len(kind) else torch.zeros_like(kind),
         )
@@ -205,14 +207,17 @@ class _Pairs(torch.autograd.Function):
             torch.add(tails[:v], heads[v - 1], out=hidden[v * (v - 1) // 2 : v * (v + 1) // 2])
         hidden.relu_()
         ctx.save_for_backward(hidden, weight)
-        return hidden @ weight.T
+        return multiply(hidden.flatten(0, 1), weight.T).view(*hidden.shape[:2], -1)
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, ...]:
         (grad,) = grads
         hidden, weight = ctx.saved_tensors
-        of_weight = grad.flatten(0, 1).T @ hidden.flatten(0, 1)
-        of_hidden = torch.ops.aten.threshold_backward(grad @ weight, hidden, 0)
+        rows = grad.flatten(0, 1)
+        of_weight = multiply(rows.T, hidden.flatten(0, 1))
+        of_hidden = torch.ops.aten.threshold_backward(
+            multiply(rows, weight).view_as(hidden), hidden, 0
+        )
         last = math.isqrt(2 * len(hidden))
         of_tails = hidden.new_zeros(last, *hidden.shape[1:])
         of_heads = torch.empty_like(of_tails)

@@ -15,6 +15,7 @@ from dagnas.errors import DagnasError
 from dagnas.predictors.graph_vae.gradients import score_pairs
 from dagnas.predictors.graph_vae.passing import Batch, Passing, Placed, silent
 from dagnas.predictors.graph_vae.schedule import Weights
+from dagnas.predictors.products import Linear
 from dagnas.spaces.cell_space import CellSpace
 from dagnas.spaces.cells import Cells, Graphs
 
@@ -95,13 +96,13 @@ class Decoded(NamedTuple):
 
 
 def _perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
+    return nn.Sequential(Linear(inputs, hidden), nn.ReLU(), Linear(hidden, outputs))
 
 
 def _predictor(latent: int, hidden: int) -> nn.Sequential:
     """Two hidden layers and a sigmoid; smooth, since searches follow its gradient."""
-    layers = [nn.Linear(latent, hidden), nn.Tanh(), nn.Linear(hidden, hidden), nn.Tanh()]
-    return nn.Sequential(*layers, nn.Linear(hidden, 1), nn.Sigmoid())
+    layers = [Linear(latent, hidden), nn.Tanh(), Linear(hidden, hidden), nn.Tanh()]
+    return nn.Sequential(*layers, Linear(hidden, 1), nn.Sigmoid())
 
 
 class GraphVAE(nn.Module):
@@ -159,10 +160,10 @@ class GraphVAE(nn.Module):
         self.start = nn.Sequential(_perceptron(sizes.latent, width, width), nn.Tanh())
         self.generate = Passing(*shape)
         self.type_in = Placed(width, vertices, sizes.types)
-        self.type_out = nn.Linear(sizes.types, types)
+        self.type_out = Linear(sizes.types, types)
         self.edge_tail = Placed(width, vertices, sizes.edges)
         self.edge_head = Placed(width, vertices, sizes.edges)
-        self.edge_out = nn.Linear(sizes.edges, len(space.edge_types))
+        self.edge_out = Linear(sizes.edges, len(space.edge_types))
         self.performance = _predictor(sizes.latent, width)
         self.complexity = _predictor(sizes.latent, width)
 

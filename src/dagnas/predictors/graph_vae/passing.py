@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from dagnas.predictors.graph_vae.gradients import propagate
+from dagnas.predictors.products import Linear, linear
 from dagnas.spaces.cell_space import CellSpace
 from dagnas.spaces.cells import Cells
 
@@ -72,7 +73,7 @@ def prepare(space: CellSpace, cells: Cells) -> Batch:
     )
 
 
-class Placed(nn.Linear):
+class Placed(Linear):
     """Linear layer on states of vertices with the vertex's position appended as a one-hot.
 
     Parameters
@@ -95,7 +96,7 @@ class Placed(nn.Linear):
     def forward(self, states: torch.Tensor, first: int = 0) -> torch.Tensor:
         """Apply the layer to states, shape (n, B, hidden), of n vertices from ``first`` on."""
         state, place, _ = self.parts()
-        return F.linear(states, state) + place[first : first + len(states), None]
+        return linear(states, state) + place[first : first + len(states), None]
 
 
 class Passing(nn.Module):
@@ -142,7 +143,7 @@ class Passing(nn.Module):
 
     def update(self, inputs: torch.Tensor, sums: torch.Tensor) -> torch.Tensor:
         """States (..., H), U of equation 2, from `read` types (..., 3 H) and sums (..., H)."""
-        hidden = F.linear(sums, self.unit.weight_hh, self.unit.bias_hh)
+        hidden = linear(sums, self.unit.weight_hh, self.unit.bias_hh)
         width = 2 * self.hidden
         reset, keep = torch.sigmoid(inputs[..., :width] + hidden[..., :width]).chunk(2, dim=-1)
         new = torch.tanh(torch.addcmul(inputs[..., width:], reset, hidden[..., width:]))

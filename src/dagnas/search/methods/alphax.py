@@ -13,6 +13,7 @@ from torch import nn
 
 from dagnas.predictors.fit import fit, predict
 from dagnas.predictors.predictor import drawing_from
+from dagnas.predictors.products import Linear
 from dagnas.search.method import Trial, method
 from dagnas.search.models.tree import Node, back_up, ucb
 from dagnas.search.pool import Sameness
@@ -182,7 +183,7 @@ class _MetaDNN(nn.Module):
         allowed = torch.from_numpy(np.flatnonzero(masks))
         self.register_buffer("allowed", allowed, persistent=False)
         widths = [len(allowed), *_WIDTHS, 1]
-        layers = [nn.Linear(a, b) for a, b in pairwise(widths)]
+        layers = [Linear(a, b) for a, b in pairwise(widths)]
         for number, layer in enumerate(layers):
             if number < 3:
                 nn.init.uniform_(layer.weight, -0.05, 0.05)

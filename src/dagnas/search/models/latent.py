@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from dagnas.predictors.graph_vae.model import GraphVAE
+from dagnas.predictors.products import frozen
 from dagnas.spaces.cells import Cells
 
 
@@ -75,8 +76,9 @@ def ascend(
     points, heights = points.detach(), []
     for _ in range(steps):
         points.requires_grad_()
-        height = objective(model, points, complexity)
-        (gradient,) = torch.autograd.grad(height.sum(), points)
+        with frozen(model):
+            height = objective(model, points, complexity)
+            (gradient,) = torch.autograd.grad(height.sum(), points)
         heights.append(height.detach())
         points = (points + rate * gradient).detach()
     with torch.no_grad():

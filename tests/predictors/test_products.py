@@ -1,0 +1,86 @@
+"""Products against PyTorch's, with gradients, and gradients that are not asked for."""
+
+import pytest
+import torch
+
+from dagnas.predictors import products
+from dagnas.predictors.products import Linear, frozen, linear, multiply, product
+
+
+@pytest.fixture
+def draw():
+    generator = torch.Generator().manual_seed(1)
+    return lambda *shape: torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
+def gradients(function, *inputs):
+    inputs = [values.detach().requires_grad_() for values in inputs]
+    result = function(*inputs)
+    weights = torch.arange(result.numel(), dtype=result.dtype).view_as(result)
+    return [result, *torch.autograd.grad((result * weights).sum(), inputs)]
+
+
+def same(one, other):
+    assert len(one) == len(other)
+    for a, b in zip(one, other, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_product_and_its_gradients(draw):
+    matrices = draw(5, 7), draw(7, 3)
+    same(gradients(product, *matrices), gradients(torch.mm, *matrices))
+
+
+@pytest.mark.parametrize("shape", [(7,), (4, 7), (2, 4, 7), (0, 7)])
+def test_linear_and_its_gradients(draw, shape):
+    parts = draw(*shape), draw(3, 7), draw(3)
+    same(gradients(linear, *parts), gradients(torch.nn.functional.linear, *parts))
+    same(gradients(linear, *parts[:2]), gradients(torch.nn.functional.linear, *parts[:2]))
+
+
+def test_matrices_may_be_turned_spread_or_parts_of_others(draw):
+    wide, one = draw(9, 12), draw(1, 5)
+    pairs = [(wide[:, 2:7].T, wide[:, 3:]), (one.expand(4, 5), wide.T[2:7]), (wide[::2], wide.T)]
+    for left, right in pairs:
+        torch.testing.assert_close(multiply(left, right), left @ right)
+
+
+def test_product_is_written_where_it_is_wanted(draw):
+    left, right, out = draw(4, 5), draw(5, 6), draw(3, 4, 6)
+    before = out.clone()
+    assert multiply(left, right, out=out[1]) is not None
+    torch.testing.assert_close(out[1], left @ right)
+    torch.testing.assert_close(out[::2], before[::2])
+
+
+def test_layer_starts_as_torchs():
+    one = torch.random.manual_seed(3) and Linear(6, 2)
+    other = torch.random.manual_seed(3) and torch.nn.Linear(6, 2)
+    same(list(one.parameters()), list(other.parameters()))
+
+
+def test_only_gradients_that_are_asked_for_are_computed(draw, monkeypatch):
+    calls = []
+
+    def counted(*args, **options):
+        calls.append(args)
+        return multiply(*args, **options)
+
+    monkeypatch.setattr(products, "multiply", counted)
+    layer, inputs = Linear(7, 3).double(), draw(4, 7).requires_grad_()
+    with frozen(layer):
+        (gradient,) = torch.autograd.grad(layer(inputs).sum(), inputs)
+    assert len(calls) == 2
+    assert all(weights.requires_grad for weights in layer.parameters())
+    torch.testing.assert_close(gradient, layer.weight.sum(dim=0).expand(4, 7))
+    layer(draw(4, 7)).sum().backward()
+    assert len(calls) == 4
+
+
+def test_weights_that_had_no_gradient_have_none_afterwards():
+    layer = Linear(7, 3)
+    layer.bias.requires_grad_(False)
+    with pytest.raises(KeyError), frozen(layer):
+        raise KeyError
+    assert layer.weight.requires_grad
+    assert not layer.bias.requires_grad
