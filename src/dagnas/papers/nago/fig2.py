@@ -113,7 +113,7 @@ def largest_correlation(
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    """A row for each image set: correlations, then accuracy by two hyperparameters."""
+    """A row for each image set: correlations, then mean and spread by what goes most with them."""
     from matplotlib.figure import Figure
 
     names = list(table["benchmark"].unique())
@@ -135,7 +135,7 @@ def draw(table: pd.DataFrame) -> Figure:
             own = told[told["of"] == of]
             if len(own):
                 most = own.loc[own["value"].abs().idxmax(), "hyperparameter"]
-                _scatter(ax, rows[rows["part"] == "generator"], str(most))
+                _scatter(ax, rows[rows["part"] == "generator"], str(most), of)
                 ax.set(title=f"{most}, most tied to the {of}")
     return figure
 
@@ -154,13 +154,20 @@ def _correlations(ax: Axes, told: pd.DataFrame) -> None:
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), fontsize=9, ncols=1)
 
 
-def _scatter(ax: Axes, generators: pd.DataFrame, name: str) -> None:
-    """Mean of each generator, with a bar of one standard deviation to either side."""
-    ax.errorbar(
-        generators[name], generators["mean"], generators["spread"].fillna(0),
-        fmt="o", ms=4, color="#222222", ecolor="#D55E00", elinewidth=1.3, alpha=0.75, mew=0,
-    )  # fmt: skip
-    ax.set(xlabel=name, ylabel="validation accuracy (%)")
+def _scatter(ax: Axes, generators: pd.DataFrame, name: str, of: str) -> None:
+    """Mean or spread of each generator; those of one whole number stand side by side."""
+    words, colour = OF[of]
+    values = generators[name].to_numpy()
+    places = values.astype(float)
+    if np.array_equal(values, np.round(values)):
+        for value in np.unique(values):
+            same = np.flatnonzero(values == value)
+            places[same] += np.linspace(-0.3, 0.3, len(same) + 2)[1:-1]
+            middle = generators[of].to_numpy()[same].mean()
+            ax.hlines(middle, value - 0.35, value + 0.35, color="#222222", lw=1.8, zorder=3)
+        ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.plot(places, generators[of], "o", ms=5, mew=0, color=colour, alpha=0.6)
+    ax.set(xlabel=name, ylabel=f"{words} (%)")
 
 
 def caption(table: pd.DataFrame) -> str:
@@ -179,7 +186,7 @@ def caption(table: pd.DataFrame) -> str:
     return join_sentences(
         "Random generators: rank correlations of their hyperparameters with mean and standard "
         "deviation of the accuracies of their networks, with intervals of 95 %; and generators by "
-        "two of them, bars of one standard deviation.",
+        "the one that goes most with either, with means of those of one value.",
         "The largest correlation of all, tested by permutation of the generators: "
         + "; ".join(words)
         + "."
