@@ -135,14 +135,41 @@ def test_times_are_those_beside_the_traces_else_those_of_the_package(scale, monk
     )
     monkeypatch.setattr(module, "files", lambda package: tmp_path)
     found = {group.name: group for group in groups(scale, plan(scale, "goal/fig4").runs)}
-    assert found["goal_digits201/goal"][2:] == (1, 1, 4.0)
-    assert found["goal_nasbench201/goal"][2:] == (2, 2, 120.0)
-    assert found["goal_digits201/random_search"][2:] == (2, 2, None)
+    assert found["goal_digits201/goal"][2:] == (1, 1, 4.0, True)
+    assert found["goal_nasbench201/goal"][2:] == (2, 2, 120.0, True)
+    assert found["goal_digits201/random_search"][2:] == (2, 2, None, False)
     assert record(scale, table) == 1
     assert table.read_text() == (
         "scale,kind,name,trials,seconds\nother,search,goal_digits201/goal,9,99\n"
         "s,search,goal_digits201/goal,2,4\ns,search,goal_nasbench201/goal,5,60\n"
     )
+
+
+def test_times_of_others_are_taken_where_only_which_one_it_is_differs(scale, monkeypatch, tmp_path):
+    table = tmp_path / "pipeline" / "hours.csv"
+    table.parent.mkdir()
+    table.write_text(
+        "scale,kind,name,trials,seconds\ns,search,one/goal,5,60\ns,search,other/goal,5,30\n"
+        "s,search,short/lanas,5,9\n"
+    )
+    monkeypatch.setattr(module, "files", lambda package: tmp_path)
+    studies = """studies:
+  one: {benchmark: nasbench201, methods: [goal, lanas]}
+  other: {benchmark: nasbench101, methods: [goal]}
+  short: {benchmark: digits201, methods: [goal, lanas], budget_evaluations: 30}
+"""
+    text = SCALE.replace("studies:\n", studies).replace("[goal]\nr", "[goal, lanas]\nr")
+    Path("s.yaml").write_text(text)
+    found = {group.name: group for group in groups(*both(scales.load("s.yaml")))}
+    assert found["one/goal"][4:] == (120, True)
+    assert found["goal_nasbench201/goal"][4:] == (90, False)
+    # Of other budgets nothing is told, nor of other methods.
+    assert found["short/goal"].seconds is None
+    assert found["one/lanas"].seconds is None
+
+
+def both(scale):
+    return scale, plan(scale).runs
 
 
 def test_what_is_printed(scale, capsys):
@@ -151,10 +178,12 @@ def test_what_is_printed(scale, capsys):
     assert main(["plan", "goal_fig4", "--config", "s.yaml"]) == 0
     told = capsys.readouterr().out.splitlines()
     assert told[0] == (
-        "goal_fig4 at the scale s: jobs: 6 search (2.2 h of one core, 4 of unknown length)"
+        "goal_fig4 at the scale s: jobs: 6 search (4.4 h of one core, 2.2 h of it by similar jobs, "
+        "2 of unknown length)"
     )
     rows = [line.split() for line in told]
     assert ["search", "goal_digits201/goal", "2", "trials", "2.2", "h"] in rows
+    assert ["search", "goal_nasbench201/goal", "2", "trials", "about", "2.2", "h"] in rows
     assert ["search", "goal_digits201/random_search", "2", "trials", "unknown"] in rows
     assert told[-2:] == ["  results to make: goal/fig4", "  tables to fetch: nasbench201"]
 

@@ -29,7 +29,8 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "plan",
         help="what a target would run, and how long that takes",
         description="Tell which jobs the pipeline would run for a target, by study and method, "
-        "and how long they take on one core, from recorded wall-clock times.",
+        "and how long they take on one core, from recorded wall-clock times, their own or (about) "
+        "those of similar jobs.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -125,7 +126,9 @@ def _sum(groups: Iterable[Group]) -> str:
     counts = ", ".join(f"{sum(g.jobs for g in found if g.kind == k):,} {k}" for k in kinds)
     known = sum(group.seconds for group in found if group.seconds is not None)
     unknown = sum(group.jobs for group in found if group.seconds is None)
+    guessed = sum(group.seconds for group in found if group.seconds and not group.recorded)
     times = [f"{_duration(known)} of one core"] if known else []
+    times += [f"{_duration(guessed)} of it by similar jobs"] if guessed else []
     times += [f"{unknown:,} of unknown length"] if unknown else []
     return f"jobs: {counts} ({', '.join(times)})"
 
@@ -133,8 +136,9 @@ def _sum(groups: Iterable[Group]) -> str:
 def _line(group: Group) -> str:
     trials = f"{group.trials:,} trial{'' if group.trials == 1 else 's'}"
     amount = trials if group.kind == "search" else f"{group.jobs:,} job{'s'[: group.jobs > 1]}"
-    time = "unknown" if group.seconds is None else _duration(group.seconds)
-    return f"  {group.kind:14}{group.name:58}{amount:>14}{time:>12}"
+    about = "" if group.recorded else "about "
+    time = "unknown" if group.seconds is None else about + _duration(group.seconds)
+    return f"  {group.kind:14}{group.name:58}{amount:>14}{time:>14}"
 
 
 def _duration(seconds: float) -> str:

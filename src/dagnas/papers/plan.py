@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
+from statistics import fmean
 from typing import Any, NamedTuple
 
 from dagnas.closure import digest
@@ -28,6 +30,10 @@ HOURS = "hours.csv"
 COLUMNS = ("scale", "kind", "name", "trials", "seconds")
 #: Suffix of the wall-clock times beside a trace.
 WALL = ".wall.csv"
+#: Parameters of jobs that say which one it is; jobs that differ in no other take similar times.
+WHICH = frozenset(
+    {"name", "study", "benchmark", "truth", "supernet", "trace", "trials", "trial", "cell", "seed"}
+)
 
 
 class Item(NamedTuple):
@@ -48,6 +54,13 @@ class Item(NamedTuple):
         """Trials of a search; 1 for a job of another kind."""
         found = getattr(self.job, "trials", None)
         return len(found) if self.kind.name == "search" and isinstance(found, range) else 1
+
+    @property
+    def like(self) -> str:
+        """Text that is the same for jobs that do the same on other benchmarks or supernets."""
+        about = self.job.model_dump(mode="json")
+        kept = {name: value for name, value in about.items() if name not in WHICH}
+        return json.dumps([self.kind.name, kept], sort_keys=True)
 
 
 @dataclass(frozen=True)
@@ -75,13 +88,26 @@ class Plan:
 
 
 class Group(NamedTuple):
-    """Jobs of one method of a study, or of one name: how many, and seconds of one core."""
+    """Jobs of one method of a study, or of one name, and how long they take.
+
+    Attributes
+    ----------
+    kind, name : str
+    jobs, trials : int
+        How many.
+    seconds : float, optional
+        Of one core; None if unknown.
+    recorded : bool
+        Whether these jobs' own times were recorded, or those of similar ones: of the same method
+        on another benchmark, of another supernet with the same settings.
+    """
 
     kind: str
     name: str
     jobs: int
     trials: int
     seconds: float | None
+    recorded: bool
 
 
 def plan(scale: Scale, target: str = "") -> Plan:
@@ -216,17 +242,22 @@ def tables_of(scale: Scale, benchmarks: Iterable[str]) -> list[Path]:
 
 def groups(scale: Scale, items: Mapping[Path, Item]) -> list[Group]:
     """Jobs by kind and name, with what they take as far as times were recorded."""
-    recorded = times(scale)
-    counts: dict[tuple[str, str], list[int]] = {}
+    recorded, similar = times(scale), dict[str, dict[str, float]]()
+    for _, item in _items(scale):
+        known = recorded.get((item.kind.name, item.group))
+        if known is not None:
+            similar.setdefault(item.like, {})[item.group] = known
+    members: dict[tuple[str, str], list[Item]] = {}
     for item in items.values():
-        count = counts.setdefault((item.kind.name, item.group), [0, 0])
-        count[0] += 1
-        count[1] += item.trials
-    return [
-        Group(kind, name, jobs, trials, None if seconds is None else seconds * trials)
-        for (kind, name), (jobs, trials) in counts.items()
-        for seconds in [recorded.get((kind, name))]
-    ]
+        members.setdefault((item.kind.name, item.group), []).append(item)
+    found = []
+    for key, own in members.items():
+        others = similar.get(own[0].like, {}).values()
+        seconds = recorded.get(key, fmean(others) if others else None)
+        trials = sum(item.trials for item in own)
+        whole = None if seconds is None else seconds * trials
+        found.append(Group(*key, len(own), trials, whole, key in recorded))
+    return found
 
 
 def times(scale: Scale) -> dict[tuple[str, str], float]:
