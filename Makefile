@@ -26,7 +26,7 @@ READY := $(VENV)/ready
 # copied with the project is made anew.
 MOVED := $(shell test -s $(READY) && test "$$(cat $(READY))" != "$(abspath $(VENV))" && echo yes)
 SNAKEMAKE := snakemake --cores $(JOBS)
-BENCHES := $(filter-out common,$(basename $(notdir $(wildcard perf/*.py))))
+BENCHES := $(filter-out common __init__,$(basename $(notdir $(wildcard perf/*.py))))
 
 .PHONY: moved help smoke desk result test test-fast coverage lint lowest bench verify report dist \
     slurm kubernetes clean lint-types lint-style lint-workflow
