@@ -77,6 +77,14 @@ def test_only_gradients_that_are_asked_for_are_computed(draw, monkeypatch):
     assert len(calls) == 4
 
 
+@pytest.mark.parametrize("function", [product, lambda a, b: linear(a, b.T)])
+def test_gradients_of_gradients_are_refused(draw, function):
+    left, right = draw(4, 5).requires_grad_(), draw(5, 6)
+    (slope,) = torch.autograd.grad(function(left, right).square().sum(), left, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        slope.sum().backward()
+
+
 def test_weights_that_had_no_gradient_have_none_afterwards():
     layer = Linear(7, 3)
     layer.bias.requires_grad_(False)
