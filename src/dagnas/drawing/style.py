@@ -179,7 +179,7 @@ def label_ends(ax: Axes, ends: Sequence[tuple[float, Look]], gap: float = 0.065)
     Parameters
     ----------
     ax : Axes
-        With its final limits.
+        With its final limits and scale.
     ends : sequence of (float, Look)
         Height of each line's end, and its look.
     gap : float
@@ -187,9 +187,10 @@ def label_ends(ax: Axes, ends: Sequence[tuple[float, Look]], gap: float = 0.065)
     """
     from scipy.optimize import isotonic_regression
 
-    low, high = ax.get_ylim()
     ordered = sorted(ends, key=lambda end: end[0])
-    heights = np.clip([(y - low) / (high - low) for y, _ in ordered], 0.0, 1.0)
+    scale = ax.yaxis.get_transform()
+    low, high, *values = scale.transform(np.array([*ax.get_ylim(), *(y for y, _ in ordered)]))
+    heights = np.clip([(y - low) / (high - low) for y in values], 0.0, 1.0)
     distance = gap * np.arange(len(ordered))
     places = isotonic_regression(heights - distance).x + distance
     for (_, look), height, place in zip(ordered, heights, places, strict=True):

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
+from matplotlib.axis import Axis
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from dagnas.drawing import style
 
@@ -66,6 +67,13 @@ def efficiency(ax: Axes, panel: pd.DataFrame, *, bars: bool) -> None:
     ax.locator_params(axis="x", nbins=4)
     style.label_ends(ax, ends)
     style.stamp(ax, marks(panel["emulated"]))
+
+
+def plain_logarithm(axis: Axis) -> None:
+    """Write ticks of a logarithmic axis as plain numbers, at 1, 2 and 5 of each power of ten."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
 
 
 def number(value: float) -> str:

@@ -14,7 +14,6 @@ from dagnas.papers.hardware.objectives import (
     TABLE,
     Task,
     panels_of,
-    plain_logarithm,
     tasks,
 )
 from dagnas.papers.inputs import Inputs
@@ -112,6 +111,7 @@ def draw(table: pd.DataFrame) -> Figure:
 def _panel(ax: Axes, own: pd.DataFrame) -> None:
     """Fronts as steps: at a cost up to this, this accuracy was found."""
     from dagnas.drawing import style
+    from dagnas.papers.panels import plain_logarithm
 
     methods = [name for name in own["method"].unique() if name != TABLE]
     looks = {TABLE: style.Look("whole table", "#000000", 1.4, (0, (4, 2)))} | style.looks(methods)

@@ -12,7 +12,6 @@ from dagnas.papers.hardware.objectives import (
     FRONTS,
     PLAIN,
     panels_of,
-    plain_logarithm,
     tasks,
 )
 from dagnas.papers.inputs import Inputs
@@ -100,6 +99,7 @@ def draw(table: pd.DataFrame) -> Figure:
 def _panel(ax: Axes, own: pd.DataFrame) -> None:
     """Means with bands of 95 %, on a log axis, since the last per cent is what differs."""
     from dagnas.drawing import style
+    from dagnas.papers.panels import plain_logarithm
 
     looks = style.looks(list(own["method"].unique()))
     least = max(own.loc[own["missed"] > 0, "missed"].min() / 2, 1e-3)
@@ -110,16 +110,11 @@ def _panel(ax: Axes, own: pd.DataFrame) -> None:
         ax.plot(curve["evaluations"], height, color=look.colour, lw=look.width, ls=look.dashes)
         low, high = (curve[name].clip(lower=least) for name in ("low", "high"))
         ax.fill_between(curve["evaluations"], low, high, color=look.colour, alpha=0.15, lw=0)
-        ends.append((float(np.log10(height.iloc[-1])), look))
+        ends.append((float(height.iloc[-1]), look))
     ax.set(yscale="log", xlabel="evaluations", ylabel="hypervolume missed (%)")
     plain_logarithm(ax.yaxis)
-    bottom, top = least, float(own["missed"].max())
-    ax.set(xlim=(1, own["evaluations"].max()), ylim=(bottom, top))
-    # Labels are placed by height, which a log axis has as a logarithm.
-    span = np.log10(top) - np.log10(bottom)
-    style.label_ends(
-        ax, [(bottom + (y - np.log10(bottom)) / span * (top - bottom), look) for y, look in ends]
-    )
+    ax.set(xlim=(1, own["evaluations"].max()), ylim=(least, own["missed"].max()))
+    style.label_ends(ax, ends)
 
 
 def caption(table: pd.DataFrame) -> str:

@@ -15,7 +15,6 @@ from dagnas.papers.inputs import Inputs
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axis import Axis
 
 #: Beginnings of the names of studies: of several objectives, of the signal alone, under limits.
 FRONTS, PLAIN, LIMITS = "hardware_front_", "hardware_plain_", "hardware_limit_"
@@ -92,17 +91,6 @@ def panels_of(table: pd.DataFrame, by: str = "cost") -> list[tuple[tuple[str, st
     """Rows of every panel, by its benchmark and its cost or limit, in the order of the table."""
     groups = table.groupby(["benchmark", by], sort=False)
     return [((str(own["benchmark"].iloc[0]), str(own[by].iloc[0])), own) for _, own in groups]
-
-
-def plain_logarithm(axis: Axis) -> None:
-    """Write ticks of a logarithmic axis as plain numbers, at 1, 2 and 5 of each power of ten."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-
-    from dagnas.papers.panels import number
-
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
 
 
 def opened(inputs: Inputs, name: str) -> CostedBenchmark:

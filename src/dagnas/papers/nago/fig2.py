@@ -156,6 +156,8 @@ def _correlations(ax: Axes, told: pd.DataFrame) -> None:
 
 def _scatter(ax: Axes, generators: pd.DataFrame, name: str, of: str) -> None:
     """Mean or spread of each generator; those of one whole number stand side by side."""
+    from matplotlib.ticker import MaxNLocator
+
     words, colour = OF[of]
     values = generators[name].to_numpy()
     places = values.astype(float)
@@ -165,7 +167,7 @@ def _scatter(ax: Axes, generators: pd.DataFrame, name: str, of: str) -> None:
             places[same] += np.linspace(-0.3, 0.3, len(same) + 2)[1:-1]
             middle = generators[of].to_numpy()[same].mean()
             ax.hlines(middle, value - 0.35, value + 0.35, color="#222222", lw=1.8, zorder=3)
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.plot(places, generators[of], "o", ms=5, mew=0, color=colour, alpha=0.6)
     ax.set(xlabel=name, ylabel=f"{words} (%)")
 

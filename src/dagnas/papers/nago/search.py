@@ -91,12 +91,17 @@ def draw(table: pd.DataFrame) -> Figure:
     """A row for each image set: errors, and how many generators were evaluated."""
     from matplotlib.figure import Figure
 
+    from dagnas.papers.panels import plain_logarithm
+
     names = list(table["benchmark"].unique())
     figure = Figure(figsize=(16, 4.4 * len(names)), layout="constrained")
     panels = figure.subplots(len(names), len(PANELS), squeeze=False)
     for row, name in zip(panels, names, strict=True):
         for ax, (metric, words) in zip(row, PANELS.items(), strict=True):
             own = table[(table["benchmark"] == name) & (table["metric"] == metric)]
+            if metric != GENERATORS:
+                ax.set_yscale("log")
+                plain_logarithm(ax.yaxis)
             curves_panel(ax, own, "seconds")
             ax.set(title=f"{IMAGES[name]}: {metric}", ylabel=words, xlabel="simulated seconds")
     return figure

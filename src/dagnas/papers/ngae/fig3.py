@@ -184,9 +184,10 @@ def draw(table: pd.DataFrame) -> Figure:
 
 
 def _draw_losses(ax: Axes, rows: pd.DataFrame) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+    from matplotlib.ticker import MaxNLocator
 
     from dagnas.drawing import style
+    from dagnas.papers.panels import plain_logarithm
 
     ends = []
     for quantity, (label, colour, width) in LOSSES.items():
@@ -202,14 +203,8 @@ def _draw_losses(ax: Axes, rows: pd.DataFrame) -> None:
     ax.set(xlabel="epoch", ylabel="mean loss of a cell (nats)", yscale="log")
     ax.set_xlim(1, max(int(rows["epoch"].max()), 2))
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
-    ax.yaxis.set_minor_formatter(NullFormatter())
-    low, high = ax.get_ylim()
-    # Names are placed on a linear axis.
-    share = [np.log(value / low) / np.log(high / low) for value, _ in ends]
-    heights = [low + part * (high - low) for part in share]
-    style.label_ends(ax, [(height, look) for height, (_, look) in zip(heights, ends, strict=True)])
+    plain_logarithm(ax.yaxis)
+    style.label_ends(ax, ends)
 
 
 def _draw_plane(ax: Axes, rows: pd.DataFrame) -> None:
