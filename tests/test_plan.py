@@ -168,6 +168,29 @@ def test_times_of_others_are_taken_where_only_which_one_it_is_differs(scale, mon
     assert found["one/lanas"].seconds is None
 
 
+def test_times_of_trainings_that_were_known_do_not_count(scale, monkeypatch, tmp_path):
+    table = tmp_path / "pipeline" / "hours.csv"
+    table.parent.mkdir()
+    rows = "s,search,nets/replicates,5,850\ns,search,goal_digits201/goal,5,850\n"
+    table.write_text(f"scale,kind,name,trials,seconds\n{rows}")
+    monkeypatch.setattr(module, "files", lambda package: tmp_path)
+    net = "  nets: {benchmark: nago_digits, policy: trained, methods: [replicates]}\n"
+    Path("s.yaml").write_text(SCALE.replace("studies:\n", f"studies:\n{net}"))
+    quick = Path("results/s/traces/nets/replicates/0000-0001.wall.csv")
+    make(quick, TRACES / "goal/0000-0001.wall.csv")
+    quick.write_text("trial,seconds\n0,0.3\n")
+    (TRACES / "goal/0000-0001.wall.csv").write_text("trial,seconds\n0,0.3\n")
+    found = module.times(scales.load("s.yaml"))
+    assert found["search", "nets/replicates"] == 850
+    assert found["search", "goal_digits201/goal"] == 0.3
+    record(scales.load("s.yaml"), table)
+    assert (
+        "s,search,goal_digits201/goal,1,0.3\ns,search,nets/replicates,5,850\n" in table.read_text()
+    )
+    quick.write_text("trial,seconds\n0,900\n")
+    assert module.times(scales.load("s.yaml"))["search", "nets/replicates"] == 900
+
+
 def both(scale):
     return scale, plan(scale).runs
 

@@ -28,6 +28,8 @@ from dagnas.pipeline.scales import Scale
 #: Recorded times, a row for each method of a study and for each other artifact of a scale.
 HOURS = "hours.csv"
 COLUMNS = ("scale", "kind", "name", "trials", "seconds")
+#: How policies of benchmarks begin that train what is asked for.
+TRAINED = "trained"
 #: Suffix of the wall-clock times beside a trace.
 WALL = ".wall.csv"
 #: Parameters of jobs that say which one it is; jobs that differ in no other take similar times.
@@ -263,14 +265,27 @@ def groups(scale: Scale, items: Mapping[Path, Item]) -> list[Group]:
 def times(scale: Scale) -> dict[tuple[str, str], float]:
     """Seconds of a trial, or of a job other than a search, by kind and name.
 
-    Those of the files beside the scale's traces come before those that the package has.
+    Those of the files beside the scale's traces come before those that the package has, but for
+    searches that train: these may have found their trainings done, which takes no time.
     """
     place = files("dagnas") / "pipeline" / HOURS
     stored = place.read_text(encoding="utf-8") if place.is_file() else ""
     rows = [row for row in csv.DictReader(io.StringIO(stored)) if row["scale"] == scale.scale]
+    stored_times = {(row["kind"], row["name"]): float(row["seconds"]) for row in rows}
+    train = _that_train(scale)
+    here = {
+        key: max(seconds, stored_times.get(key, 0.0)) if key in train else seconds
+        for key, (_, seconds) in measured(scale).items()
+    }
+    return {**stored_times, **here}
+
+
+def _that_train(scale: Scale) -> set[tuple[str, str]]:
+    """Kinds and names of searches whose benchmark trains, and keeps what it trained."""
     return {
-        **{(row["kind"], row["name"]): float(row["seconds"]) for row in rows},
-        **{key: seconds for key, (_, seconds) in measured(scale).items()},
+        (item.kind.name, item.group)
+        for _, item in _items(scale)
+        if str(getattr(item.job, "policy", "")).startswith(TRAINED)
     }
 
 
@@ -302,7 +317,7 @@ def _seconds(path: Path) -> list[float]:
 def record(scale: Scale, path: Path) -> int:
     """Write what the files beside a scale's traces tell into a table of times.
 
-    Rows of other scales, and of what was not measured, stay.
+    Rows of other scales and of what was not measured stay, and of searches that train the longer ones.
 
     Returns
     -------
@@ -320,6 +335,10 @@ def record(scale: Scale, path: Path) -> int:
         with path.open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
                 old[row["scale"], row["kind"], row["name"]] = (row["trials"], row["seconds"])
+    for name in _that_train(scale):
+        key = (scale.scale, *name)
+        if key in new and float(new[key][1]) < float(old.get(key, (0, 0))[1]):
+            new[key] = old[key]
     lines = [",".join((*key, *value)) for key, value in sorted({**old, **new}.items())]
     write_text("\n".join([",".join(COLUMNS), *lines]) + "\n", path)
     return len(new)
