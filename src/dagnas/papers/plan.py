@@ -317,7 +317,7 @@ def _seconds(path: Path) -> list[float]:
 def record(scale: Scale, path: Path) -> int:
     """Write what the files beside a scale's traces tell into a table of times.
 
-    Rows of other scales and of what was not measured stay; of searches that train the longer ones do.
+    Rows of other scales and of what was not measured stay; of searches that train, longer ones do.
 
     Returns
     -------
