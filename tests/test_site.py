@@ -278,6 +278,12 @@ def test_all_that_pages_link_to_or_load_is_in_the_site(site):
                 assert unquote(parts.fragment) in parsed[to].anchors | {"__skip"}, address
 
 
+def test_paths_of_small_pictures_are_short():
+    svg = '<path id="a1.2345" d="M 10.123 -0.96 \nL 3 4.0001 \nz\n" style="width: 1.4567"/>'
+    short = '<path id="a1.2345" d="M 10.1 -1L 3 4z\n" style="width: 1.4567"/>'
+    assert pictures.compact(svg) == short
+
+
 @pytest.mark.slow
 def test_numbers_and_figures_are_those_in_git(site, shown):
     for one in shown.values():

@@ -137,8 +137,8 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
     origin = _origins.get(uri)
     if origin is None and page.file.generated_by is None:
         origin = f"docs/{uri}"
-    if uri.startswith("source/"):
-        # The words of a file of code are not what readers search for.
+    if uri.startswith("source/") or uri == "ledger.md":
+        # Files of code are not what readers search for, and the ledger has a search of its own.
         page.meta["search"] = {"exclude": True}
     if origin is not None:
         markdown = links.rewrite(markdown, origin, links.page_of, uri)

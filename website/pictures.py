@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import html
 import io
+import re
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -22,6 +23,8 @@ from dagnas.spaces import SPACES
 WIDTH = 960
 #: Height of letters in equations, pixels.
 LETTERS = 19
+_PATH = re.compile(r'(?<= )d="[^"]*"')
+_NUMBER = re.compile(r"-?\d+\.\d{2,}")
 _COMMANDS = {
     int(Outline.MOVETO): ("M", 1),
     int(Outline.LINETO): ("L", 1),
@@ -66,9 +69,24 @@ class CellPictures:
                 assert isinstance(figure, Figure)
                 file = io.BytesIO()
                 style.save(figure, file, "svg")
-            self.files[address] = file.getvalue()
+            self.files[address] = compact(file.getvalue().decode()).encode()
             return address
         return ""
+
+
+def compact(svg: str) -> str:
+    """SVG with paths to a tenth of a point and without line breaks: half as large.
+
+    Parameters
+    ----------
+    svg : str
+        As matplotlib writes it, letters as outlines.
+    """
+    return _PATH.sub(lambda path: _NUMBER.sub(_rounded, path[0].replace(" \n", "")), svg)
+
+
+def _rounded(number: re.Match[str]) -> str:
+    return f"{float(number[0]):.1f}".rstrip("0").rstrip(".")
 
 
 def equation(tex: str) -> str:
