@@ -122,18 +122,24 @@ def test_what_notes_tell_of_is_stale_or_current(scale):
     assert [result.name for result in plan(scale, "goal/fig4").made] == ["goal/fig4"]
 
 
-def test_times_are_those_beside_the_traces_else_those_of_the_package(scale, monkeypatch, tmp_path):
+@pytest.fixture
+def table(monkeypatch, tmp_path):
+    """Table of times of the package."""
+    path = tmp_path / "pipeline" / "hours.csv"
+    path.parent.mkdir()
+    monkeypatch.setattr(module, "files", lambda package: tmp_path)
+    return path
+
+
+def test_times_are_those_beside_the_traces_else_those_of_the_package(scale, table):
     make(TRACES / "goal/0000-0001.parquet")
     (TRACES / "goal/0000-0001.wall.csv").write_text("trial,seconds\n0,3.5\n")
     (TRACES / "goal/0001-0002.wall.csv").write_text("trial,seconds\n1,4.5\n")
     assert measured(scale) == {("search", "goal_digits201/goal"): (2, 4.0)}
-    table = tmp_path / "pipeline" / "hours.csv"
-    table.parent.mkdir()
     table.write_text(
         "scale,kind,name,trials,seconds\nother,search,goal_digits201/goal,9,99\n"
         "s,search,goal_digits201/goal,9,99\ns,search,goal_nasbench201/goal,5,60\n"
     )
-    monkeypatch.setattr(module, "files", lambda package: tmp_path)
     found = {group.name: group for group in groups(scale, plan(scale, "goal/fig4").runs)}
     assert found["goal_digits201/goal"][2:] == (1, 1, 4.0, True)
     assert found["goal_nasbench201/goal"][2:] == (2, 2, 120.0, True)
@@ -145,14 +151,11 @@ def test_times_are_those_beside_the_traces_else_those_of_the_package(scale, monk
     )
 
 
-def test_times_of_others_are_taken_where_only_which_one_it_is_differs(scale, monkeypatch, tmp_path):
-    table = tmp_path / "pipeline" / "hours.csv"
-    table.parent.mkdir()
+def test_times_of_others_are_taken_where_only_which_one_it_is_differs(scale, table):
     table.write_text(
         "scale,kind,name,trials,seconds\ns,search,one/goal,5,60\ns,search,other/goal,5,30\n"
         "s,search,short/lanas,5,9\n"
     )
-    monkeypatch.setattr(module, "files", lambda package: tmp_path)
     studies = """studies:
   one: {benchmark: nasbench201, methods: [goal, lanas]}
   other: {benchmark: nasbench101, methods: [goal]}
@@ -168,12 +171,9 @@ def test_times_of_others_are_taken_where_only_which_one_it_is_differs(scale, mon
     assert found["one/lanas"].seconds is None
 
 
-def test_times_of_trainings_that_were_known_do_not_count(scale, monkeypatch, tmp_path):
-    table = tmp_path / "pipeline" / "hours.csv"
-    table.parent.mkdir()
+def test_times_of_trainings_that_were_known_do_not_count(scale, table):
     rows = "s,search,nets/replicates,5,850\ns,search,goal_digits201/goal,5,850\n"
     table.write_text(f"scale,kind,name,trials,seconds\n{rows}")
-    monkeypatch.setattr(module, "files", lambda package: tmp_path)
     net = "  nets: {benchmark: nago_digits, policy: trained, methods: [replicates]}\n"
     Path("s.yaml").write_text(SCALE.replace("studies:\n", f"studies:\n{net}"))
     quick = Path("results/s/traces/nets/replicates/0000-0001.wall.csv")

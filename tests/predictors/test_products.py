@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from dagnas.predictors import products
+from dagnas.predictors.fit import gradient
 from dagnas.predictors.products import Linear, frozen, linear, multiply, product
+from dagnas.spaces.cells import Graphs
 
 
 @pytest.fixture
@@ -48,31 +50,51 @@ def test_matrices_may_be_turned_spread_or_parts_of_others(draw):
 def test_product_is_written_where_it_is_wanted(draw):
     left, right, out = draw(4, 5), draw(5, 6), draw(3, 4, 6)
     before = out.clone()
-    assert multiply(left, right, out=out[1]) is not None
+    assert multiply(left, right, out=out[1]).data_ptr() == out[1].data_ptr()
     torch.testing.assert_close(out[1], left @ right)
     torch.testing.assert_close(out[::2], before[::2])
 
 
 def test_layer_starts_as_torchs():
-    one = torch.random.manual_seed(3) and Linear(6, 2)
-    other = torch.random.manual_seed(3) and torch.nn.Linear(6, 2)
-    same(list(one.parameters()), list(other.parameters()))
+    layers = []
+    for kind in (Linear, torch.nn.Linear):
+        torch.manual_seed(3)
+        layers.append(list(kind(6, 2).parameters()))
+    same(*layers)
 
 
-def test_only_gradients_that_are_asked_for_are_computed(draw, monkeypatch):
-    calls = []
+@pytest.fixture
+def calls(monkeypatch):
+    """Products that were computed."""
+    found = []
 
     def counted(*args, **options):
-        calls.append(args)
+        found.append(args)
         return multiply(*args, **options)
 
     monkeypatch.setattr(products, "multiply", counted)
+    return found
+
+
+def test_slopes_of_scores_cost_no_gradients_of_weights(calls):
+    layer = Linear(7, 1)
+
+    def model(graphs):
+        return layer(graphs.nodes.flatten(1))[:, 0]
+
+    module = torch.nn.Module()
+    module.layer, module.forward = layer, model
+    gradient(module, Graphs(torch.rand(4, 1, 7), torch.rand(4, 1, 1, 2)))
+    assert len(calls) == 2
+
+
+def test_only_gradients_that_are_asked_for_are_computed(draw, calls):
     layer, inputs = Linear(7, 3).double(), draw(4, 7).requires_grad_()
     with frozen(layer):
-        (gradient,) = torch.autograd.grad(layer(inputs).sum(), inputs)
+        (slope,) = torch.autograd.grad(layer(inputs).sum(), inputs)
     assert len(calls) == 2
     assert all(weights.requires_grad for weights in layer.parameters())
-    torch.testing.assert_close(gradient, layer.weight.sum(dim=0).expand(4, 7))
+    torch.testing.assert_close(slope, layer.weight.sum(dim=0).expand(4, 7))
     layer(draw(4, 7)).sum().backward()
     assert len(calls) == 4
 
