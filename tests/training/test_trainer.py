@@ -2,6 +2,7 @@
 
 import errno
 import math
+import os
 import subprocess
 import sys
 
@@ -310,7 +311,10 @@ def test_bfloat16_keeps_weights_and_checkpoints_in_float32(tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_share_a_training(tmp_path):
+@pytest.mark.parametrize(
+    "job", [{}, {"SLURM_NTASKS": "1", "SLURM_JOB_ID": "3", "SLURM_JOB_NAME": "snakejob"}]
+)
+def test_two_processes_share_a_training(tmp_path, job):
     from dagnas.training.trainer import is_first
 
     assert is_first()
@@ -319,7 +323,10 @@ def test_two_processes_share_a_training(tmp_path):
     words += ["--layers=1", "--epochs=2", "--learning-rate=0.1", "--devices=2"]
     out = tmp_path / "two.parquet"
     command = [sys.executable, "-m", "dagnas", *words, f"--out={out}"]
-    subprocess.run(command, check=True, timeout=300)
+    done = subprocess.run(
+        command, check=True, timeout=300, text=True, capture_output=True, env=os.environ | job
+    )
+    assert "Starting with 2 processes" in done.stderr
     curve = files.read_parquet(out)
     assert curve["epoch"].to_pylist() == [1, 2]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["two.parquet", "two.pt"]

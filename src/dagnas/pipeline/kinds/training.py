@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -123,6 +124,9 @@ class TrainJob(Job, Training):
             auxiliary=self.auxiliary > 0,
         )
         parts = self.split(images)
+        if self.devices > 1:
+            # In a job of Slurm, Fabric would leave the other processes to srun and train alone.
+            os.environ.pop("SLURM_NTASKS", None)
         device = own_device(choose_device(self.device))
         checkpoint = out.with_name(f"{out.name}.part")
         with tqdm(
