@@ -61,6 +61,15 @@ def test_a_wrong_search_is_told_in_one_line(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_search_without_a_policy_takes_what_the_benchmark_has(tmp_path, capsys):
+    out = tmp_path / "out.parquet"
+    command = ["search", "--benchmark", "layers_digits", "--method", "controller_pqt"]
+    assert main([*command, "--trials", "0:1", "--out", str(out)]) == 2
+    assert "policy 'reward' of layers_digits has no budget of its own" in capsys.readouterr().err
+    assert main([*command, "--policy", "goal", "--trials", "0:1", "--out", str(out)]) == 2
+    assert "unknown policy of layers_digits 'goal'; valid: reward" in capsys.readouterr().err
+
+
 def test_a_file_of_another_search_is_kept(data, tmp_path, capsys):
     out = tmp_path / "out.parquet"
     command = [*SEARCH, "--budget-evaluations", "5", "--data", str(data), "--out", str(out)]

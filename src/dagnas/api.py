@@ -126,7 +126,7 @@ def run(
         Budget of a trial, in evaluations and in simulated seconds; the policy's if neither is
         given.
     policy : str, optional
-        Evaluation policy; by default ``goal``, or the benchmark's only one.
+        Evaluation policy; by default ``goal``, or the benchmark's first.
     until_best : bool
         Whether a trial ends with the best cell of the table.
     draw : {"variables", "classes", "script"}, optional
@@ -174,7 +174,7 @@ def run(
         benchmark=opened,
         method=chosen,
         given=settings,
-        policy=_usual_policy(opened) if policy is None else policy,
+        policy=usual_policy(opened) if policy is None else policy,
         budget_seconds=budget_seconds,
         budget_evaluations=budget_evaluations,
         until_best=until_best,
@@ -200,7 +200,6 @@ def _numbers(trials: int | range) -> range:
     return check_trials(numbers)
 
 
-def _usual_policy(benchmark: Benchmark) -> str:
-    """Policy ``goal``, which the command line takes too, or the only one."""
-    (first, *others) = benchmark.policies
-    return "goal" if others or "goal" in benchmark.policies else first
+def usual_policy(benchmark: Benchmark) -> str:
+    """Policy ``goal``, or the first if the benchmark has none of that name."""
+    return "goal" if "goal" in benchmark.policies else next(iter(benchmark.policies))

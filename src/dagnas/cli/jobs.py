@@ -75,6 +75,7 @@ def run_job(job: type[Job], suffix: str, options: argparse.Namespace) -> None:
     shares = os.environ.get("LOCAL_RANK", "0") != "0"
     with nullcontext() if shares else writing(options.out, by=job.COMMAND):
         data = data_folder(options.data)
+        described = _completed(described, data)
         if not options.overwrite and is_made(described, data, options.out):
             print(
                 f"{options.out} is there already, made by the same {job.COMMAND}; --overwrite "
@@ -84,6 +85,18 @@ def run_job(job: type[Job], suffix: str, options: argparse.Namespace) -> None:
         described.run(data, options.out)
         if not shares:
             warn_if_random(described, options.out)
+
+
+def _completed(job: Job, data: Path) -> Job:
+    """Job as described; a search without a policy is given the benchmark's usual one."""
+    from dagnas.api import usual_policy
+    from dagnas.benchmarks.built import find_benchmark
+    from dagnas.pipeline.kinds.search import SearchJob
+
+    if not isinstance(job, SearchJob) or "policy" in job.model_fields_set:
+        return job
+    benchmark = find_benchmark(job.benchmark, data).open(data)
+    return job.model_copy(update={"policy": usual_policy(benchmark)})
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:

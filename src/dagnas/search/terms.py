@@ -84,7 +84,8 @@ class Terms(Described):
     """
 
     policy: str = "goal"
-    """Evaluation policy of the benchmark: signal, cost, what is reported."""
+    """Evaluation policy of the benchmark: signal, cost, what is reported; without one of the
+    default's name, a command takes the benchmark's first."""
     budget_seconds: Seconds | None = None
     """Budget of a trial in simulated seconds, if not the policy's."""
     budget_evaluations: Evaluations | None = None
