@@ -24,7 +24,7 @@ from dagnas.spaces.vectors import VectorSpace
 Sameness = Literal["cell", "class", "auto"]
 
 #: Lists of more candidates than this hold single precision, and `SHORT` of them are looked at.
-MANY, SHORT = 20_000, 4096
+MANY, SHORT = 20_000, 16_384
 #: Rows whose distances set the scale of a block, and random cells that do where none are listed.
 ROWS = 500
 #: Evaluated architectures, the best, that are mutated; steps of a mutation at most.
