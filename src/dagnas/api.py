@@ -14,6 +14,7 @@ from dagnas.benchmarks.benchmark import Benchmark, TabularBenchmark, find_policy
 from dagnas.benchmarks.built import find_benchmark
 from dagnas.benchmarks.described import is_table, register_tables
 from dagnas.benchmarks.policy import Policy
+from dagnas.benchmarks.usual import usual_policy
 from dagnas.errors import DagnasError
 from dagnas.search import METHODS
 from dagnas.search.method import Method
@@ -198,8 +199,3 @@ def _numbers(trials: int | range) -> range:
             "range(5, 10)"
         )
     return check_trials(numbers)
-
-
-def usual_policy(benchmark: Benchmark) -> str:
-    """Policy ``goal``, or the first if the benchmark has none of that name."""
-    return "goal" if "goal" in benchmark.policies else next(iter(benchmark.policies))

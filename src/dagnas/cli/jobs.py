@@ -89,8 +89,8 @@ def run_job(job: type[Job], suffix: str, options: argparse.Namespace) -> None:
 
 def _completed(job: Job, data: Path) -> Job:
     """Job as described; a search without a policy is given the benchmark's usual one."""
-    from dagnas.api import usual_policy
     from dagnas.benchmarks.built import find_benchmark
+    from dagnas.benchmarks.usual import usual_policy
     from dagnas.pipeline.kinds.search import SearchJob
 
     if not isinstance(job, SearchJob) or "policy" in job.model_fields_set:
