@@ -25,6 +25,9 @@ from website.pictures import CellPictures, small  # noqa: E402
 
 #: Files of the repository by their pages, where these are not in docs/.
 _origins: dict[str, str] = {}
+#: Pages left out of the search: those with a search of their own or whose texts other pages have,
+#: and the largest one of internals.
+UNSEARCHED = ("ledger.md", "gallery.md", "api/dagnas.search.models.md")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -137,8 +140,8 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
     origin = _origins.get(uri)
     if origin is None and page.file.generated_by is None:
         origin = f"docs/{uri}"
-    if uri.startswith("source/") or uri == "ledger.md":
-        # Files of code are not what readers search for, and the ledger has a search of its own.
+    if uri.startswith("source/") or uri in UNSEARCHED:
+        # Files of code are not what readers search for, and the index is in the site twice.
         page.meta["search"] = {"exclude": True}
     if origin is not None:
         markdown = links.rewrite(markdown, origin, links.page_of, uri)
