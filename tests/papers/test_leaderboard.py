@@ -362,7 +362,8 @@ def test_the_claim_of_the_leaderboard(inputs_of, tmp_path):
     table.to_csv(tmp_path / "leaderboard/rank.csv", index=False, float_format="%.6g")
     tables = Tables(tmp_path, ["leaderboard/rank"])
     statuses = {entry.id: entry.status for entry in ledger(["leaderboard"], tables)}
-    assert statuses == {"no-regret-below-zero": "reproduced"}
+    assert statuses.pop("no-regret-below-zero") == "reproduced"
+    assert set(statuses.values()) == {"not run"}
 
 
 def test_no_claim_rests_on_wall_clock_times():
