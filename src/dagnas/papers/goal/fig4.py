@@ -34,7 +34,9 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
 
 
 def efficiency_table(inputs: Inputs, intervals: int) -> pd.DataFrame:
-    """Curves of all studies of figures 4 and 5; the oracle's rows have the last time.
+    """Curves of all studies of figures 4 and 5.
+
+    Rows of the oracle, and of the number of evaluations, have the last time alone.
 
     Methods are the paper's and variants of these; where a study has none of them, all that it has.
 
@@ -54,7 +56,9 @@ def efficiency_table(inputs: Inputs, intervals: int) -> pd.DataFrame:
         benchmark = inputs.config.section("studies")[study].benchmark
         grid = time_grid(inputs.budget(study), intervals)
         traces = inputs.traces(study)
-        parts = [curves(traces, grid)]
+        found = curves(traces, grid)
+        # How many evaluations ended is asked of whole budgets alone.
+        parts = [found[(found["metric"] != EVALUATIONS) | (found["seconds"] == grid[-1])]]
         if benchmark in inputs.result.benchmarks:
             opened, policy = inputs.benchmark(benchmark), inputs.policy(study)
             parts.append(_fractions(held(traces, grid, opened, policy)))
