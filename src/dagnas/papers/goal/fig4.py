@@ -69,7 +69,7 @@ def efficiency_table(inputs: Inputs, intervals: int) -> pd.DataFrame:
         frames.append(pd.concat(parts).assign(**about))
     columns = ["benchmark", "metric", "method", "seconds", "mean", "sd", "se", "n"]
     columns += ["emulated", "note"]
-    table = pd.concat(frames, ignore_index=True)
+    table: pd.DataFrame = pd.concat(frames, ignore_index=True)
     return table[[*columns, *(name for name in ["evaluations"] if name in table)]]
 
 
