@@ -85,6 +85,20 @@ def test_fig4_has_all_benchmarks_in_order_and_the_oracle_on_two(inputs_of):
     assert (last.loc[last["method"] != "oracle", "n"] == 3).all()
 
 
+def test_fig4_counts_evaluations_at_the_end_of_each_budget_alone(inputs_of):
+    inputs = inputs_of("goal/fig4")
+    table = fig4.tabulate(inputs)
+    counted = table[table["metric"] == "evaluations"]
+    for study in inputs.result.names("studies"):
+        traces = inputs.traces(study)
+        ended = traces[traces["seconds"] <= inputs.budget(study)]
+        here = counted[counted["benchmark"] == inputs.config.section("studies")[study].benchmark]
+        assert (here["seconds"] == inputs.budget(study)).all()
+        assert here["method"].is_unique
+        trials = ended.groupby(["method", "trial"]).size().groupby("method").mean()
+        assert here.set_index("method")["mean"].to_dict() == trials.to_dict()
+
+
 @pytest.mark.parametrize("result", ["fig4", "fig5", "search_table"])
 def test_tables_and_captions_say_what_must_be_said_of_a_signal(inputs_of, result):
     inputs = inputs_of(f"goal/{result}")
