@@ -366,6 +366,28 @@ def test_the_claim_of_the_leaderboard(inputs_of, tmp_path):
     assert set(statuses.values()) == {"not run"}
 
 
+@pytest.mark.parametrize(
+    ("rank_of_goal", "status"),
+    [(5.0, "reproduced"), (2.5, "undecided"), (1.0, "not reproduced")],
+)
+def test_the_claim_of_path_gp_follows_from_intervals_of_ranks(tmp_path, rank_of_goal, status):
+    rows = [
+        {"benchmark": name, "share": share, "method": method, "rank": middle, "n": 10}
+        # Neither other benchmarks nor earlier times count.
+        for name, share, sign in (("real", 1.0, 1), ("real", 0.5, -1), ("all", 1.0, -1))
+        for method, middle in (("path_gp", 2.0 * sign), ("goal", rank_of_goal * sign))
+    ]
+    table = pd.DataFrame(rows).assign(
+        rank_low=lambda t: t["rank"] - 0.5, rank_high=lambda t: t["rank"] + 0.5
+    )
+    (tmp_path / "leaderboard").mkdir()
+    table.to_csv(tmp_path / "leaderboard/rank.csv", index=False)
+    tables = Tables(tmp_path, ["leaderboard/rank"])
+    statuses = {entry.id: entry.status for entry in ledger(["leaderboard"], tables)}
+    assert statuses["path-gp-rank-before-goal"] == status
+    assert statuses["path-gp-rank-before-smac"] == "not run"
+
+
 def test_no_claim_rests_on_wall_clock_times():
     selected = []
 
