@@ -396,6 +396,12 @@ def test_schema_and_keys_are_current():
     assert (ROOT / "docs/config.md").read_text() == keys()
 
 
+def test_rows_of_keys_are_whole():
+    rows = [line for line in keys().splitlines() if line.startswith("| `")]
+    assert len(rows) > 50
+    assert all(row.endswith(" |") and row.count(" | ") == 3 for row in rows)
+
+
 def test_command_checks_files(tmp_path, capsys):
     assert main(["config", "check", str(written(tmp_path, GOOD))]) == 0
     assert "scale tiny, jobs: 2 ranking, 6 search" in capsys.readouterr().out

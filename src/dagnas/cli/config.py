@@ -92,8 +92,10 @@ def models(annotation: Any) -> list[type[BaseModel]]:
 def _table(part: type[BaseModel]) -> str:
     heads = ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
     described = part.model_json_schema()["properties"]
+    # A row is one line, however many the docstring has.
     rows = [
-        f"| `{key}` | {_type(described[key])} | {_default(field)} | {field.description} |"
+        f"| `{key}` | {_type(described[key])} | {_default(field)} "
+        f"| {' '.join((field.description or '').split())} |"
         for key, field in part.model_fields.items()
     ]
     return "\n".join([f"## {part.__name__}", "", part.__doc__ or "", "", *heads, *rows, ""])
