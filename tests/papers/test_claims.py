@@ -231,6 +231,8 @@ SELECTION = "result: r, column: c"
         ),
         (f"claims: [{{{CLAIM}}}, {{{CLAIM}}}]", "c given twice"),
         (f"claims: [{{{CLAIM}, for_each: [x]}}]", "no sets x"),
+        # What a comma in a text without quotes makes of it.
+        ("sets: {x: [{label: NASNet (2.65 %, 2000 days)}]}", "no value for '2000 days)'"),
         ("claim: []", "expected the keys sets and claims"),
         ("claims: [", "no valid YAML"),
     ],

@@ -388,6 +388,28 @@ def test_the_claim_of_path_gp_follows_from_intervals_of_ranks(tmp_path, rank_of_
     assert statuses["path-gp-rank-before-smac"] == "not run"
 
 
+@pytest.mark.parametrize(
+    ("finished", "counted", "status"),
+    [
+        (20, 15.0, "reproduced"),
+        (20, 60.0, "not reproduced"),
+        # A trial that is stopped is counted up to there, and hides no failure.
+        (19, 60.0, "not reproduced"),
+        (19, 15.0, "undecided"),
+        (0, 300.0, "not reproduced"),
+    ],
+)
+def test_the_bar_of_path_gp_counts_trials_that_are_stopped(tmp_path, finished, counted, status):
+    row = {"benchmark": "nasbench201", "aim": "best", "method": "path_gp", "n": 20}
+    row |= {"finished": finished, "mean": counted if finished == 20 else None}
+    row |= {"restricted_mean": counted, "se": 1.0 if finished else 0.0}
+    (tmp_path / "leaderboard").mkdir()
+    pd.DataFrame([row]).to_csv(tmp_path / "leaderboard/best.csv", index=False)
+    tables = Tables(tmp_path, ["leaderboard/best"])
+    statuses = {entry.id: entry.status for entry in ledger(["leaderboard"], tables)}
+    assert statuses["path-gp-201-best"] == status
+
+
 def test_no_claim_rests_on_wall_clock_times():
     selected = []
 

@@ -111,18 +111,12 @@ def wait(counted: float, se: float, trials: float, finished: float, level: float
     Returns
     -------
     Estimate
-        Without stopped trials that of a mean. Else the interval has no upper end, and its lower
-        end is the larger of two bounds: the mean counted less its error, and the lower limit of the
-        mean of exponential times.
+        Without stopped trials that of a mean. Else the interval has no upper end. Its lower end is
+        that of the mean counted, which the mean is not below whatever the times are; one by
+        exponential times would be higher, and wrong of methods that learn.
     """
-    from scipy.stats import chi2
-
     whole = mean(counted, se, trials, level)
-    if finished >= trials:
-        return whole
-    least = 2 * trials * counted / float(chi2.ppf(level, 2 * (finished + 1)))
-    low = max(whole.low, least)
-    return Estimate(max(counted, low), low, math.inf)
+    return whole if finished >= trials else Estimate(counted, whole.low, math.inf)
 
 
 def combine(*terms: tuple[float, Estimate], constant: float = 0.0) -> Estimate:

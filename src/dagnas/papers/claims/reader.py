@@ -31,7 +31,7 @@ def read(paper: str, folder: Path = FOLDER) -> list[Claim]:
     Raises
     ------
     DagnasError
-        A key is unknown or missing, a value is not valid, or two claims have one id.
+        A key is unknown or missing, a value is missing or not valid, or two claims have one id.
     """
     path = folder / paper / "claims.yaml"
     if not path.is_file():
@@ -44,6 +44,10 @@ def read(paper: str, folder: Path = FOLDER) -> list[Claim]:
     if not isinstance(raw, dict) or set(raw) - {"sets", "claims"}:
         raise DagnasError(f"{source}: expected the keys sets and claims")
     sets = raw.get("sets") or {}
+    for name, members in sets.items():
+        # A comma in a text without quotes cuts it, and what follows becomes a key without a value.
+        if empty := [key for member in members for key, value in member.items() if value is None]:
+            raise DagnasError(f"{source}: set {name}: no value for {empty[0]!r}: quotes missing?")
     items = (part for item in raw.get("claims") or [] for part in _expand(source, item, sets))
     claims = [_claim(paper, item) for item in items]
     ids = Counter(claim.id for claim in claims)
