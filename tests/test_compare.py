@@ -27,8 +27,12 @@ def metadata(**given):
         "budget_seconds": None,
         "budget_evaluations": 4,
         "until_best": False,
+        "draw": None,
+        "objectives": [],
+        "constraints": [],
+        "table": "a1",
     } | given
-    plain = ("method", "benchmark", "policy", "study", "prior")
+    plain = ("method", "benchmark", "policy", "study", "prior", "table")
     return {f"dagnas.{k}": v if k in plain else json.dumps(v) for k, v in said.items()}
 
 
@@ -64,6 +68,32 @@ def files(tmp_path):
 
 
 # Frames.
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"constraints": ["memory<20", "latency<3"]}, "constraints=memory<20, latency<3"),
+        ({"objectives": ["latency"]}, "objectives=latency"),
+        ({"draw": "classes"}, "draw=classes"),
+    ],
+)
+def test_searches_under_other_terms_are_other_searches(given, words):
+    """Trials of both were once one method's."""
+    other = frame({2: TWO[0], 3: TWO[1]}, **given)
+    found = dagnas.compare(frame(ONE), other)
+    first, second = found.table["method"]
+    assert second == f"goal ({words})"
+    assert first.startswith("goal (")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("constraints", "{"), ("objectives", '"a"'), ("draw", "[")]
+)
+def test_terms_that_are_none_are_refused(name, text):
+    said = metadata() | {f"dagnas.{name}": text}
+    with pytest.raises(dagnas.DagnasError, match=f"as its {name}, which is no"):
+        to_frame(trace(ONE), said)
 
 
 def test_a_frame_tells_what_search_it_is_of(files):
@@ -286,6 +316,7 @@ def test_labels_name_searches():
     [
         ({"benchmark": "other"}, {}, "several benchmarks, bench, other: compare those of one"),
         ({"policy": "bonas"}, {}, "several policies, bonas, goal: compare those of one"),
+        ({"table": "b2"}, {}, "several versions of a table, a1, b2: compare those of one"),
         ({}, {"reference": "gaol"}, r"unknown reference 'gaol'.*valid: b, goal"),
         ({}, {"by": "minutes"}, "unknown clock 'minutes'; valid: evaluations, seconds"),
         ({}, {"metric": "error"}, "unknown metric 'error'"),

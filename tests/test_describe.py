@@ -66,7 +66,8 @@ def test_a_picture(tmp_path, capsys):
             "dart",
             V2,
             [],
-            "unknown space with networks 'dart' (did you mean 'darts'?); valid: darts,",
+            "unknown space with networks 'dart' (did you mean 'darts'?); valid: darts, "
+            "darts_one_cell, layers, nago, ",
         ),
         ("nasbench201", "|x~0|", [], "'|x~0|' is no nasbench201 cell: expected"),
         ("darts", V2, ["--channels", "0"], "--channels: Input should be greater than 0, not '0'"),

@@ -226,6 +226,25 @@ def test_a_search_until_the_best_cell(data):
     assert frame["step"].iloc[-1] == 299
 
 
+def test_limits_and_objectives_reach_the_search():
+    given = {"trials": 1, "budget_evaluations": 20, "constraints": ["parameters<2000"]}
+    frame = dagnas.run("random_search", "digits201_costs", **given)
+    assert (frame["constraints"] == "parameters<2000").all()
+    assert (frame["feasible"] == (frame["cost_parameters"] < 2000)).all()
+    frame = dagnas.run("nsga2", "digits201_costs", 1, 25, objectives=["parameters"])
+    assert (frame["objectives"] == "parameters").all()
+    with pytest.raises(dagnas.DagnasError, match="latency"):
+        dagnas.run("random_search", "digits201_costs", 1, 5, constraints=["latency<2"])
+
+
+def test_a_frame_of_a_table_by_its_name():
+    cells = dagnas.frame("digits201", "goal")
+    assert list(cells)[-4:] == ["signal", "seconds", "valid", "test"]
+    assert len(cells) == 15625
+    with pytest.raises(dagnas.DagnasError, match="benchmark 'select_optimizer_2' is no table"):
+        dagnas.frame("select_optimizer_2")
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -50,6 +50,13 @@ def test_evaluations_are_counted_where_improvements_alone_are_kept(tmp_path, cap
     assert "until_best         true" in text
 
 
+def test_what_a_search_was_limited_to(tmp_path, capsys):
+    said = {"objectives": '["latency"]', "constraints": '["latency<20"]', "prior": "small"}
+    lines = shown(capsys, write(tmp_path / "a.parquet", [(0, 0, "a", 1.0)], **said)).splitlines()
+    for name, text in said.items():
+        assert f"{name:18} {text}" in lines
+
+
 def test_failed_signals(tmp_path, capsys):
     nan = float("nan")
     path = write(tmp_path / "a.parquet", [(0, 0, "a", nan), (0, 1, "b", 3.0), (0, 2, "c", nan)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,12 +63,13 @@ def open(name: str, data: str | PathLike[str] | None = None) -> TabularBenchmark
     return find_benchmark(name, folder).open(folder)
 
 
-def frame(benchmark: TabularBenchmark, policy: str | Policy | None = None) -> pd.DataFrame:
+def frame(benchmark: str | TabularBenchmark, policy: str | Policy | None = None) -> pd.DataFrame:
     """Make a data frame of all cells of a table.
 
     Parameters
     ----------
-    benchmark : TabularBenchmark
+    benchmark : str or TabularBenchmark
+        Name, or what `open` gives.
     policy : str or Policy, optional
         Evaluation policy whose quantities are asked for; by default all of the table.
 
@@ -79,20 +81,21 @@ def frame(benchmark: TabularBenchmark, policy: str | Policy | None = None) -> pd
     Raises
     ------
     DagnasError
-        The policy is unknown.
+        The benchmark is no table, or a name is unknown.
 
     Examples
     --------
     >>> import dagnas
-    >>> cells = dagnas.frame(dagnas.open("digits201"), "goal")
+    >>> cells = dagnas.frame("digits201", "goal")
     >>> len(cells), list(cells)
     (15625, ['cell', 'parameters', 'multiply_adds', 'signal', 'seconds', 'valid', 'test'])
     """
     import pandas as pd
 
+    table = _opened_table("benchmark", benchmark)
     if isinstance(policy, str):
-        policy = find_policy(benchmark, policy)
-    return pd.DataFrame(benchmark.describe(np.arange(len(benchmark)), policy))
+        policy = find_policy(table, policy)
+    return pd.DataFrame(table.describe(np.arange(len(table)), policy))
 
 
 def run(
@@ -105,6 +108,8 @@ def run(
     policy: str | None = None,
     until_best: bool = False,
     draw: str | None = None,
+    objectives: Sequence[str] = (),
+    constraints: Sequence[str] = (),
     prior: str | TabularBenchmark | None = None,
     device: str = "auto",
     study: str = "",
@@ -132,6 +137,12 @@ def run(
         Whether a trial ends with the best cell of the table.
     draw : {"variables", "classes", "script"}, optional
         How random cells are drawn, if not as the policy says.
+    objectives : sequence of str
+        Costs to minimise beside the signal, for methods of several objectives; by default all of
+        the policy's.
+    constraints : sequence of str
+        Limits on costs of the policy, such as ``"parameters<2000"``: the best cell is the best
+        within them.
     prior : str or TabularBenchmark, optional
         Benchmark whose evaluations the method is told beforehand.
     device : {"auto", "cpu", "cuda"}
@@ -146,10 +157,7 @@ def run(
     Returns
     -------
     DataFrame
-        One row an evaluation: the columns of a trace (docs/traces.md), and of the search
-        ``method``, ``settings`` (JSON), ``benchmark``, ``policy``, ``study``, ``prior``,
-        ``budget_seconds``, ``budget_evaluations`` (NaN for none) and ``until_best``, as
-        `dagnas.read` gives them; `dagnas.compare` takes such frames.
+        One row an evaluation, as `dagnas.read` gives them; `dagnas.compare` takes such frames.
 
     Raises
     ------
@@ -167,9 +175,7 @@ def run(
 
     chosen = METHODS.get(method) if isinstance(method, str) else method
     opened = open(benchmark, data) if isinstance(benchmark, str) else benchmark
-    told = open(prior, data) if isinstance(prior, str) else prior
-    if told is not None and not isinstance(told, TabularBenchmark):
-        raise DagnasError(f"prior {told.name!r} is no table, so what it holds is unknown")
+    told = None if prior is None else _opened_table("prior", prior, data)
     numbers = _numbers(trials)
     search = Search(
         benchmark=opened,
@@ -180,6 +186,8 @@ def run(
         budget_evaluations=budget_evaluations,
         until_best=until_best,
         draw=draw,
+        objectives=list(objectives),
+        constraints=list(constraints),
         prior=told,
         device=choose_device(device) if chosen.takes("device") else "cpu",
         study=study,
@@ -189,6 +197,15 @@ def run(
     else:
         tables = [run_trial(search, number) for number in numbers]
     return to_frame(pa.concat_tables(tables), search.metadata())
+
+
+def _opened_table(
+    what: str, given: str | TabularBenchmark, data: str | PathLike[str] | None = None
+) -> TabularBenchmark:
+    opened = open(given, data) if isinstance(given, str) else given
+    if not isinstance(opened, TabularBenchmark):
+        raise DagnasError(f"{what} {opened.name!r} is no table, so what it holds is unknown")
+    return opened
 
 
 def _numbers(trials: int | range) -> range:

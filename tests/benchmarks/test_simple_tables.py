@@ -148,6 +148,20 @@ def test_check_table_tells_all_that_is_wrong(folder, known, capsys):
         open_simple(write(folder, rows))
 
 
+@pytest.mark.parametrize("better", ["higher", "lower"])
+def test_fractions_that_are_said_to_be_percent(folder, known, capsys, better):
+    fault = f"{{column: acc, unit: percent, better: {better}}}"
+    described = DESCRIBED.replace("{column: acc, unit: fraction}", fault)
+    assert main(["check-table", str(write(folder, rows_of(known), described))]) == 1
+    assert "  acc: signal is 1 % at most in every row; if these" in capsys.readouterr().out
+
+
+def test_a_description_has_the_name_that_a_plug_in_needs(folder, known, capsys):
+    path = write(folder, rows_of(known)).rename(folder / "own_cells.yml")
+    assert main(["check-table", str(path)]) == 2
+    assert "a file whose name ends in .yaml" in capsys.readouterr().err
+
+
 def test_check_table_of_a_good_one(folder, known, capsys):
     path = write(folder, rows_of(known))
     assert main(["check-table", str(path)]) == 0

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import dagnas
 from dagnas.errors import DagnasError
 from dagnas.papers import panels
 from dagnas.papers.goal import ablation, fig2, fig3, fig4, fig6, fig7
@@ -14,6 +15,7 @@ from dagnas.papers.make import read_table, write_table
 from dagnas.papers.result import load, methods_of, results
 from dagnas.pipeline import scales
 from dagnas.pipeline.kinds.search import Variant
+from dagnas.search import METHODS
 from dagnas.spaces import SPACES
 from tests.papers.conftest import write_traces
 from tests.papers.tables import built
@@ -146,7 +148,21 @@ def only(inputs, study, methods):
     inputs.traces = lambda name: found
 
 
-def test_fig4_has_the_methods_of_the_paper_and_their_variants(digits_inputs_of):
+@pytest.fixture
+def of_a_plugin(monkeypatch):
+    """Method that a plug-in registers."""
+    monkeypatch.setattr(METHODS, "_added", dict(METHODS._added))
+
+    @dagnas.method()
+    def of_a_plugin(space, rng):
+        while True:
+            yield space.sample(1, rng)
+
+    METHODS.add("of_a_plugin", of_a_plugin)
+
+
+@pytest.mark.usefixtures("of_a_plugin")
+def test_fig4_has_the_methods_of_the_paper_their_variants_and_plug_ins(digits_inputs_of):
     inputs = digits_inputs_of("goal/fig4")
     variants = {
         "goal_patient": Variant(method="goal", settings={"restart": True}),
@@ -158,9 +174,20 @@ def test_fig4_has_the_methods_of_the_paper_and_their_variants(digits_inputs_of):
     update = {"variants": variants, "studies": {**studies, "goal_digits201": study}}
     config = inputs.config.model_copy(update=update)
     shown = methods_of(config, inputs.result, "goal_digits201")
-    assert shown == ["random_search", "goal_patient", "goal"]
+    assert shown == ["random_search", "of_a_plugin", "goal_patient", "goal"]
+    # A figure of one method has no place for others.
+    assert methods_of(config, results(config)["goal/fig7"], "goal_digits201") == ["goal"]
 
 
+def test_fig4_has_all_methods_of_tables_of_ones_own(digits_inputs_of):
+    config = digits_inputs_of("goal/fig4").config
+    studies = config.section("studies")
+    own = studies["goal_digits201"].model_copy(update={"methods": ["goal", "path_gp"]})
+    config = config.model_copy(update={"studies": {**studies, "goal_own_cells": own}})
+    assert methods_of(config, results(config)["goal/fig4"], "goal_own_cells") == own.methods
+
+
+@pytest.mark.usefixtures("of_a_plugin")
 def test_fig4_shows_what_there_is_if_no_method_is_of_the_paper(digits_inputs_of):
     inputs = digits_inputs_of("goal/fig4")
     only(inputs, "goal_digits201", ["lanas", "of_a_plugin"])

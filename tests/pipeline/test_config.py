@@ -336,6 +336,8 @@ def test_only_what_is_on_some_benchmarks_is_inherited(tmp_path):
         ("extends: [absent.yaml]", "absent.yaml: No such file"),
         ("extends: goal", "a list of papers or scale files is expected"),
         ("extends: [goal]\nbenchmarks: 3", "a list of benchmarks is expected"),
+        ("extends: [goal]\nbenchmarks: [digits2]", "unknown benchmark 'digits2' (did you mean"),
+        ("benchmarks: [digits201]", "it chooses from what a file extends"),
     ],
 )
 def test_faults_of_what_a_scale_extends(tmp_path, text, words):

@@ -34,7 +34,7 @@ KINDS = ("png", "svg", "csv")
 #: Points of a curve.
 POINTS = 60
 #: What tells two searches by the same method apart.
-_IDENTITY = tuple(name for name in ABOUT if name not in ("benchmark", "policy"))
+_IDENTITY = tuple(name for name in ABOUT if name not in ("benchmark", "policy", "table"))
 
 
 class Run(NamedTuple):
@@ -206,12 +206,16 @@ def compare(
     Raises
     ------
     DagnasError
-        A trace cannot be read, traces are of several benchmarks or policies, a trial stands in
-        several of them, or a name is unknown.
+        A trace cannot be read, traces are of several benchmarks, policies or versions of a table,
+        a trial stands in several of them, or a name is unknown.
     """
     runs = _runs(traces, labels)
     every = [run.traces for run in runs]
-    for column, kind in (("benchmark", "benchmarks"), ("policy", "policies")):
+    for column, kind in (
+        ("benchmark", "benchmarks"),
+        ("policy", "policies"),
+        ("table", "versions of a table"),
+    ):
         found = sorted({str(value) for trace in every for value in trace[column].unique()})
         if len(found) > 1:
             raise DagnasError(
@@ -356,7 +360,7 @@ def _reports(
     """What each trial reports at each point, NaN before its first evaluation has ended."""
     best = incumbents(run.traces, metric)
     if best.empty:
-        raise DagnasError(f"no evaluation of {run.name} has a signal")
+        raise DagnasError(f"no evaluation of {run.name} has a signal and is within its limits")
     found = {}
     for trial in sorted(run.traces["trial"].unique().tolist()):
         steps = best[best["trial"] == trial]

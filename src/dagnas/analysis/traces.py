@@ -30,6 +30,10 @@ ABOUT = (
     "budget_seconds",
     "budget_evaluations",
     "until_best",
+    "draw",
+    "objectives",
+    "constraints",
+    "table",
 )
 
 
@@ -107,6 +111,9 @@ def to_frame(trace: pa.Table, metadata: Mapping[str, str]) -> pd.DataFrame:
     if not isinstance(_told("settings", said["settings"], "{}"), dict):
         raise DagnasError(f"a trace tells {said['settings']!r:.100} as its settings")
     columns["until_best"] = said["until_best"] == "true"
+    columns["draw"] = _told("draw", said["draw"], "null") or ""
+    for name in ("objectives", "constraints"):
+        columns[name] = _listed(name, said[name])
     frame: pd.DataFrame = trace.to_pandas()
     # Where no cell has a number, pandas would take the column for one of objects.
     return frame.astype({"code": "Int64"}).assign(**columns)
@@ -124,6 +131,20 @@ def _told(name: str, text: str, empty: str) -> Any:
         return json.loads(text or empty)
     except (ValueError, RecursionError) as error:
         raise DagnasError(f"a trace tells {text!r:.100} as its {name}, which is no JSON") from error
+
+
+def _listed(name: str, text: str) -> str:
+    """Texts that a trace tells, with commas between them.
+
+    Raises
+    ------
+    DagnasError
+        It is no list of texts.
+    """
+    texts = _told(name, text, "[]")
+    if not isinstance(texts, list) or not all(isinstance(part, str) for part in texts):
+        raise DagnasError(f"a trace tells {text!r:.100} as its {name}, which is no list of texts")
+    return ", ".join(texts)
 
 
 def _budget(name: str, text: str) -> float:
@@ -152,9 +173,8 @@ def read(paths: str | PathLike[str] | Iterable[str | PathLike[str]]) -> pd.DataF
     Returns
     -------
     DataFrame
-        One row an evaluation, with the columns of the traces (docs/traces.md) and, of every
-        search, ``method``, ``settings`` (JSON), ``benchmark``, ``policy``, ``study``, ``prior``,
-        ``budget_seconds``, ``budget_evaluations`` (NaN for none) and ``until_best``.
+        One row an evaluation, with the columns of the traces and those that tell of what search
+        it is, such as ``method``, ``settings`` (JSON) and ``benchmark`` (docs/traces.md).
 
     Raises
     ------

@@ -53,8 +53,11 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what is found; 1 if something is wrong."""
+    from dagnas.errors import DagnasError
     from dagnas.tables.simple import SimpleTable, read_description
 
+    if options.file.suffix != ".yaml":
+        raise DagnasError(f"{options.file}: a description is a file whose name ends in .yaml")
     if not read_description(options.file).space:
         return _check_built(options.file)
     table = SimpleTable(options.file)

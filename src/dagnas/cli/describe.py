@@ -76,6 +76,8 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print the size, and draw the architecture."""
+    from dagnas.errors import unknown
+    from dagnas.networks import NETWORKS
     from dagnas.spaces import SPACES
     from dagnas.spaces.generators import GeneratorSpace
 
@@ -84,6 +86,10 @@ def run(options: argparse.Namespace) -> None:
         space = SPACES.get(options.space)
         if isinstance(space, GeneratorSpace):
             return _describe_generated(space, options)
+    if options.space not in NETWORKS.names():
+        spaces = {name: SPACES.get(name) for name in SPACES.names()}
+        drawn = [name for name, space in spaces.items() if isinstance(space, GeneratorSpace)]
+        raise unknown("space with networks", options.space, sorted([*NETWORKS.names(), *drawn]))
     _describe(options)
 
 

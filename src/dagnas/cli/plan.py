@@ -98,8 +98,8 @@ def _lines(plan: Plan, target: str) -> list[str]:
         lines += [
             f"There, and taken as they are: {names}. {count} files that they were made of are not "
             "here, so nothing of them is made anew.",
-            "`dvc pull` brings what DVC's store has of these. `snakemake --forcerun "
-            f"table_of_result` with the target makes them anew: {_sum(lacking)}",
+            "`dvc pull --allow-missing` brings what DVC's store has of these. `snakemake "
+            f"--forcerun table_of_result` with the target makes them anew: {_sum(lacking)}",
             *map(_line, lacking),
         ]
     return lines

@@ -10,7 +10,7 @@ EXAMPLES = """examples:
   dagnas result goal/fig7 --config config/desk.yaml --out figures
 
 Reads the traces, rankings and tables that the result declares (the pipeline makes them:
-`snakemake --configfile config/desk.yaml goal_fig4`) and writes OUT/goal/fig4.csv, .svg, .png and
+`snakemake goal_fig4 --configfile config/desk.yaml`) and writes OUT/goal/fig4.csv, .svg, .png and
 .md (the caption), all of them or none. `dagnas list results` names all results.
 """
 

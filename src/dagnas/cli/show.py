@@ -21,12 +21,15 @@ ABOUT = (
     "benchmark",
     "method",
     "settings",
+    "prior",
     "policy",
     "rules",
     "budget_seconds",
     "budget_evaluations",
     "until_best",
     "draw",
+    "objectives",
+    "constraints",
     "emulated",
 )
 

@@ -44,6 +44,9 @@ class Result:
     methods : tuple of str
         Methods of its studies whose traces it reads, and variants of these; all of them if not
         given, or where a study has none of these.
+    own : bool
+        Whether it reads what users add as well: methods of plug-ins, and all methods of studies
+        that only a name with ``*`` stands for.
     traces : bool
         Whether it reads traces of its studies at all. If not, these only tell whether a scale has
         anything to show.
@@ -62,6 +65,7 @@ class Result:
     benchmarks: tuple[str, ...] = ()
     required: tuple[str, ...] | None = None
     methods: tuple[str, ...] = ()
+    own: bool = False
     traces: bool = True
     walls: bool = False
     name: str = ""
@@ -186,10 +190,22 @@ def benchmarks_of(scale: Scale) -> set[str]:
 def methods_of(scale: Scale, result: Result, study: str) -> list[str]:
     """Methods of a study whose traces a result reads, by the names that the study has for them."""
     listed: list[str] = scale.section("studies")[study].methods
+    if result.own and study not in declaration(result.name).names("studies"):
+        return listed
     variants = scale.section("variants")
     bases = {name: variants[name].method if name in variants else name for name in listed}
-    shown = [name for name in listed if bases[name] in result.methods]
+    shown = [
+        name
+        for name in listed
+        if bases[name] in result.methods or (result.own and _is_plugin(bases[name]))
+    ]
     return shown or listed
+
+
+def _is_plugin(method: str) -> bool:
+    from dagnas.search import METHODS
+
+    return METHODS.module(method).partition(".")[0] != "dagnas"
 
 
 def artifacts(scale: Scale, result: Result) -> list[tuple[Kind, str]]:

@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from dagnas import plugins
+from dagnas.benchmarks import BENCHMARKS
 from dagnas.benchmarks.described import register_tables
 from dagnas.errors import DagnasError, unknown
 from dagnas.outside import documents
@@ -203,9 +204,26 @@ def _inherited(path: Path, above: tuple[Path, ...] = (), seen: list[Path] | None
     if benchmarks is not None:
         if not isinstance(benchmarks, list) or not benchmarks:
             raise DagnasError(f"{path}: benchmarks: a list of benchmarks is expected")
+        if not names:
+            raise DagnasError(f"{path}: benchmarks: it chooses from what a file extends")
+        known = sorted({*BENCHMARKS.names(), *_used(base), *_used(raw)})
+        if strange := [str(name) for name in benchmarks if name not in known]:
+            raise DagnasError(f"{path}: benchmarks: {unknown('benchmark', strange[0], known)}")
         base = _on(benchmarks, base)
     whole: dict[str, Any] = merged(base, raw)
     return whole
+
+
+def _used(scale: dict[str, Any]) -> set[str]:
+    """Benchmarks that entries of a scale are on, or are themselves."""
+    made = {key for kind in all_kinds() if kind.register for key in kind.sections}
+    found: set[str] = set()
+    for key, section in scale.items():
+        if isinstance(section, dict):
+            found |= set(section) if key in made else set()
+            entries = (entry for entry in section.values() if isinstance(entry, dict))
+            found |= {str(entry["benchmark"]) for entry in entries if "benchmark" in entry}
+    return found
 
 
 def _on(benchmarks: list[Any], base: dict[str, Any]) -> dict[str, Any]:

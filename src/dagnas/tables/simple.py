@@ -284,6 +284,7 @@ class SimpleTable:
                 wrong = ~np.isnan(percent) & ~((percent >= 0) & (percent <= 100))
                 words = f"{key} goes from 0 to {ends} as its unit is {column.unit}"
                 yield from self._out_of_range(column.column, wrong, words)
+                yield from self._fractions(key, column)
         if about.seconds:
             values = self.column(about.seconds.column)
             wrong = ~np.isnan(values) & ~((values > 0) & np.isfinite(values))
@@ -293,6 +294,14 @@ class SimpleTable:
             wrong = ~np.isnan(values) & ~((values >= 0) & np.isfinite(values))
             words = f"the cost {cost} is finite and not negative"
             yield from self._out_of_range(each.column, wrong, words)
+
+    def _fractions(self, key: str, column: AccuracyColumn) -> Iterator[Fault]:
+        """A column in % of which no number is above 1, which searches would refuse too."""
+        values = self.column(column.column)
+        found = values[~np.isnan(values)]
+        if column.unit == "percent" and len(np.unique(found)) > 1 and found.max() <= 1:
+            words = f"{key} is 1 % at most in every row; if these are fractions, say unit: fraction"
+            yield Fault("number", column.column, words)
 
     def _out_of_range(self, name: str, wrong: NDArray[np.bool_], words: str) -> Iterator[Fault]:
         for row in np.flatnonzero(wrong).tolist():

@@ -25,6 +25,7 @@ RESULT = Result(
     benchmarks=("nasbench201", "digits201"),
     required=(),
     methods=METHODS,
+    own=True,
 )
 
 
@@ -38,7 +39,8 @@ def efficiency_table(inputs: Inputs, intervals: int) -> pd.DataFrame:
 
     Rows of the oracle, and of the number of evaluations, have the last time alone.
 
-    Methods are the paper's and variants of these; where a study has none of them, all that it has.
+    Methods are the paper's, variants of these, and those of plug-ins; where a study has none of
+    them, and of tables of one's own, all that it has.
 
     Returns
     -------

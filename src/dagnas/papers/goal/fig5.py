@@ -19,6 +19,7 @@ RESULT = Result(
     benchmarks=("nasbench201", "digits201"),
     required=(),
     methods=METHODS,
+    own=True,
 )
 
 
