@@ -287,7 +287,7 @@ EXAMPLES = """
   # Of one part, or of a build that was interrupted: a table of the cells that are trained, which is
   # a benchmark once a file half.yaml says "table: half.parquet" (docs/tutorial_table.md).
   dagnas build-table --images digits --merge a.parquet --partial --out half.parquet
-  dagnas build-table --images fashion.npz --merge fashion201.checkpoint/*.parquet --partial \
+  dagnas build-table --images fashion.npz --merge fashion201.checkpoint/*.parquet --partial \\
       --out half.parquet
 
   # Language models of 1,000 random recurrent cells, hours of one core; a text of your own.

@@ -222,8 +222,10 @@ def check(scale: Scale) -> None:
             if method not in methods:
                 raise ValueError(f"studies.{name}.methods: {unknown('method', method, methods)}")
         for key in study.settings:
-            if not any(key in settings_of(variant(scale, m).method) for m in study.methods):
-                raise ValueError(f"studies.{name}.settings: no method of it has {key!r}")
+            known = {s for m in study.methods for s in settings_of(variant(scale, m).method)}
+            if key not in known:
+                error = unknown(f"setting of the methods of {name}", key, sorted(known))
+                raise ValueError(f"studies.{name}.settings: {error}")
         if len(set(study.methods)) < len(study.methods):
             raise ValueError(f"studies.{name}.methods: a method is named twice")
         for method in study.budgets:
