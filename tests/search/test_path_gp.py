@@ -218,6 +218,30 @@ def test_posterior_is_that_of_scikit_learn_also_when_it_grows():
     np.testing.assert_allclose(direct, mean, atol=1e-8)
 
 
+def test_points_that_are_nearly_one_and_hardly_any_noise():
+    """Distances in single precision are wrong there, and no Cholesky factor was found."""
+    rng = np.random.default_rng(0)
+    middles = 0.13 * rng.normal(size=(8, 30))
+    points = np.repeat(middles, 8, axis=0) + 1e-5 * rng.normal(size=(64, 30))
+    block = points.astype(np.float32)
+    edge = usual_prior(1).median
+    short = Hyperparameters(100 * edge.amplitudes, edge.lengths / 40, edge.noise * np.exp(-7.5))
+    gaps = distances(block, block).astype(np.float64)[None]
+    with pytest.raises(np.linalg.LinAlgError):
+        np.linalg.cholesky(short.kernel([block], [block]) + short.noise * np.eye(64))
+    targets = rng.normal(size=64)
+    value, gradient = log_posterior(short.to_vector(), gaps, targets, usual_prior(1))
+    assert np.isfinite(value)
+    assert np.isfinite(gradient).all()
+    process = MaternProcess(short, [block[:60]], [block])
+    for row in range(60, 64):
+        process.add([block[row : row + 1]])
+    mean, variance = process.predict(targets)
+    assert np.isfinite(mean).all()
+    assert np.isfinite(variance).all()
+    assert isinstance(fit([block], targets, usual_prior(1), [short]), Hyperparameters)
+
+
 def test_two_blocks_are_one_process_on_a_sum():
     points, there, targets = two_blocks(15), two_blocks(8, 1), RNG(2).normal(size=15)
     process = MaternProcess(KNOWN, points, there)

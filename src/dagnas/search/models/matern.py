@@ -12,11 +12,12 @@ posterior of all candidates anew for each evaluation. Here a row is added for ea
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_solve, cholesky, solve_triangular
+from scipy.linalg import LinAlgError, cho_solve, cholesky, solve_triangular
 from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
 
@@ -28,6 +29,9 @@ Blocks = Sequence[Array]
 CHUNK = 4096
 #: Ranges of logarithms, in standard deviations of their priors.
 RANGE = 5.0
+#: What is added to the diagonal of a covariance, in parts of it: more where rounding made it
+#: indefinite.
+JITTERS = (0.0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 #: Steps of the optimiser at most; more change nothing that a search would notice.
 STEPS = 50
 
@@ -117,6 +121,24 @@ def distances(a: Array, b: Array) -> Array:
     return np.sqrt(squares, out=squares)
 
 
+def factorise(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Lower Cholesky factor of a covariance, with a jitter where there is none without.
+
+    Distances are computed in single precision. Those of points that are nearly one are wrong by as
+    much as they are long, which is more than little noise makes up for at short lengths.
+
+    Raises
+    ------
+    LinAlgError
+        The largest jitter does not do either.
+    """
+    unit = covariance.diagonal().mean() * np.eye(len(covariance))
+    for jitter in JITTERS[:-1]:
+        with suppress(LinAlgError):
+            return np.asarray(cholesky(covariance + jitter * unit, lower=True))
+    return np.asarray(cholesky(covariance + JITTERS[-1] * unit, lower=True))
+
+
 def log_posterior(
     vector: NDArray[np.float64],
     gaps: NDArray[np.float64],
@@ -143,7 +165,7 @@ def log_posterior(
     scaled = np.sqrt(5) * gaps / known.lengths[:, None, None]
     decay = known.amplitudes[:, None, None] * np.exp(-scaled)
     terms = (1 + scaled + scaled**2 / 3) * decay
-    factor = cholesky(terms.sum(axis=0) + known.noise * np.eye(n), lower=True)
+    factor = factorise(terms.sum(axis=0) + known.noise * np.eye(n))
     solved = cho_solve((factor, True), targets)
     # Of the inverse, the routine leaves the upper triangle empty.
     half, _ = dpotri(factor, lower=True)
@@ -215,7 +237,7 @@ class MaternProcess:
         covariance[np.diag_indices_from(covariance)] = (
             hyperparameters.variance + hyperparameters.noise
         )
-        self._factor = cholesky(covariance, lower=True)
+        self._factor = factorise(covariance)
         self._whitened = solve_triangular(
             self._factor, hyperparameters.kernel(known, candidates), lower=True
         )
@@ -231,7 +253,8 @@ class MaternProcess:
         of = self.hyperparameters
         before = of.kernel(self._known, point)[:, 0]
         row = solve_triangular(self._factor, before, lower=True)
-        pivot = np.sqrt(of.variance + of.noise - row @ row)
+        # Not below zero but by rounding.
+        pivot = np.sqrt(max(of.variance + of.noise - row @ row, 1e-10))
         n = len(row)
         factor = np.zeros((n + 1, n + 1))
         factor[:n, :n], factor[n, :n], factor[n, n] = self._factor, row, pivot
