@@ -222,9 +222,9 @@ def check(scale: Scale) -> None:
             if method not in methods:
                 raise ValueError(f"studies.{name}.methods: {unknown('method', method, methods)}")
         for key in study.settings:
-            known = {s for m in study.methods for s in settings_of(variant(scale, m).method)}
-            if key not in known:
-                error = unknown(f"setting of the methods of {name}", key, sorted(known))
+            offered = {s for m in study.methods for s in settings_of(variant(scale, m).method)}
+            if key not in offered:
+                error = unknown(f"setting of the methods of {name}", key, sorted(offered))
                 raise ValueError(f"studies.{name}.settings: {error}")
         if len(set(study.methods)) < len(study.methods):
             raise ValueError(f"studies.{name}.methods: a method is named twice")
