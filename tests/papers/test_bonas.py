@@ -672,8 +672,8 @@ def test_what_stopped_trials_leave_unknown_is_not_run_or_undecided_and_says_why(
     ):
         assert entries[name].status == UNDECIDED, name
         assert ", inf]" in entries[name].measured
-    # None of 50 within 30 samples: more than 500, which is no 7.5 times 25.
-    assert entries["table2-101-times-lanas"].status == "not reproduced"
+    # None of 50 within 30 samples, which may be 7.5 times 25 in the end.
+    assert entries["table2-101-times-lanas"].status == UNDECIDED
     for name in ("table2-lstm-bonas", "table4-error", "table5-error", "fig8-cell"):
         assert entries[name].status == NOT_RUN
 
