@@ -27,7 +27,12 @@ from website.pictures import CellPictures, small  # noqa: E402
 _origins: dict[str, str] = {}
 #: Pages left out of the search: those with a search of their own or whose texts other pages have,
 #: and the largest one of internals.
-UNSEARCHED = ("ledger.md", "gallery.md", "api/dagnas.search.models.md")
+UNSEARCHED = (
+    "ledger.md",
+    "gallery.md",
+    "api/dagnas.search.models.md",
+    "api/dagnas.pipeline.kinds.md",
+)
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
