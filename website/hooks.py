@@ -26,7 +26,7 @@ from website.pictures import CellPictures, small  # noqa: E402
 #: Files of the repository by their pages, where these are not in docs/.
 _origins: dict[str, str] = {}
 #: Pages left out of the search: those with a search of their own or whose texts other pages have,
-#: and the largest one of internals.
+#: and two large ones of internals.
 UNSEARCHED = (
     "ledger.md",
     "gallery.md",
