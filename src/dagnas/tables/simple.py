@@ -296,7 +296,7 @@ class SimpleTable:
             yield from self._out_of_range(each.column, wrong, words)
 
     def _fractions(self, key: str, column: AccuracyColumn) -> Iterator[Fault]:
-        """A column in % of which no number is above 1, which searches would refuse too."""
+        """A column in % of which no number is above 1: searches would refuse such accuracies."""
         values = self.column(column.column)
         found = values[~np.isnan(values)]
         if column.unit == "percent" and len(np.unique(found)) > 1 and found.max() <= 1:
