@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from dagnas.benchmarks import BENCHMARKS, trained
+from dagnas.benchmarks import BENCHMARKS, timed, trained
+from dagnas.benchmarks.timed import TimedCells
 from dagnas.benchmarks.trained import TrainedCells
+from dagnas.errors import DagnasError
 from dagnas.files import read_parquet
 from dagnas.search import METHODS
 from dagnas.search.runner import Search, run
@@ -27,9 +29,9 @@ def stripes():
     return ImageSet("stripes", images.astype(np.uint8), labels)
 
 
-def opened(folder, **more):
+def opened(folder, kind=TrainedCells, **more):
     space = SPACES.get("nasbench201")
-    return TrainedCells("x", space, stripes, folder, FAST, channels=4, layers=1, **more)
+    return kind("x", space, stripes, folder, FAST, channels=4, layers=1, **more)
 
 
 def evaluated(bench, *texts):
@@ -76,6 +78,55 @@ def test_an_interrupted_training_resumes(tmp_path, monkeypatch):
     assert len(list(folder.glob("*.part"))) == 1
     assert evaluated(opened(folder, resumable=True), CELL).test == whole.test
     assert not list(folder.glob("*.part"))
+
+
+#: A cell of other paths.
+OTHER = "|none~0|+|none~0|none~1|+|nor_conv_3x3~0|none~1|none~2|"
+
+
+def timed_cells(folder, monkeypatch, *seconds):
+    """Benchmark whose trainings take these CPU seconds, one after another, and are made up."""
+    clock = iter(np.cumsum([[0, each] for each in seconds]).tolist())
+    monkeypatch.setattr(timed.time, "process_time", lambda: next(clock))
+    monkeypatch.setattr(timed.time, "perf_counter", lambda: 1e6)
+    found = trained.Accuracies(0.5, 0.25)
+    monkeypatch.setattr(TrainedCells, "_train", lambda *given: found)
+    return opened(folder, TimedCells)
+
+
+def test_seconds_of_trainings_outlive_an_interruption(tmp_path, monkeypatch):
+    evaluated(timed_cells(tmp_path, monkeypatch, 40.0), CELL)
+    # Another process, which trains the second cell alone.
+    bench = timed_cells(tmp_path, monkeypatch, 7.0)
+    assert evaluated(bench, CELL, OTHER, SAME).test.tolist() == [25, 25, 25]
+    space = bench.space
+    again = opened(tmp_path, TimedCells).seconds(space.from_str([OTHER, CELL, SAME]))
+    # The last two share a training.
+    assert list(again.values()) == [7.0, 40.0]
+    assert len(opened(tmp_path, TimedCells).seconds(space.from_str([SAME]))) == 1
+
+
+def test_a_cache_without_seconds_is_read_and_says_what_it_lacks(tmp_path, monkeypatch):
+    evaluated(timed_cells(tmp_path, monkeypatch, 40.0, 7.0), CELL, OTHER)
+    (notes,) = tmp_path.glob("cells-stripes-*.jsonl")
+    _, *rest = notes.read_text().splitlines(keepends=True)
+    assert len(rest) == 3
+    notes.write_text("".join(rest))
+    bench = timed_cells(tmp_path, monkeypatch)
+    # Its accuracies are known, so nothing is trained.
+    assert evaluated(bench, CELL, OTHER).valid.tolist() == [50, 50]
+    with pytest.raises(DagnasError, match=r"jsonl does not say how long 1 of 2 trainings took"):
+        bench.seconds(bench.space.from_str([CELL, OTHER]))
+    with pytest.raises(DagnasError, match="2 of 2"):
+        opened(tmp_path / "none", TimedCells).seconds(bench.space.from_str([CELL, OTHER]))
+
+
+def test_a_timed_training_is_the_same_and_takes_time(tmp_path):
+    bench = opened(tmp_path / "a", TimedCells)
+    found = evaluated(bench, CELL)
+    assert found.test == evaluated(opened(tmp_path / "b"), CELL).test
+    (seconds,) = bench.seconds(bench.space.from_str([CELL])).values()
+    assert 0 < seconds < 60
 
 
 def test_a_search_of_the_one_cell_space(tmp_path):

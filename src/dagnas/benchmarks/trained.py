@@ -164,7 +164,7 @@ class TrainedBenchmark:
         key = hashed.hexdigest()[:16]
         return self.folder / f"{self.PREFIX}-{self._set.name}-{key}.jsonl"
 
-    def _cache(self, text: str, found: Accuracies) -> None:
+    def _cache(self, text: str, found: tuple[float, ...]) -> None:
         path = self._file()
         path.parent.mkdir(parents=True, exist_ok=True)
         # One write at the end of the file, so that parallel jobs do not mix their lines.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from dagnas.benchmarks import BENCHMARKS
-from dagnas.benchmarks.benchmark import TabularBenchmark
+from dagnas.benchmarks.benchmark import Benchmark, TabularBenchmark
 from dagnas.benchmarks.policy import Policy
 from dagnas.errors import DagnasError, unknown
 from dagnas.files import read_parquet
@@ -217,6 +217,19 @@ class Inputs:
         """Evaluation policy of a study, whose benchmark the result declares."""
         settings = self.config.section("studies")[study]
         return self.benchmark(settings.benchmark).policies[settings.policy]
+
+
+def any_benchmark(inputs: Inputs, name: str) -> Benchmark:
+    """Open a benchmark that a result declares, which need not be a table.
+
+    Raises
+    ------
+    DagnasError
+        The result does not declare it, or its table is missing or damaged.
+    """
+    inputs._declared("benchmarks", name)
+    opened: Benchmark = BENCHMARKS.get(name).open(inputs._data)
+    return opened
 
 
 def _kind(section: str) -> Kind:
