@@ -1,6 +1,7 @@
 """GOAL's results on shared weights: chosen cells looked up, supernets as the unit, correlations."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from scipy.stats import binom
 
 from dagnas.benchmarks.scored import open_scores, quantity, seconds
 from dagnas.drawing import style
@@ -18,6 +20,7 @@ from dagnas.papers.claims.rule import FAILED, NOT_RUN, REPRODUCED, UNDECIDED
 from dagnas.papers.goal import darts214, fig8, sharing, table1, table2
 from dagnas.papers.result import results
 from dagnas.pipeline import scales
+from dagnas.pipeline.kinds.training import FoundCell, TrainingEntry
 from dagnas.spaces import SPACES
 
 SPACE = SPACES.get("nasbench201")
@@ -180,6 +183,11 @@ def test_goals_lead_is_taken_on_the_same_supernet(table):
     )
     # GOAL's four searches end at one cell.
     assert row.calm == pytest.approx(row.spread)
+    gain = of(table, **MEAN, signal="accuracy", method="spos").iloc[0]
+    gains = (means["spos"] - means["random_search"]).to_numpy()
+    assert gain["gain"] == pytest.approx(gains.mean())
+    assert gain["gain_low"] == pytest.approx(gain["gain"] - 12.7062 * np.ptp(gains) / 2, rel=1e-4)
+    assert np.isnan(row.gain)
     assert np.isnan(of(table, **MEAN, signal="accuracy", method="goal")["lead"].item())
 
 
@@ -349,8 +357,15 @@ def test_genotypes_are_compared_with_their_real_trainings(genotypes, tmp_path):
 
 
 DARTS = SPACES.get("darts")
-#: Test accuracies of four random cells, and of what two methods find.
-RANDOM, FOUND = (70.0, 72.0, 74.0, 76.0), {"goal": 75.0, "random_search": 76.5}
+#: Test accuracies of four random cells, and of trainings of what two methods find.
+RANDOM = (70.0, 72.0, 74.0, 76.0)
+FOUND = {"goal": (75.0, 74.9, 75.1), "random_search": (76.5, 76.5, 76.8)}
+#: Settings of DARTS's trainings, which the paper follows.
+DARTS_SETTINGS = {
+    **{"images": "cifar10", "pixels": None, "train": 45000, "channels": 36, "layers": 20},
+    **{"epochs": 600, "batch_size": 96, "decay": "epoch", "pad": 4, "flip": True, "cutout": 16},
+    **{"drop_path": 0.2, "auxiliary": 0.4},
+}
 
 
 @pytest.fixture
@@ -372,16 +387,18 @@ def retrained():
         )
         for method, values in signals.items()
     )
-    about = {"images": "cifar10", "channels": 8, "layers": 5, "epochs": 10}
+    small = {"pixels": 16, "channels": 8, "layers": 5, "epochs": 10}
     entries, curves = {}, {}
 
-    def add(name, method, step, cell, test):
-        cell_of = SimpleNamespace(study="goal_table2", method=method, trial=0, step=step)
-        entries[name] = SimpleNamespace(cell=cell_of, **about)
+    def add(name, method, step, cell, test, seed=0):
+        cell_of = FoundCell(study="goal_table2", method=method, step=step)
+        settings = DARTS_SETTINGS | small | {"seed": seed}
+        entries[name] = TrainingEntry(space="darts", cell=cell_of, **settings)
         curves[name] = SimpleNamespace(attrs={"cell": cell, "test": test, "valid": test})
 
-    add("goal_table2_goal", "goal", None, texts[5], FOUND["goal"])
-    add("goal_table2_random_search", "random_search", None, texts[4], FOUND["random_search"])
+    for method, cell in (("goal", 5), ("random_search", 4)):
+        for seed, test in enumerate(FOUND[method]):
+            add(f"goal_table2_{method}_{seed}", method, None, texts[cell], test, seed)
     for step, test in enumerate(RANDOM):
         add(f"goal_table2_random_{step}", "random_search", step, texts[step], test)
     names = {"trainings": tuple(entries), "studies": ("goal_table2",)}
@@ -397,11 +414,14 @@ def retrained():
 def test_cells_found_are_ranked_among_random_ones(retrained):
     table = table2.tabulate(retrained)
     (goal,) = of(table, part="method", method="goal").itertuples()
-    assert (goal.error, goal.score, goal.n) == (25.0, 45.0, 4)
+    assert (goal.score, goal.n, goal.random) == (45.0, 3, 4)
+    assert goal.error == pytest.approx(25.0)
+    assert goal.sd == pytest.approx(0.1)
+    assert goal.se == pytest.approx(0.1 / 3**0.5)
+    # Student's t with two degrees of freedom.
+    assert goal.high - goal.error == pytest.approx(4.3027 * goal.se, rel=1e-4)
     # One of four is better.
     assert goal.better == 0.25
-    assert goal.better_low == pytest.approx(0.0063, abs=1e-4)
-    assert goal.better_high == pytest.approx(0.8059, abs=1e-4)
     assert goal.params == DARTS.size(DARTS.from_str([retrained.texts[5]])).params[0]
     assert of(table, part="method", method="random_search")["better"].item() == 0
     (random,) = of(table, part="random").itertuples()
@@ -410,6 +430,29 @@ def test_cells_found_are_ranked_among_random_ones(retrained):
     assert random.low < 27 < random.high
     assert not table.loc[table["part"] != "paper", "protocol"].any()
     assert of(table, part="paper", method="GOAL")["error"].item() == 2.64
+    assert of(table, part="training", method="goal")["seed"].tolist() == [0, 1, 2]
+
+
+def test_better_random_cells_are_counted_from_an_error_known_in_part():
+    # Of 16 random cells three are better than the mean, none or twelve than its ends.
+    random = np.array([24.0] * 3 + [26.0] * 9 + [30.0] * 4)
+    errors = np.array([24.0, 25.0, 26.0])
+    found = table2._better(errors, random)
+    assert (found["random"], found["better"]) == (16, 3 / 16)
+    # Student's t of 97.5 % with two degrees of freedom has a closed form.
+    p = 0.975
+    half = np.sqrt(2 * p**2 / (1 - p**2)) / np.sqrt(3)
+    assert 25 + half < 30
+    assert 25 - half < 24
+    # Clopper and Pearson's ends: none of 16 leaves no lower end; of 12 or more found the upper one.
+    assert found["better_low"] == 0
+    assert binom.cdf(12, 16, found["better_high"]) == pytest.approx((1 - p) / 2)
+    close = table2._better(np.array([24.9, 25.0, 25.1]), random)
+    assert binom.cdf(3, 16, close["better_high"]) == pytest.approx((1 - p) / 2)
+    assert binom.sf(2, 16, close["better_low"]) == pytest.approx((1 - p) / 2)
+    # What is known of one training is a fraction without an interval.
+    assert table2._better(np.array([25.0]), random) == {"random": 16, "better": 3 / 16}
+    assert table2._better(np.array([24.0]), random)["better"] == 1.5 / 16
 
 
 def test_table_2_is_drawn_and_told(retrained, tmp_path):
@@ -417,22 +460,55 @@ def test_table_2_is_drawn_and_told(retrained, tmp_path):
     with style.context():
         style.save(table2.draw(table), tmp_path / "table2.png", "png")
     words = table2.caption(table)
-    assert "GOAL (2 evaluations): error 25.00 %" in words
-    assert "25 % [1, 81] of 4 random cells are better" in words
+    assert "GOAL (2 evaluations, 3 trainings): error 25.00 ± 0.10 %" in words
+    assert "25 % [0, 85] of 4 random cells are better" in words
     assert "Random cells: 27.00 ± 2.58 %" in words
-    assert "cannot be compared with ours, of 10 epochs of 8 channels and 5 cells" in words
+    ours = "of 10 epochs of 8 channels and 5 cells on cifar10 at 16 x 16 pixels."
+    assert f"cannot be compared with ours, {ours}" in words
+    assert "single ones" not in words
     assert "GOAL 2.64" in words
 
 
 def test_the_papers_protocol_is_recognised(retrained):
-    for entry in retrained.config.section("trainings").values():
-        entry.channels, entry.layers, entry.epochs = 36, 20, 600
+    entries = retrained.config.section("trainings")
+    whole = {name: each.model_copy(update=DARTS_SETTINGS) for name, each in entries.items()}
+    entries.update(whole)
     table = table2.tabulate(retrained)
     assert table["protocol"].all()
     assert "cannot be compared" not in table2.caption(table)
     with style.context():
         texts = [text.get_text() for text in table2.draw(table).axes[0].texts]
     assert {"ENAS", "GOAL"} <= set(texts)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"pixels": 16}, {"epochs": 100}, {"train": 10000}, {"steps": 10}, {"cutout": 0}],
+)
+def test_a_training_in_small_is_not_the_papers(retrained, other):
+    entries = retrained.config.section("trainings")
+    for name, each in entries.items():
+        entries[name] = each.model_copy(update=DARTS_SETTINGS | other)
+    table = table2.tabulate(retrained)
+    assert not table.loc[table["part"] != "paper", "protocol"].any()
+    assert "cannot be compared" in table2.caption(table)
+
+
+def test_one_training_of_each_cell_judges_none(retrained, tmp_path):
+    entries = retrained.config.section("trainings")
+    names = [name for name, each in entries.items() if each.seed == 0]
+    retrained.result = SimpleNamespace(names=lambda section: names)
+    table = table2.tabulate(retrained)
+    (goal,) = of(table, part="method", method="goal").itertuples()
+    assert (goal.error, goal.n, goal.better) == (25.0, 1, 0.25)
+    assert np.isnan([goal.sd, goal.se, goal.low, goal.better_low]).all()
+    words = table2.caption(table)
+    assert "GOAL (2 evaluations, 1 training): error 25.00 %" in words
+    assert "25 % of 4 random cells are better" in words
+    assert "small differences between single ones tell nothing" in words
+    entries = ledger(tmp_path, table2=table)
+    judged = [entry for name, entry in entries.items() if name.startswith("table2-goal-beats")]
+    assert {entry.status for entry in judged} == {NOT_RUN}
 
 
 def test_figure_8_shows_the_cell_of_the_best_signal(retrained, tmp_path):
@@ -461,7 +537,7 @@ def of_the_right_size(table):
     """Table 1 as if there were four supernets, whose means differ little."""
     means = table["part"] == "mean"
     around = {"low": "value", "high": "value", "lead_low": "lead", "lead_high": "lead"}
-    around |= {"calm_low": "calm", "calm_high": "calm"}
+    around |= {"gain_low": "gain", "gain_high": "gain", "calm_low": "calm", "calm_high": "calm"}
     reach = {name: table[of] + (0.01 if "high" in name else -0.01) for name, of in around.items()}
     return table.assign(n=table["n"].mask(means, 4), **reach)
 
@@ -476,7 +552,10 @@ def test_claims_run_on_results_of_the_right_size(table, retrained, tmp_path):
         lacking = name in alone or name == "table2-goal-beats-spos"
         assert (entry.status == NOT_RUN) == lacking, (name, entry.missing)
     goal = second[(second["part"] == "method") & (second["method"] == "goal")]
-    for step, status in ((1, REPRODUCED), (-1, FAILED)):
+    # A mean of three differs by chance by 0.1 / sqrt(3) times 4.3, and two such by 0.35; the same
+    # cell, whose trainings are the same, does not differ.
+    steps = ((1, REPRODUCED), (-1, FAILED), (0.3, UNDECIDED), (0.01, UNDECIDED), (0, UNDECIDED))
+    for step, status in steps:
         rival = goal.assign(method="spos", error=goal["error"] + step)
         judged = ledger(tmp_path / str(step), table2=pd.concat([second, rival]))
         assert judged["table2-goal-beats-spos"].status == status
@@ -506,6 +585,11 @@ def test_orders_are_judged_by_leads_on_the_same_supernets(table, tmp_path):
     entries = ledger(tmp_path / "behind", table1=behind)
     assert entries["table1-valid-goal-above-spos"].status == FAILED
     assert entries["table1-valid-spread-below-spos"].status == FAILED
+    # Means far apart say nothing of pairs.
+    for low, high, status in ((0.1, 0.3, REPRODUCED), (-0.1, 0.3, UNDECIDED), (-1, -0.5, FAILED)):
+        paired = sized.assign(gain=(low + high) / 2, gain_low=low, gain_high=high)
+        entries = ledger(tmp_path / f"gain{low}", table1=paired)
+        assert entries["table1-valid-spos-above-random_search"].status == status
     unsure = sized.assign(lead=0.2, lead_low=-0.5, lead_high=0.9)
     entries = ledger(tmp_path / "unsure", table1=unsure)
     assert entries["table1-valid-goal-above-spos"].status == UNDECIDED
@@ -558,15 +642,42 @@ def test_the_desk_has_what_the_paper_has_in_small():
     assert len(found["goal/table1"].names("studies")) == 8
     assert found["goal/darts214"].benchmarks == ("darts214",)
     cells = [found_cell(entry) for entry in map(scale.section("trainings").get, _trainings(found))]
-    assert len(set(cells)) == len(cells) == 19
+    seeds = [scale.section("trainings")[name].seed for name in _trainings(found)]
+    # 16 random cells once, and those found three times.
+    assert len(set(zip(cells, seeds, strict=True))) == len(cells) == 25
+    assert Counter(seeds) == {0: 19, 1: 3, 2: 3}
+    assert {cell for cell, seed in zip(cells, seeds, strict=True) if seed} == {
+        ("goal_table2", method, None) for method in ("goal", "spos", "random_search")
+    }
     jobs = scale.jobs("training")
-    recipes = {jobs[name].recipe().model_dump_json() for name in _trainings(found)}
+    recipes = {
+        jobs[name].model_copy(update={"trace": None, "step": None, "seed": 0}).model_dump_json()
+        for name in _trainings(found)
+    }
     assert len(recipes) == 1
     assert scale.section("studies")["goal_table2"].settings == {
         "initial": 256,
         "proposals": 16,
         "step_size": 1.0,
     }
+
+
+def test_darts_at_the_desk_differs_from_the_papers_in_size_alone():
+    desk, paper = (
+        scales.load(CONFIG / f"{name}.yaml").section("supernets") for name in ("desk", "paper")
+    )
+    names = [f"goal_darts_{order}_{n}" for order in ("first", "second") for n in range(3)]
+    for name in names:
+        ours, theirs = (entries[name].recipe().model_dump() for entries in (desk, paper))
+        differ = {key for key in ours if ours[key] != theirs[key]}
+        assert differ == {"channels", "cells", "pixels", "pad", "epochs"}
+        # A quarter of the image's side is padded, as published.
+        assert ours["pad"] / ours["pixels"] == theirs["pad"] / 32
+        assert ours["residual"]
+        assert (ours["learning_rate"], ours["final_learning_rate"]) == (0.025, 0.001)
+    # No fewer than claims ask for.
+    asked = {claim.trials for claim in read_claims("goal") if "darts_" in claim.id}
+    assert asked == {3}
 
 
 def _trainings(found):

@@ -34,6 +34,8 @@ RESULT = Result(
 #: Methods of the paper's table; studies may have others, for a panel of their own.
 METHODS = ("random_search", "spos", "goal")
 REFERENCE = "goal"
+#: Method that others are compared with besides.
+BASELINE = "random_search"
 #: Strategies of supernets that give a cell themselves, as rows.
 DARTS = ("darts_first", "darts_second")
 #: The paper's means and standard deviations over four searches, validation and test (%).
@@ -62,17 +64,17 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     DataFrame
         Columns part, images, signal ("accuracy", or "negative loss", with shared weights),
         supernet, method, metric, trial, value (%), sd, low, high, n, searches, spread, lead,
-        lead_low, lead_high, calm, calm_low, calm_high, reached, paper, paper_sd, emulated and note
-        (of the signal). Rows whose part is
+        lead_low, lead_high, gain, gain_low, gain_high, calm, calm_low, calm_high, reached, paper,
+        paper_sd, emulated and note (of the signal). Rows whose part is
 
         - search: the cell that one search chose, looked up in the table of real trainings; of
           DARTS the cell that one supernet derived (without a signal);
         - mean: mean over supernets (n) of the mean over searches; sd over all searches; low and
           high, the interval of 95 % by Student's t over the means of supernets; spread, the
           standard deviation of the searches on one supernet, averaged; lead, what GOAL's mean is
-          above the method's on the same supernet, averaged, with its interval; calm, the same of
-          what the method's spread is above GOAL's; reached, the fraction of searches whose cell
-          has the supernet's best score;
+          above the method's on the same supernet, averaged, with its interval; gain, the same of
+          what the method's mean is above random search's; calm, of what the method's spread is
+          above GOAL's; reached, the fraction of searches whose cell has the supernet's best score;
         - point: a uniform pick (mean and standard deviation over all cells), the cell of most
           parameters, and the cell that a supernet scores best, mean over supernets.
     """
@@ -84,6 +86,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     columns = [
         *("part", "images", "signal", "supernet", "method", "metric", "trial", "value", "sd"),
         *("low", "high", "n", "searches", "spread", "lead", "lead_low", "lead_high"),
+        *("gain", "gain_low", "gain_high"),
         *("calm", "calm_low", "calm_high", "reached", "paper", "paper_sd", "emulated", "note"),
     ]
     texts = ["signal", "supernet", "emulated", "note"]
@@ -183,6 +186,8 @@ def _means(searches: pd.DataFrame) -> pd.DataFrame:
                 if {("std", method), ("std", REFERENCE)} <= set(by_supernet):
                     calm = by_supernet["std", method] - by_supernet["std", REFERENCE]
                     row |= _paired("calm", calm)
+            if BASELINE in set(here["method"]) and method != BASELINE:
+                row |= _paired("gain", means - by_supernet["mean", BASELINE])
             if images == IMAGES and method in PAPER:
                 place = list(METRICS.values()).index(str(metric))
                 row["paper"], row["paper_sd"] = PAPER[str(method)][place]
@@ -351,7 +356,8 @@ def caption(table: pd.DataFrame) -> str:
         "shared weights: a dot a search, a line of dots a supernet, with its mean as a tick. "
         "Diamonds: mean over supernets, with its interval of 95 % by Student's t, of which "
         "supernets are the unit, since searches on one supernet share its luck; an interval may "
-        "leave the panel. "
+        "leave the panel, and leaves out the luck of what all supernets share: one split of the "
+        "images, and the validation images of the scores. "
         "Crosses: the paper's means. Lines: mean of all cells (a uniform pick), the cell of most "
         "parameters, and what the supernets score best.",
     ]
