@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 #: Columns that the interval of a mean waiting time follows from, of `survival.Summary`.
-WAIT = ("restricted_mean", "se", "n", "finished")
+WAIT = ("restricted_mean", "se", "n", "finished", "restricted_to")
 
 
 class MissingError(Exception):
@@ -343,8 +343,9 @@ def _estimate(selection: Selection, row: Mapping[str, Any], level: float) -> Est
     if error in ("none", "once"):
         return estimate.exact(value)
     if error == "wait":
-        counted, se, trials, finished = map(take, WAIT)
-        return estimate.wait(counted, se, trials, finished, level)
+        counted, se, trials, finished = map(take, WAIT[:-1])
+        upto = take(WAIT[-1]) if finished < trials else math.inf
+        return estimate.wait(counted, se, trials, finished, upto, level)
     assert isinstance(error, Error)
     if error.se is not None:
         trials = take("n", 2) if "n" in row else math.inf

@@ -94,7 +94,46 @@ def correlation(r: float, pairs: float, level: float, ranks: bool) -> Estimate:
     return Estimate(r, math.tanh(z - half), math.tanh(z + half))
 
 
-def wait(counted: float, se: float, trials: float, finished: float, level: float) -> Estimate:
+def bounded_below(value: float, most: float, trials: float, level: float) -> float:
+    r"""Lower end of the interval of a mean over trials of numbers between 0 and ``most``.
+
+    It is valid whatever their distribution is (Hoeffding, 1963, theorem 1): the mean is ``most``
+    times a fraction :math:`p`, and the least :math:`p` is sought with which a mean fraction
+    :math:`q` or more has a probability above :math:`\alpha`,
+
+    .. math:: P(Q \ge q) \le \left[ \left(\frac{p}{q}\right)^q
+       \left(\frac{1 - p}{1 - q}\right)^{1 - q} \right]^n = \alpha .
+
+    With :math:`q = 1` it is :math:`\alpha^{1/n}`, the exact end of a fraction of successes.
+
+    Parameters
+    ----------
+    value : float
+        Mean found.
+    most : float
+        Largest number that is possible.
+    trials : float
+    level : float
+        Coverage; the end alone is above the mean with half of what is left.
+    """
+    from scipy.optimize import bisect
+    from scipy.special import rel_entr
+
+    found, alpha = value / most, (1 - level) / 2
+    if found <= 0:
+        return 0.0
+
+    def excess(p: float) -> float:
+        entropy = rel_entr(found, p) + rel_entr(1 - found, 1 - p)
+        return float(trials * entropy + math.log(alpha))
+
+    # It falls from infinity at 0 to log(alpha) at what was found; bisection needs signs alone.
+    return most * float(bisect(excess, 0, found))
+
+
+def wait(
+    counted: float, se: float, trials: float, finished: float, upto: float, level: float
+) -> Estimate:
     """Mean waiting time of trials, some of which may have been stopped.
 
     Parameters
@@ -105,6 +144,8 @@ def wait(counted: float, se: float, trials: float, finished: float, level: float
         Its standard error; NaN with one trial.
     trials, finished : float
         Trials, and those that were not stopped.
+    upto : float
+        Where times are counted up to; of no account if none was stopped.
     level : float
         Coverage of the interval.
 
@@ -113,10 +154,16 @@ def wait(counted: float, se: float, trials: float, finished: float, level: float
     Estimate
         Without stopped trials that of a mean. Else the interval has no upper end. Its lower end is
         that of the mean counted, which the mean is not below whatever the times are; one by
-        exponential times would be higher, and wrong of methods that learn.
+        exponential times would be higher, and wrong of methods that learn. If most were stopped,
+        the spread of those counted says little of the times that are shorter, nothing if all were,
+        and the lower end is that of any numbers up to ``upto`` (`bounded_below`).
     """
     whole = mean(counted, se, trials, level)
-    return whole if finished >= trials else Estimate(counted, whole.low, math.inf)
+    if finished >= trials:
+        return whole
+    few = finished < trials / 2
+    low = bounded_below(counted, upto, trials, level) if few else whole.low
+    return Estimate(counted, low, math.inf)
 
 
 def combine(*terms: tuple[float, Estimate], constant: float = 0.0) -> Estimate:
