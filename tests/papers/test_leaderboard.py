@@ -17,6 +17,7 @@ from dagnas.closure import closure
 from dagnas.errors import DagnasError
 from dagnas.files import write_parquet
 from dagnas.papers.claims.check import Tables, ledger
+from dagnas.papers.claims.estimate import Estimate, combine
 from dagnas.papers.claims.reader import read
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.leaderboard import rank, speed
@@ -198,6 +199,23 @@ def test_benchmarks_are_drawn_again_too(inputs_of):
     assert wide["random_search"].tolist() == [3, 3]
 
 
+def test_how_far_methods_are_behind_ours_is_told_of_the_same_resamples(inputs_of, monkeypatch):
+    columns = ["behind", "behind_low", "behind_high"]
+    # A scale without our method has nobody to be behind.
+    assert rank.tabulate(inputs_of("leaderboard/rank"))[columns].isna().all(axis=None)
+    monkeypatch.setattr(rank, "OURS", "goal")
+    table = rank.tabulate(inputs_of("leaderboard/rank"))
+    rows = table[(table["share"] == 1) & (table["benchmark"] == "all")].set_index("method")
+    assert rows.loc["goal", columns].tolist() == [0, 0, 0]
+    assert rows.loc["random_search", columns].tolist() == [1.75, 1.5, 2]
+    # One place on digits201; on NAS-Bench-201 the two are equals, of whom any may be the first.
+    assert rows.loc["npnas", columns].tolist() == [0.5, 0, 1]
+    # What one gains there the other loses: two intervals as of independent ranks leave out zero.
+    ends = [Estimate(*rows.loc[m, ["rank", "rank_low", "rank_high"]]) for m in ("npnas", "goal")]
+    assert combine((1, ends[0]), (-1, ends[1])).low > 0
+    assert table.loc[table["benchmark"] == "digits201", columns].isna().all(axis=None)
+
+
 def test_interquartile_means_are_fractions_of_random_search(inputs_of):
     table = rank.tabulate(inputs_of("leaderboard/rank"))
     rows = table[(table["share"] == 1) & (table["benchmark"] == "all")].set_index("method")
@@ -367,18 +385,18 @@ def test_the_claim_of_the_leaderboard(inputs_of, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("rank_of_goal", "status"),
-    [(5.0, "reproduced"), (2.5, "undecided"), (1.0, "not reproduced")],
+    ("behind", "status"),
+    [(0.6, "reproduced"), (0.5, "undecided"), (-0.4, "undecided"), (-0.6, "not reproduced")],
 )
-def test_the_claim_of_path_gp_follows_from_intervals_of_ranks(tmp_path, rank_of_goal, status):
+def test_the_claim_of_path_gp_follows_from_how_far_others_are_behind(tmp_path, behind, status):
     rows = [
-        {"benchmark": name, "share": share, "method": method, "rank": middle, "n": 10}
+        {"benchmark": name, "share": share, "method": method, "behind": middle, "n": 10}
         # Neither other benchmarks nor earlier times count.
         for name, share, sign in (("real", 1.0, 1), ("real", 0.5, -1), ("all", 1.0, -1))
-        for method, middle in (("path_gp", 2.0 * sign), ("goal", rank_of_goal * sign))
+        for method, middle in (("path_gp", 0.0), ("goal", behind * sign))
     ]
     table = pd.DataFrame(rows).assign(
-        rank_low=lambda t: t["rank"] - 0.5, rank_high=lambda t: t["rank"] + 0.5
+        behind_low=lambda t: t["behind"] - 0.5, behind_high=lambda t: t["behind"] + 0.5
     )
     (tmp_path / "leaderboard").mkdir()
     table.to_csv(tmp_path / "leaderboard/rank.csv", index=False)
@@ -403,6 +421,7 @@ def test_the_bar_of_path_gp_counts_trials_that_are_stopped(tmp_path, finished, c
     row = {"benchmark": "nasbench201", "aim": "best", "method": "path_gp", "n": 20}
     row |= {"finished": finished, "mean": counted if finished == 20 else None}
     row |= {"restricted_mean": counted, "se": 1.0 if finished else 0.0}
+    row |= {"restricted_to": None if finished == 20 else 300}
     (tmp_path / "leaderboard").mkdir()
     pd.DataFrame([row]).to_csv(tmp_path / "leaderboard/best.csv", index=False)
     tables = Tables(tmp_path, ["leaderboard/best"])

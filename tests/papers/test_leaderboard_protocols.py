@@ -258,6 +258,45 @@ def test_a_method_that_is_random_search_says_so(inputs_of, tmp_path):
     assert hollow == {"#009E73"}
 
 
+def test_means_are_over_tables_and_not_over_beginnings_of_the_same_searches(root, tmp_path):
+    own = "  leaderboard_evaluations_4_nasbench201:\n"
+    short = (
+        "  leaderboard_evaluations_2_nasbench201:\n"
+        "    {benchmark: nasbench201_full, policy: single, budget_evaluations: 2, trials: 2,\n"
+        "     methods: [random_search, npnas, path_gp]}\n"
+    )
+    (tmp_path / "two.yaml").write_text(SCALE.replace(own, short + own))
+    scale = scales.load(tmp_path / "two.yaml")
+
+    def reversed_order(method, number):
+        return trial(number, [1.0, 5.0], 91.0 - (method == "path_gp"))
+
+    write_study(root, scale, "leaderboard_evaluations_2_nasbench201", 2, reversed_order)
+    table = evaluations.tabulate(Inputs(scale, results(scale)["leaderboard/evaluations"], root))
+    averaged = table.groupby("protocol")["averaged"].first()
+    assert averaged.to_dict() == {"2_nasbench201": 0, "4_nasbench201": 1, "all": 0}
+    ends = table[table["share"] == 1].set_index(["protocol", "method"])
+    assert ends["rank"]["2_nasbench201"].to_dict() == (
+        {"random_search": 1.5, "npnas": 1.5, "path_gp": 3}
+    )
+    assert ends["rank"]["all"].to_dict() == {"random_search": 2.5, "npnas": 2.5, "path_gp": 1}
+    assert ends["behind"]["all"].to_dict() == {"random_search": 1.5, "npnas": 1.5, "path_gp": 0}
+    assert ends["n"]["all"].unique().tolist() == [4]
+    titles = [ax.get_title() for ax in evaluations.draw(table).axes]
+    assert titles[0] == "(a) Mean rank over 1 table"
+    assert len(titles) == 3
+    text = evaluations.caption(table)
+    assert (
+        "Mean ranks are over 1 table, each by its protocol of the most evaluations, among the "
+        "methods of all of these: NAS-Bench-201, 200 epochs, 4 evaluations (4 trials)." in text
+    )
+    # After two evaluations NPNAS is in its initial phase, and path GP, after one, is not.
+    assert (
+        "2 evaluations: 2 trials of 3 methods. Random search to the end of that budget, which "
+        in (text)
+    )
+
+
 def test_emulated_protocols_are_ranked_apart(inputs_of):
     inputs = inputs_of("leaderboard/evaluations")
     whole = inputs.traces
@@ -285,6 +324,21 @@ def test_means_until_the_best_are_restricted_to_what_all_were_given(inputs_of):
     ours = rows.loc[("best", "path_gp")]
     assert (ours["mean_upto"], ours["finished_upto"]) == ((5 + 6 + 7 + 40) / 4, 75)
     assert np.isnan(ours["mean"])
+
+
+def test_tables_of_recurrent_cells_are_not_on_it():
+    for scale in ("desk", "paper"):
+        loaded = scales.load(ROOT / f"config/{scale}.yaml")
+        on_it, table2 = (results(loaded)[name] for name in ("leaderboard/best", "bonas/table2"))
+        lstm = {name for name in table2.names("studies") if "lstm" in name}
+        assert lstm
+        # The others of BONAS's, and ours.
+        shown = set(on_it.names("studies"))
+        assert {name for name in shown if name.startswith("bonas_")} == (
+            set(table2.names("studies")) - lstm
+        )
+        assert {name for name in shown if name.startswith("leaderboard_")}
+        assert not [name for name in on_it.benchmarks if "lstm" in name]
 
 
 def test_lower_bounds_are_hollow(inputs_of, tmp_path):

@@ -16,6 +16,7 @@ from dagnas.papers.leaderboard.rank import (
     SHARES,
     Field,
     begins,
+    by_benchmark,
     over_all,
     ranks,
     resampled,
@@ -50,26 +51,38 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
         trials), begins (1 where the median trial still evaluates its first random cells), best
         (test accuracy of the best cell of the table), by_signal (that of the cells with the best
         signal of the table, at which a perfect search of the signal ends), space, n (trials), note
-        (of the signal) and emulated.
+        (of the signal), averaged (1 for the protocols that means are over, else 0) and emulated.
 
-        Rows of the protocols "all" and "real" are as those benchmarks of `leaderboard/rank`, the
-        protocols in the place of benchmarks.
+        Rows of the protocols "all" and "real" are as those benchmarks of `leaderboard/rank`, with a
+        protocol of each benchmark in its place: that of the most evaluations, as a shorter one on
+        the same table is the beginning of such searches and no other evidence.
     """
     import pandas as pd
 
+    longest = _longest(inputs)
     fields, frames = {}, []
     for study in inputs.result.names("studies"):
         field = _field(inputs, study)
         name = study.removeprefix(PREFIX)
-        fields[name] = field
-        frames.append(_alone(inputs, study, field).assign(protocol=name))
+        averaged = study in longest
+        if averaged:
+            fields[name] = field
+        frames.append(_alone(inputs, study, field).assign(protocol=name, averaged=float(averaged)))
     together = [
-        frame.rename(columns={"benchmark": "protocol"}).assign(benchmark="")
+        frame.rename(columns={"benchmark": "protocol"}).assign(benchmark="", averaged=0.0)
         for frame in over_all(fields)
     ]
     table = pd.concat([*frames, *together], ignore_index=True)
     table.insert(0, "protocol", table.pop("protocol"))
     return table
+
+
+def _longest(inputs: Inputs) -> list[str]:
+    """Of each benchmark the study with the most evaluations, of equals the first."""
+    return [
+        max(studies, key=lambda study: inputs.evaluations(study) or 0)
+        for studies in by_benchmark(inputs).values()
+    ]
 
 
 def _field(inputs: Inputs, study: str) -> Field:
@@ -151,7 +164,7 @@ def _alone(inputs: Inputs, study: str, field: Field) -> pd.DataFrame:
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    """Mean rank over protocols, then test accuracy under each; best methods first."""
+    """Mean rank over tables, then test accuracy under each protocol; best methods first."""
     from matplotlib.figure import Figure
 
     from dagnas.drawing import style
@@ -168,7 +181,7 @@ def draw(table: pd.DataFrame) -> Figure:
         rows = _end(table, name)
         draw_panel = _accuracy if name in protocols else _ranks
         draw_panel(ax, rows, order, looks)
-        title = _label(rows) if name in protocols else "Mean rank over protocols"
+        title = _label(rows) if name in protocols else f"Mean rank over {_tables(table)}"
         ax.set_title(f"({chr(ord('a') + place)}) {title}")
         if place % columns == 0:
             style.name_rows(ax, [looks[method] for method in order])
@@ -218,6 +231,21 @@ def _headline(table: pd.DataFrame) -> str:
     return found[0] if found else ""
 
 
+def _averaged(table: pd.DataFrame) -> list[str]:
+    """Protocols that the mean ranks shown are over."""
+    rows = table[table["averaged"] == 1]
+    if _headline(table) == REAL:
+        rows = rows[rows["emulated"] == ""]
+    return list(rows["protocol"].unique())
+
+
+def _tables(table: pd.DataFrame) -> str:
+    """Number of tables that the mean ranks shown are over: "1 real table"."""
+    from dagnas.papers.panels import plural
+
+    return plural(len(_averaged(table)), "real table" if _headline(table) == REAL else "table")
+
+
 def _end(table: pd.DataFrame, protocol: str) -> pd.DataFrame:
     """Rows of a protocol at the end of its budget."""
     return table[(table["protocol"] == protocol) & (table["share"] == SHARES[-1])]
@@ -258,9 +286,13 @@ def caption(table: pd.DataFrame) -> str:
         "signal of the table, at which a perfect search of the signal ends. Dotted: the best cell "
         "of the table."
     ]
-    if name := _headline(table):
-        over = "protocols with no emulated data" if name == REAL else "all protocols"
-        sentences.append(f"Mean ranks are over {over}, among the methods that all protocols have.")
+    if _headline(table):
+        protocols = [_end(table, name) for name in _averaged(table)]
+        each = [f"{_label(rows)} ({counted(rows['n'], 'trial')})" for rows in protocols]
+        sentences.append(
+            f"Mean ranks are over {_tables(table)}, each by its protocol of the most evaluations, "
+            f"among the methods of all of these: {'; '.join(each)}."
+        )
     for name in _protocols(table):
         rows = _end(table, name)
         label = _label(rows)

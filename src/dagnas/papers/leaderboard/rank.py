@@ -47,6 +47,8 @@ REAL = "real"
 OVERALL = "all"
 #: What regrets are measured in where benchmarks are put together.
 REFERENCE = "random_search"
+#: Method of this project, which the others' mean ranks are compared with.
+OURS = "path_gp"
 
 
 class Field(NamedTuple):
@@ -96,10 +98,11 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     DataFrame
         Columns benchmark, share (of the budget), seconds, method, regret (mean over trials, in
         points), regret_low, regret_high, rank, rank_low, rank_high, rank_benchmarks_low and
-        rank_benchmarks_high (over benchmarks too), iqm (interquartile mean of the regret as a
-        fraction of random search's mean regret on the same benchmark at the same time), over_random
+        rank_benchmarks_high (over benchmarks too), behind (mean rank less that of path_gp, NaN if
+        that is not among the methods), iqm (interquartile mean of the regret as a fraction of
+        random search's mean regret on the same benchmark at the same time), over_random
         (probability of improvement over random search) and best_over (that of the method with the
-        least mean rank over this one), these three with _low and _high, begins (fraction of
+        least mean rank over this one), these four with _low and _high, begins (fraction of
         benchmarks on which the method still evaluates the random cells that it begins with), space
         (of the cells), n (trials) and emulated; where a budget is in evaluations alone, also
         evaluations.
@@ -293,6 +296,8 @@ def _together(name: str, fields: list[Field], methods: list[str]) -> pd.DataFram
     each = np.array([ranks([field.means[method] for method in methods]) for field in fields])
     mean = each.mean(axis=0)
     wide = over_benchmarks(each.swapaxes(1, 2), stream("leaderboard", name, "benchmarks"))
+    # In the same resamples: ranks compete, so that intervals of two of them do not tell of this.
+    behind = mean - (mean[methods.index(OURS)] if OURS in methods else np.nan)
     best = mean[:, 0].argmin(axis=0)
     frames = []
     for place, method in enumerate(methods):
@@ -301,6 +306,7 @@ def _together(name: str, fields: list[Field], methods: list[str]) -> pd.DataFram
         columns = {
             **with_interval("rank", mean[place]),
             **limits("rank_benchmarks", wide[:, place]),
+            **with_interval("behind", behind[place]),
         }
         if REFERENCE in methods:
             columns |= with_interval("iqm", _normalized(fields, method))
