@@ -671,7 +671,7 @@ def test_darts_at_the_desk_differs_from_the_papers_in_size_alone():
         ours, theirs = (entries[name].recipe().model_dump() for entries in (desk, paper))
         differ = {key for key in ours if ours[key] != theirs[key]}
         assert differ == {"channels", "cells", "pixels", "pad", "epochs"}
-        # A quarter of the image's side is padded, as published.
+        # Images are padded by an eighth of their side, as published.
         assert ours["pad"] / ours["pixels"] == theirs["pad"] / 32
         assert ours["residual"]
         assert (ours["learning_rate"], ours["final_learning_rate"]) == (0.025, 0.001)
