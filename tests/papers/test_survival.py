@@ -255,13 +255,6 @@ def test_chance_is_that_of_waits_that_are_stopped():
     assert survival.chance(0, 6 * 4.0, 10) == pytest.approx(none, abs=0.01)
 
 
-@pytest.mark.parametrize(("found", "samples"), [(0, 500.0), (3, 120.0), (40, 9000.0)])
-def test_a_mean_at_its_lower_limit_has_a_chance_of_5_percent(found, samples):
-    least = survival.least_mean(found, samples)
-    assert survival.chance(found, samples, least) == pytest.approx(0.05)
-    assert survival.chance(found, samples, least / 2) < 0.05
-
-
 def test_p_values_are_corrected_within_each_benchmark():
     table = pd.DataFrame(
         {

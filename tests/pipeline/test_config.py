@@ -71,6 +71,18 @@ def written(folder, text):
         (("step_size: 0.5", "step_size: -1"), ["variants.half", "step_size=-1", "greater than 0"]),
         (("half: {method", "goal: {method"), ["variants.goal: a method has this name already"]),
         (
+            ("budget_seconds: 1e3", "budget_seconds: 1e3, method_settings: {gaol: {}}"),
+            ["studies.s.method_settings: unknown method of s 'gaol'", "half"],
+        ),
+        (
+            ("budget_seconds: 1e3", "budget_seconds: 1e3, method_settings: {half: {step: 1}}"),
+            ["studies.s.method_settings: unknown setting of half 'step'", "step_size"],
+        ),
+        (
+            ("budget_seconds: 1e3", "budget_seconds: 1e3, method_settings: {half: {initial: 0}}"),
+            ["studies.s", "initial=0", "greater than 0"],
+        ),
+        (
             ("[ecc]", "[gat]"),
             ["rankings.uniform.predictors.0: unknown predictor 'gat'", "ecc, gcn"],
         ),
@@ -409,6 +421,14 @@ def test_command_checks_files(tmp_path, capsys):
     assert "scale tiny, jobs: 2 ranking, 6 search" in capsys.readouterr().out
     assert main(["config", "check", str(written(tmp_path, GOOD + "extra: 1\n"))]) == 2
     assert "unknown key 'extra'" in capsys.readouterr().err
+
+
+def test_settings_of_single_methods_go_over_those_of_all(tmp_path):
+    given = "settings: {initial: 8}, method_settings: {half: {initial: 4, step_size: 0.25}}, "
+    scale = scales.load(written(tmp_path, GOOD.replace("budget_sec", given + "budget_sec", 1)))
+    jobs = scale.jobs("search")
+    assert jobs["s/half/0000-0002"].settings == {"initial": 4, "step_size": 0.25}
+    assert jobs["s/random_search/0000-0002"].settings == {}
 
 
 def test_dvc_keeps_all_that_the_desk_makes():

@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import math
 import zipfile
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ from dagnas.training.language_recipe import LanguageRecipe, parse_language_recip
 from dagnas.training.texts import (
     END,
     UNKNOWN,
+    TextSet,
     columns,
     generated,
     make_text,
@@ -48,8 +50,8 @@ PLAIN: dict[str, Any] = {
     "batch_size": 4,
     "window": 6,
     "clip": 0.5,
-    "learning_rate": 1.0,
-    "final_learning_rate": 1.0,
+    "learning_rate": 5.0,
+    "final_learning_rate": 5.0,
     "slowness": 0.01,
     "dropout": 0,
     "dropout_hidden": 0,
@@ -218,7 +220,7 @@ def test_a_training_learns_resumes_and_repeats(text, tmp_path):
     curve = whole.curve["valid_perplexity"].to_pylist()
     assert curve[-1] < 0.7 * len(text.words)
     assert whole.valid == curve[-1]
-    assert whole.curve["learning_rate"].to_pylist()[0] == 1.0
+    assert whole.curve["learning_rate"].to_pylist()[0] == 5.0
 
     class Killed(Exception):
         pass
@@ -288,9 +290,12 @@ def alone(genotype, code, text, recipe):
 def test_a_stack_trains_as_models_one_at_a_time(text, some):
     cells, codes = some
     together = LanguageCurves(recurrent, text, RECIPE).train(cells, codes, 0)
+    assert (together[:, -1] > 0).all(axis=1).mean() > 0.5
     for genotype, code, found in zip(recurrent.genotypes(cells), codes, together, strict=True):
-        perplexities = perplexity_of(found[:, 1:], len(text.words))
-        np.testing.assert_allclose(perplexities, alone(genotype, code, text, RECIPE), rtol=1e-5)
+        perplexities = perplexity_of(found[:, 1:], text.guessing)
+        # What is worse than guessing is not told apart from it.
+        expected = np.minimum(alone(genotype, code, text, RECIPE), text.guessing)
+        np.testing.assert_allclose(perplexities, expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("dropped", [0.0, 0.3])
@@ -323,6 +328,14 @@ def test_a_model_that_diverges_saves_nothing(text, some):
     assert (found[:, -1] == 0).all()
 
 
-def test_entropy_saved_and_perplexity():
-    assert [saved(x, 50) for x in (0.0, math.log(50), 9.0, math.nan)] == [100, 0, 0, 0]
+def test_perplexity_saved():
+    assert [saved(x, 50) for x in (0.0, math.log(50), 9.0, math.nan)] == [98, 0, 0, 0]
     assert perplexity_of(saved(math.log(7), 50), 50) == pytest.approx(7)
+
+
+def test_guessing_is_by_the_frequencies_of_the_words_to_train_on():
+    four = np.array([0, 1, 2, 3] * 5)
+    even = TextSet("even", ("a", "b", "c", "d", "e"), four, four[:4], four[:4])
+    assert even.guessing == pytest.approx(4)
+    odd = replace(even, train=np.array([0, 0, 0, 1]))
+    assert odd.guessing == pytest.approx(4 / 3**0.75)

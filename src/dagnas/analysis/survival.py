@@ -285,17 +285,6 @@ def chance(found: int, samples: float, mean: float) -> float:
     return float(poisson.cdf(found, samples / mean))
 
 
-def least_mean(found: int, samples: float) -> float:
-    """Lower limit of 95 % of the mean waiting time, were waiting times exponential.
-
-    Smaller means have a `chance` below 5 %. With n trials of c samples without success it is
-    n c / 3.0; see there for the parameters.
-    """
-    from scipy.stats import chi2
-
-    return float(2 * samples / chi2.ppf(0.95, 2 * (found + 1)))
-
-
 def comparison(
     times: CensoredTimes, reference: CensoredTimes, cap: int, reference_cap: int
 ) -> Comparison:

@@ -14,8 +14,8 @@ from dagnas.spaces.listed import nearest_part
 def open_language(name: str, path: Path) -> TabularBenchmark:
     """Open a table of recurrent cells, with the policies of built tables.
 
-    Its accuracies are the fraction of the entropy of guessing that a model saves, in %, which falls
-    with the perplexity (`dagnas.training.language.saved`). Searches see its cells alone.
+    Its accuracies are the share of the perplexity of guessing that a model saves, in %
+    (`dagnas.training.language.saved`). Searches see its cells alone.
 
     Parameters
     ----------

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from dagnas.benchmarks.benchmark import TabularBenchmark
+from dagnas.predictors.graph_vae.labelled import Split
 from dagnas.predictors.graph_vae.measures import posterior
 from dagnas.predictors.graph_vae.model import GraphVAE
 from dagnas.predictors.graph_vae.passing import Batch, prepare
@@ -19,7 +20,7 @@ from dagnas.predictors.pairwise import PairwiseRidge
 from dagnas.search.methods.dvae_bo import bayesian_rounds
 from dagnas.search.models.latent import Region, ascend, decode_valid, objective
 from dagnas.search.pool import Seen
-from dagnas.seeds import stream, torch_generator
+from dagnas.seeds import torch_generator
 from dagnas.spaces.cells import Cells, concatenate
 
 #: Objectives of ascents: whether they have the complexity predictor.
@@ -44,40 +45,40 @@ class Known(NamedTuple):
 class Accuracies:
     """Accuracies of any cells: those of a table, and of other cells emulated ones.
 
-    Two regressions, each fitted on the cells of one half of the table's classes: a search is told
-    what the one gives, and what it found is judged by the other. So no search climbs the errors of
-    its judge.
+    There are two regressions. What searches are told of other cells is from one on the rows that
+    the graph VAE was trained on, whose accuracies they know. What they found is judged by one on
+    rows held out, which no search knows: so none climbs the errors of its judge.
 
     Parameters
     ----------
     benchmark : TabularBenchmark
     target : str
         Accuracy that is asked for: dataset/split/epochs.
+    split : Split
+        Rows of the table that the graph VAE was trained on, and those held out.
     """
 
-    def __init__(self, benchmark: TabularBenchmark, target: str) -> None:
-        self.benchmark, self.target = benchmark, target
-
-    @cached_property
-    def half(self) -> NDArray[np.bool_]:
-        """Whether a row of the table is of the half that searches are told of, by its class."""
-        benchmark = self.benchmark
-        classes, kind = np.unique(benchmark.space.canonical(benchmark.cells), return_inverse=True)
-        order = stream("latent_search/halves", benchmark.name).permutation(len(classes))
-        told = order < len(classes) / 2
-        return np.asarray(told[kind.ravel()])
+    def __init__(self, benchmark: TabularBenchmark, target: str, split: Split) -> None:
+        self.benchmark, self.target, self.split = benchmark, target, split
 
     @cached_property
     def emulator(self) -> PairwiseRidge:
         """Regression that gives searches the accuracies of cells that the table lacks."""
-        return self._fit(self.half)
+        return self._fit(self.split.train)
 
     @cached_property
     def judge(self) -> PairwiseRidge:
-        """Regression that cells found are judged by, on the rows that `emulator` has not."""
-        return self._fit(~self.half)
+        """Regression that cells found are judged by, on classes of cells that no search knows."""
+        return self._fit(self.hidden)
 
-    def _fit(self, rows: NDArray[np.bool_]) -> PairwiseRidge:
+    @cached_property
+    def hidden(self) -> NDArray[np.int64]:
+        """Rows held out whose class has no row that the graph VAE was trained on."""
+        classes = self.benchmark.space.canonical(self.benchmark.cells)
+        train, test = self.split
+        return test[~np.isin(classes[test], classes[train])]
+
+    def _fit(self, rows: NDArray[np.int64]) -> PairwiseRidge:
         values = self.benchmark.values(self.target)[rows]
         return PairwiseRidge(self.benchmark.space, self.benchmark.cells[rows], values)
 

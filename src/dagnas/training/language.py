@@ -159,27 +159,27 @@ def exponential(mean: float) -> float:
     return math.exp(mean) if mean < 700 else math.inf
 
 
-def saved(mean: float, words: int) -> float:
-    """Fraction of the entropy of guessing that a model saves, in %: its "accuracy" in tables.
+def saved(mean: float, guessing: float) -> float:
+    """Share of the perplexity of guessing that a model saves, in %: its "accuracy" in tables.
 
-    It is 100 (1 - log perplexity / log words), which falls with the perplexity, is 0 for guessing
-    among all words and 100 for knowing the next one. What is worse than guessing, or no number any
-    more, counts as guessing.
+    It is 100 (1 - perplexity / that of guessing), so it is 0 for guessing words by their frequency
+    (`dagnas.training.texts.TextSet.guessing`), and falls with the perplexity along a line: its
+    correlations are those of the perplexity. What is worse than guessing, or no number any more,
+    counts as guessing.
 
     Parameters
     ----------
     mean : float
         Mean cross-entropy, the logarithm of the perplexity.
-    words : int
-        Size of the vocabulary.
+    guessing : float
+        Perplexity of guessing.
     """
-    guessing = math.log(words)
-    return 100 * (1 - mean / guessing) if mean < guessing else 0.0
+    return 100 * (1 - math.exp(mean) / guessing) if mean < math.log(guessing) else 0.0
 
 
-def perplexity_of(percent: Values, words: int) -> Values:
-    """Perplexity of a model that saves some % of the entropy of guessing; see `saved`."""
-    found: Values = words ** (1 - percent / 100)
+def perplexity_of(percent: Values, guessing: float) -> Values:
+    """Perplexity of a model that saves some % of that of guessing; see `saved`."""
+    found: Values = guessing * (1 - percent / 100)
     return found
 
 

@@ -29,7 +29,7 @@ class LanguageBuild(StackedBuild):
 
     Its cells are random ones of the space, no two isomorphic, in the order in which they were
     drawn; a table of more cells begins with those of a table of fewer. In columns of accuracies it
-    holds the fraction of the entropy of guessing that a model saves, in %
+    holds the share of the perplexity of guessing that a model saves, in %
     (`dagnas.training.language.saved`), so that more is better.
 
     Parameters

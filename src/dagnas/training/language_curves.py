@@ -38,7 +38,7 @@ class LanguageCurves:
         self, space: RecurrentSpace, text: TextSet, recipe: LanguageRecipe, device: str = "cpu"
     ) -> None:
         self.space, self.recipe, self.device = space, recipe, device
-        self._vocabulary = len(text.words)
+        self._vocabulary, self._guessing = len(text.words), text.guessing
         self._text = TextWindows(text, recipe, device)
 
     def train(
@@ -63,7 +63,7 @@ class LanguageCurves:
         Returns
         -------
         ndarray of float64, shape (G, epochs, 3)
-            Entropy saved after each epoch, in % (`dagnas.training.language.saved`): of training
+            Perplexity saved after each epoch, in % (`dagnas.training.language.saved`): of training
             (each word at the step that trains on it), of validation, of test.
         """
         order = largest_first(self.space.to_trees(cells).counts)
@@ -165,4 +165,4 @@ class LanguageCurves:
     def _in_percent(self, total: NDArray[np.float64], part: str) -> NDArray[np.float64]:
         words = self._text.words[part]
         count = words.numel() - words.shape[1]
-        return np.array([saved(value / count, self._vocabulary) for value in total])
+        return np.array([saved(value / count, self._guessing) for value in total])

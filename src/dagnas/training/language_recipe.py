@@ -127,10 +127,10 @@ PRESETS: dict[Preset, dict[str, Any]] = {
         "units": 8,
         "initial": 0.2,
         "epochs": 2,
-        "batch_size": 32,
+        "batch_size": 8,
         "window": 20,
-        "learning_rate": 5.0,
-        "final_learning_rate": 0.5,
+        "learning_rate": 20.0,
+        "final_learning_rate": 1.0,
     },
 }
 

@@ -54,6 +54,13 @@ class TextSet:
         """Numbers of the words of the parts, in the order of `PARTS`."""
         return self.train, self.valid, self.test
 
+    @property
+    def guessing(self) -> float:
+        """Perplexity of guessing the words to train on by their frequencies."""
+        counts = np.bincount(self.train)
+        shares = counts[counts > 0] / len(self.train)
+        return float(np.exp(-(shares * np.log(shares)).sum()))
+
     def digest(self) -> str:
         """SHA-256 of vocabulary and words."""
         digest = hashlib.sha256("\n".join(self.words).encode())

@@ -116,7 +116,7 @@ def draw(table: pd.DataFrame) -> Figure:
             )
             figure.colorbar(dots, ax=ax, pad=0.02)
             ax.set(xlim=(low, high), ylim=(low, high))
-            what = "entropy saved" if benchmark in TABLES else "accuracy"
+            what = "perplexity saved" if benchmark in TABLES else "accuracy"
             ax.set(xlabel=f"actual {what} (%)", ylabel=f"predicted {what} (%)")
             ax.set_title(f"{label(benchmark)}: {name}", fontsize=10.5)
             ax.text(

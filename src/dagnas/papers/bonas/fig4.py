@@ -124,7 +124,7 @@ def draw(table: pd.DataFrame) -> Figure:
         accuracy_panel(ax, here, looks)
         ax.set_title(style.benchmark_label(str(benchmark)))
         if benchmark in TABLES:
-            ax.set_ylabel("entropy saved by the best cell (%)")
+            ax.set_ylabel("perplexity saved by the best cell (%)")
     figure.legend(handles=handles(looks), loc="outside right center")
     return figure
 

@@ -20,6 +20,5 @@ def lstm_sentence(benchmarks: Iterable[str]) -> str:
     return (
         f"LSTM-12K was never released: {names} has other cells, trained by this project, so that "
         "its order of methods alone can be compared with the paper's. In place of an accuracy "
-        "stands 100 (1 - log perplexity / log words), the entropy of guessing that a model saves, "
-        "in %."
+        "stands 100 (1 - perplexity / that of guessing by frequency) %."
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dagnas.analysis import survival
+from dagnas.papers.bonas.lstm12k import lstm_sentence
 from dagnas.papers.bonas.table2 import (
     BENCHMARKS,
     STUDIES,
@@ -97,4 +98,5 @@ def caption(table: pd.DataFrame) -> str:
         compared_sentence("each sampler that the paper ranks higher", "pairs"),
         "Trials of one number share no random stream, so that the sign test on them (sooner, "
         "later, sign_p) rests on an arbitrary order; the log-rank test does not.",
+        lstm_sentence(summary["benchmark"]),
     )

@@ -112,17 +112,16 @@ def with_paper(
 ) -> pd.DataFrame:
     """Table with the paper's means, by benchmark and method, before the column emulated.
 
-    Where trials were stopped, to_paper is of the larger of two lower bounds of our mean: that of
-    the samples counted up to the cap, and `survival.least_mean`.
+    Where trials were stopped, to_paper is of the samples counted up to the cap, a lower bound of
+    our mean.
     """
     means = [paper.get(b, {}) for b in table["benchmark"]]
     theirs = np.array([mean.get(m, np.nan) for mean, m in zip(means, table["method"], strict=True)])
     # Samples of all trials, and successes among them.
     taken = table["n"] * table["restricted_mean"]
     counts = list(zip(table["finished"], taken, strict=True))
-    bounds = [survival.least_mean(found, samples) for found, samples in counts]
     whole = table["mean"].notna()
-    least = table["mean"].where(whole, np.fmax(table["restricted_mean"], bounds)) / theirs
+    least = table["mean"].where(whole, table["restricted_mean"]) / theirs
     # Where trials were stopped, a mean is known to be too large or nothing is known.
     known = whole | (least > FACTOR)
     chances = [

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 RESULT = Result(
     place="Figure 5",
     title="Space of image classifiers",
-    reads={"studies": ("graph_search_space_layers_digits",)},
+    reads={"studies": ("graph_search_space_layers_cifar10", "graph_search_space_layers_digits")},
+    required=(),
     traces=False,
 )
 

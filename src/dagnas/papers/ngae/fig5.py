@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from dagnas.predictors.graph_vae.labelled import Labelled
     from dagnas.search.latent_search import Accuracies
     from dagnas.spaces.cell_space import CellSpace
 
@@ -46,7 +47,7 @@ ASCENT, ROUNDS = ["points", "steps", "rate"], ["rounds", "batch", "inducing"]
 
 
 def tabulate(inputs: Inputs) -> pd.DataFrame:
-    """The best cells of every method, and the best ones that the graph VAEs were trained on.
+    """The best cells of every method's first search, and the best of the graph VAEs' training.
 
     Returns
     -------
@@ -54,12 +55,14 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
         Columns benchmark, method ("ngae", "ngae_performance", "ngae_dvae" or "training"), epoch
         (whose weights the method's graph VAE has; NA of training cells), rank (from 1 on), cell
         (text), code, accuracy (%, of the table or else emulated), judged (%, what a regression on
-        the half of the table that emulated accuracies do not rest on gives to the cell, whether it
-        is in the table or not), predicted (%, of the method's own
-        predictor; NaN without one), madds (multiply-adds, millions), complexity (madds between the
-        table's least, 0, and greatest, 1), found (different cells that the best are chosen from),
-        emulated, space (of the cell), and how the method searched: points, steps and rate of
-        NGAE's ascents; rounds, batch and inducing of D-VAE's optimisation.
+        cells that no search knows gives to the cell, whether it is in the table or not), predicted
+        (%, of the method's own predictor; NaN without one), madds (multiply-adds, millions),
+        complexity (madds between the table's least, 0, and greatest, 1), found (different cells
+        that the best are chosen from), emulated, space (of the cell), how the method searched:
+        points, steps and rate of NGAE's ascents; rounds, batch and inducing of D-VAE's
+        optimisation; and over n independent searches of the method mean and standard error of the
+        mean judged accuracy and multiply-adds of the three best cells: judged_mean, judged_se,
+        madds_mean, madds_se.
     """
     import pandas as pd
 
@@ -68,9 +71,9 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     searches, frames = inputs.config.section("latent_searches"), []
     for name in inputs.result.names("autoencoders"):
         asked = inputs.config.section("autoencoders")[name]
-        known = Accuracies(inputs.benchmark(asked.benchmark), asked.target)
-        space, scale = known.benchmark.space, label_cells(inputs, name).scale
-        mark = emulated(inputs, name)
+        labelled = label_cells(inputs, name)
+        known = Accuracies(inputs.benchmark(asked.benchmark), asked.target, labelled.split)
+        space, mark = known.benchmark.space, emulated(inputs, name)
         for method in (*SEARCHES, "training"):
             settings: dict[str, Any] = {}
             if method in SEARCHES:
@@ -79,41 +82,54 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
                 keys = ROUNDS if searches[search].by == "rounds" else ASCENT
                 settings = {key: getattr(searches[search], key) for key in keys}
             else:
-                cells = trained_on(inputs, name, known)
-            best = cells.head(TOP)
-            madds = space.madds(space.from_str(best["cell"].tolist()))
+                cells = trained_on(labelled, known)
+            best = cells.groupby("trial").head(TOP)
+            best = best.assign(madds=space.madds(space.from_str(best["cell"].tolist())) / 1e6)
+            shown = best[best["trial"] == 0]
             frames.append(
                 pd.DataFrame(
                     {
                         "benchmark": asked.benchmark,
                         "method": method,
-                        "epoch": best["epoch"],
-                        "rank": np.arange(1, len(best) + 1),
-                        **best[["cell", "code", "accuracy", "judged", "predicted"]],
-                        "madds": madds / 1e6,
-                        "complexity": scale.apply(madds),
-                        "found": len(cells),
-                        "emulated": np.where(best["emulated"], "accuracy", mark),
+                        "epoch": shown["epoch"],
+                        "rank": np.arange(1, len(shown) + 1),
+                        **shown[["cell", "code", "accuracy", "judged", "predicted", "madds"]],
+                        "complexity": labelled.scale.apply(1e6 * shown["madds"].to_numpy()),
+                        "found": int((cells["trial"] == 0).sum()),
+                        "emulated": np.where(shown["emulated"], "accuracy", mark),
                         "space": space.name,
                         **dict.fromkeys(ASCENT + ROUNDS, np.nan),
                         **settings,
+                        **_over_searches(best),
                     }
                 )
             )
     return pd.concat(frames, ignore_index=True).astype({"epoch": "Int64"})
 
 
-def trained_on(inputs: Inputs, name: str, known: Accuracies) -> pd.DataFrame:
+def _over_searches(best: pd.DataFrame) -> dict[str, float]:
+    """Means over searches of the means of their best cells, with standard errors."""
+    means = best.groupby("trial")[["judged", "madds"]].mean()
+    found: dict[str, float] = {"n": len(means)}
+    for column in means:
+        values = means[column].to_numpy()
+        found[f"{column}_mean"] = float(values.mean())
+        error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
+        found[f"{column}_se"] = float(error)
+    return found
+
+
+def trained_on(labelled: Labelled, known: Accuracies) -> pd.DataFrame:
     """Training cells, best first by the table, with the columns of what a search found."""
     from dagnas.search.latent_search import Found
 
-    labelled, space = label_cells(inputs, name), known.benchmark.space
+    space = known.benchmark.space
     cells = space.prune(labelled.cells[labelled.split.train])
     cells = cells[np.unique(space.canonical(cells), return_index=True)[1]]
     order = np.argsort(-known.of(cells).accuracies, kind="stable")
     best = Found(cells[order], np.full(len(cells), np.nan))
     table: pd.DataFrame = best.table(known).to_pandas()
-    return table.assign(epoch=None)
+    return table.assign(epoch=None, trial=0)
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -179,9 +195,10 @@ def _label(ax: Axes, row: pd.Series) -> None:
     words = f"predicted {row['predicted']:.2f} %" if known else "no predictor"
     words += f"\n{row['madds']:.1f} M multiply-adds"
     ax.set_title(words, loc="center", fontsize=8.5, fontweight="normal", pad=4)
-    mark = "*" if row["emulated"] else ""
+    # What the table lacks has the judge's accuracy: the other regression's, D-VAE was told of.
+    accuracy = f"{row['judged']:.2f} %*" if row["emulated"] else f"{row['accuracy']:.2f} %"
     ax.annotate(
-        f"{row['accuracy']:.2f} %{mark}",
+        accuracy,
         (0.5, 1),
         xytext=(0, 29),
         xycoords="axes fraction",
@@ -198,9 +215,11 @@ def caption(table: pd.DataFrame) -> str:
     from dagnas.papers.panels import emulated_sentence, join_sentences, own_sentence
 
     return join_sentences(
-        f"The {TOP} best cells of each method, with accuracy (bold; * emulated), accuracy that "
+        f"The {TOP} best cells of each method's first search, with accuracy (bold), accuracy that "
         "the method's own predictor gives, and multiply-adds of its network on one image "
-        f"(deviations.md). {_judge_sentence(table)}",
+        "(deviations.md). Accuracies that the table lacks are from two regressions: one on the "
+        "graph VAE's training cells, which D-VAE is told, and one on cells that no search knows, "
+        "the judge; the figure shows the judge's (*).",
         _ascent_sentence(table),
         _rounds_sentence(table),
         *(
@@ -209,19 +228,6 @@ def caption(table: pd.DataFrame) -> str:
         ),
         own_sentence(table["benchmark"]),
         emulated_sentence(table["emulated"], "cells that the table lacks (marked)"),
-    )
-
-
-def _judge_sentence(table: pd.DataFrame) -> str:
-    """Where accuracies that the table lacks are from; those of older tables have no judge."""
-    if "judged" not in table:
-        return (
-            "Accuracies that the table lacks, also those that D-VAE is told, are from one "
-            "regression, so they do not say which method is better."
-        )
-    return (
-        "Accuracies that the table lacks, also those that D-VAE is told, are from a regression on "
-        "one half of the table; the judge is one on the other half."
     )
 
 
@@ -255,10 +261,19 @@ def _numbers(rows: pd.DataFrame) -> str:
         if mine.empty:
             parts.append(f"{label}: no valid cell")
             continue
-        judged = f" ({mine['judged'].mean():.2f} % by the judge)" if "judged" in mine else ""
-        parts.append(
-            f"{label} {mine['accuracy'].mean():.2f} %{judged} and {mine['madds'].mean():.1f} M, of "
-            f"{mine['found'].iloc[0]:,} cells"
-        )
+        first = mine.iloc[0]
+        several = f", {first['n']:.0f} searches" if first["n"] > 1 else ""
+        numbers = [_interval(first, key) for key in ("judged", "madds")]
+        parts.append(f"{label} {numbers[0]} % and {numbers[1]} M (of {first['found']:,}{several})")
     name = style.benchmark_label(rows["benchmark"].iloc[0])
-    return f"{name}, means of the {TOP} best: {'; '.join(parts)}."
+    return (
+        f"{name}, means of the {TOP} best by the judge (of so many different cells; ± is the "
+        f"standard error over searches): {'; '.join(parts)}."
+    )
+
+
+def _interval(row: pd.Series, key: str) -> str:
+    """Mean over searches with its standard error, if there are several."""
+    digits = 2 if key == "judged" else 1
+    error = f" ± {row[f'{key}_se']:.{digits}f}" if row["n"] > 1 else ""
+    return f"{row[f'{key}_mean']:.{digits}f}{error}"

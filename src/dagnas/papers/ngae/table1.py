@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from dagnas.analysis.clusters import interval_of_clusters
+from dagnas.errors import DagnasError
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.ngae.fig3 import emulated
 from dagnas.papers.ngae.labels import label_cells
@@ -17,7 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from dagnas.predictors.graph_vae.measures import Prior
     from dagnas.predictors.graph_vae.model import GraphVAE
     from dagnas.spaces.cells import Cells
 
@@ -29,8 +31,12 @@ RESULT = Result(
 )
 #: Encodings of a test cell and decodings of each; points of the prior and decodings of each.
 ENCODINGS, POINTS, DECODINGS = 10, 1000, 10
+#: Draws of so many points: uniqueness depends on their number, so that more are no larger draw.
+DRAWS = 10
 #: Test cells at most: all of the paper's 1,902, and not many times that of another benchmark.
 CELLS = 2000
+#: Parts of the test cells, by which epochs are compared.
+PARTS = 20
 #: Columns: label, colour.
 MEASURES = {
     "accuracy": ("Reconstruction", "#D55E00"),
@@ -55,16 +61,16 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns benchmark, epoch, measure (accuracy, validity, uniqueness, novelty), value, paper
-        (both %; NaN where the paper has no number, and uniqueness and novelty are NaN where
-        nothing is valid), to_paper (value less that), of (decodings that the value is a share of),
-        emulated, train_cells and test_cells (of the benchmark). Accuracy is the share of the
-        decodings of test cells that are the cell encoded; the other three are of points drawn from
-        the prior (section 5.1).
+        Columns benchmark, epoch, measure (accuracy, validity, uniqueness, novelty), value (%),
+        low and high (its interval of 95 %), gain, gain_low and gain_high (points of accuracy over
+        the epoch kept before), paper (%; NaN where the paper has no number, as uniqueness and
+        novelty are where nothing is valid), to_paper (value less that), of (decodings that the
+        value is a share of), emulated, train_cells and test_cells (of the benchmark) and draws.
+        Accuracy is the share of the decodings of test cells that are the cell encoded, a mean over
+        equal parts of these; the other three are means over draws of points from the prior
+        (section 5.1). Intervals are over parts or draws, and gains are paired by part.
     """
     import pandas as pd
-
-    from dagnas.predictors.graph_vae.measures import reconstruction
 
     rows = []
     for name in inputs.result.names("autoencoders"):
@@ -72,47 +78,66 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
         stored, labelled = inputs.autoencoder(name), label_cells(inputs, name)
         space = inputs.benchmark(asked.benchmark).space
         train, test = (labelled.cells[part] for part in labelled.split)
-        drawn = stream("ngae/table1", name).permutation(len(test))[:CELLS]
-        chosen = test[np.sort(drawn)]
+        some = stream("ngae/table1", name).permutation(len(test))[:CELLS]
+        parts, before = np.array_split(some, min(PARTS, len(some))), None
+        about: dict[str, Any] = {"emulated": emulated(inputs, name)}
+        about |= {"train_cells": len(train), "test_cells": len(test), "draws": DRAWS}
         for epoch in sorted(stored.training.states):
             model = stored.model(space, epoch)
-            found = {
-                "accuracy": reconstruction(
-                    model,
-                    chosen,
-                    generator=torch_generator(stream("ngae/table1", name, epoch)),
-                    noise=asked.noise,
-                    encodings=ENCODINGS,
-                    decodings=DECODINGS,
-                )
-            }
-            found |= _prior(model, train, name, epoch)._asdict()
-            points = POINTS * DECODINGS
-            valid = round(found["validity"] * points)
-            of = {"accuracy": len(chosen) * ENCODINGS * DECODINGS, "validity": points}
-            for measure, share in found.items():
+            exact = _exact(model, [test[part] for part in parts], asked.noise, name, epoch)
+            found = {"accuracy": exact} | _prior(model, train, name, epoch)
+            drawn = POINTS * DECODINGS * DRAWS
+            of = dict.fromkeys(found, round(drawn * found["validity"].mean() / 100))
+            of |= {"accuracy": len(some) * ENCODINGS * DECODINGS, "validity": drawn}
+            for measure, values in found.items():
                 row = {"benchmark": asked.benchmark, "epoch": epoch, "measure": measure}
-                row |= {"value": 100 * share, "of": of.get(measure, valid)}
-                paper = PAPER.get(asked.benchmark, {}).get(measure, {})
-                row |= {"paper": paper.get(epoch, np.nan), "emulated": emulated(inputs, name)}
-                row |= {"train_cells": len(train), "test_cells": len(test)}
-                rows.append(row)
-    table = pd.DataFrame(rows)
-    table.insert(5, "to_paper", table["value"] - table["paper"])
-    heads = ["benchmark", "epoch", "measure", "value", "paper", "to_paper", "of", "emulated"]
-    return table[[*heads, "train_cells", "test_cells"]]
+                row |= _mean("", "value", values)
+                if measure == "accuracy" and before is not None:
+                    row |= _mean("gain_", "gain", exact - before)
+                paper = PAPER.get(asked.benchmark, {}).get(measure, {}).get(epoch, np.nan)
+                row |= {"paper": paper, "to_paper": row["value"] - paper}
+                rows.append(row | {"of": of[measure]} | about)
+            before = exact
+    columns = ["benchmark", "epoch", "measure", "value", "low", "high"]
+    columns += ["gain", "gain_low", "gain_high", "paper", "to_paper", "of", *about]
+    return pd.DataFrame(rows).reindex(columns=columns)
 
 
-def _prior(model: GraphVAE, train: Cells, name: str, epoch: int) -> Prior:
-    """Measures of the prior; if no decoding is valid, there is nothing to be unique or novel."""
-    from dagnas.errors import DagnasError
+def _mean(prefix: str, name: str, values: NDArray[np.float64]) -> dict[str, float]:
+    """Mean of the values that are known, and the ends of its interval."""
+    known = values[~np.isnan(values)]
+    low, high = interval_of_clusters(known)
+    mean = float(known.mean()) if len(known) else np.nan
+    return {name: mean, f"{prefix}low": low, f"{prefix}high": high}
+
+
+def _exact(
+    model: GraphVAE, parts: list[Cells], noise: float, name: str, epoch: int
+) -> NDArray[np.float64]:
+    """Share of exact decodings of each part of the test cells, %."""
+    from dagnas.predictors.graph_vae.measures import reconstruction
+
+    settings: dict[str, Any] = {"encodings": ENCODINGS, "decodings": DECODINGS, "noise": noise}
+    settings["generator"] = torch_generator(stream("ngae/table1", name, epoch))
+    return 100 * np.array([reconstruction(model, cells, **settings) for cells in parts])
+
+
+def _prior(model: GraphVAE, train: Cells, name: str, epoch: int) -> dict[str, NDArray[np.float64]]:
+    """Measures of every draw from the prior, %; shape (DRAWS,) each.
+
+    If no decoding is valid, there is nothing to be unique or novel.
+    """
     from dagnas.predictors.graph_vae.measures import Prior, prior
 
-    generator = torch_generator(stream("ngae/table1", name, epoch, "prior"))
-    try:
-        return prior(model, train, generator=generator, points=POINTS, decodings=DECODINGS)
-    except DagnasError:
-        return Prior(0.0, np.nan, np.nan)
+    found = []
+    for draw in range(DRAWS):
+        generator = torch_generator(stream("ngae/table1", name, epoch, "prior", draw))
+        try:
+            one = prior(model, train, generator=generator, points=POINTS, decodings=DECODINGS)
+        except DagnasError:
+            one = Prior(0.0, np.nan, np.nan)
+        found.append(one)
+    return dict(zip(Prior._fields, 100 * np.array(found).T, strict=True))
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -161,14 +186,16 @@ def caption(table: pd.DataFrame) -> str:
     """What each number is a share of, and what a decoding by chance means for uniqueness."""
     from dagnas.papers.panels import emulated_sentence, join_sentences, own_sentence
 
+    # Tables made before there were several draws do not name them.
+    draws = f", means over {table['draws'].iloc[0]} draws" if "draws" in table else ""
     return join_sentences(
         f"Reconstruction: share of exact decodings of the test cells, {ENCODINGS} points of each "
         f"cell's posterior times {DECODINGS} decodings; the posterior's noise is that of the "
-        f"training. The others: {POINTS:,} points of the prior, scaled to training cells' codes, "
-        f"times {DECODINGS} decodings; share of valid cells, and of these the share of "
-        "different ones and of those that are not in the training set. Were all decodings of a "
-        f"point the same, uniqueness could not be above {100 // DECODINGS} %. Dots are ours, "
-        "diamonds the paper's.",
+        f"training. The others{draws}: {POINTS:,} points of the prior, scaled to "
+        f"training cells' codes, times {DECODINGS} decodings; share of valid cells, and of these "
+        "the share of different ones and of those that are not in the training set. Were all "
+        f"decodings of a point the same, uniqueness could not be above {100 // DECODINGS} %. Dots "
+        "are ours, diamonds the paper's.",
         *(_cells_sentence(row) for _, row in table.drop_duplicates("benchmark").iterrows()),
         own_sentence(table["benchmark"]),
         emulated_sentence(table["emulated"]),

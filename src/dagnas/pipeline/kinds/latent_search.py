@@ -18,14 +18,18 @@ from dagnas.settings import Described
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
+    from dagnas.benchmarks.benchmark import TabularBenchmark
     from dagnas.pipeline.scales import Scale
+    from dagnas.predictors.graph_vae.labelled import Labelled
+    from dagnas.predictors.graph_vae.model import GraphVAE
 
 #: Settings of each way to search.
 SETTINGS = {
-    "ascent": {"points", "steps", "rate", "complexity"},
+    "ascent": {"points", "steps", "rate", "complexity", "trials"},
     "paths": {"points", "steps", "rate"},
-    "rounds": {"rounds", "batch", "inducing", "candidates"},
+    "rounds": {"rounds", "batch", "inducing", "candidates", "trials"},
 }
 
 
@@ -33,10 +37,10 @@ class Settings(Described):
     """How a latent space is searched.
 
     NGAE states neither a step size nor a number of steps. The defaults were chosen by where points
-    go and not by what is found there: after 100 steps of 0.03 on ENAS's graph VAE they are 1.2
-    (accuracy alone) and 2.7 (equation 7) deviations away from the mean code, where the prior draws
-    them 1.0 away, and all of them decode to a cell. Those of the rounds are D-VAE's (its section
-    4.3), and the candidates its released code's.
+    go and not by what is found there: after 100 steps of 0.03 on ENAS's graph VAE they are about
+    1.2 (accuracy alone) and 2.5 (equation 7) deviations away from the mean code, where the prior
+    draws them 1.0 away, and all of them decode to a cell. Those of the rounds are D-VAE's (its
+    section 4.3), and the candidates its released code's.
     """
 
     by: Literal["ascent", "paths", "rounds"]
@@ -57,6 +61,8 @@ class Settings(Described):
     """Inducing points of the Gaussian process."""
     candidates: Count = 10_000
     """Points that each round chooses from."""
+    trials: Count = 1
+    """Independent searches, each with a random stream of its own."""
 
 
 class LatentSearch(Section, Settings):
@@ -96,12 +102,7 @@ class LatentSearchJob(Job, Settings):
         from dagnas.files import write_parquet
         from dagnas.predictors.graph_vae.labelled import label_benchmark
         from dagnas.predictors.graph_vae.stored import Stored
-        from dagnas.search.latent_search import (
-            Accuracies,
-            ascent_paths,
-            search_by_ascent,
-            search_by_rounds,
-        )
+        from dagnas.search.latent_search import ascent_paths
         from dagnas.seeds import stream
 
         benchmark = find_benchmark(self.benchmark, data).open(data)
@@ -109,23 +110,38 @@ class LatentSearchJob(Job, Settings):
             raise DagnasError(f"--benchmark {benchmark.name}: a table is needed")
         stored = Stored.read(Path(self.autoencoder))
         labelled = label_benchmark(benchmark, self.target, self.shares)
-        model, train = stored.model(benchmark.space), labelled.train.batch
-        known = Accuracies(benchmark, self.target)
-        settings = self.model_dump(include=SETTINGS[self.by])
-        # Streams are called by the figures that drew from them first.
+        model = stored.model(benchmark.space)
+        # Streams are called by the figures that draw from them.
         if self.by == "paths":
+            settings = self.model_dump(include=SETTINGS["paths"])
             rng = stream("ngae/fig4", self.name, "starts")
-            table = ascent_paths(model, train, **settings, rng=rng)
-        elif self.by == "ascent":
-            rng = stream("ngae/fig5", self.name)
-            found = search_by_ascent(model, train, **settings, rng=rng)
-            table = found.table(known)
+            table = ascent_paths(model, labelled.train.batch, **settings, rng=rng)
         else:
-            rng, cells = stream("ngae/fig5", self.name), labelled.cells[labelled.split.train]
-            found = search_by_rounds(model, cells, known, **settings, rng=rng)
-            table = found.table(known)
+            table = self._found(benchmark, model, labelled)
         epoch = str(len(stored.training.records))
         write_parquet(table, out, {"dagnas.epoch": epoch, "dagnas.kernels": kernels_used()})
+
+    def _found(self, benchmark: TabularBenchmark, model: GraphVAE, labelled: Labelled) -> pa.Table:
+        """What every search found, by its number in a column trial."""
+        import pyarrow as pa
+
+        from dagnas.search.latent_search import Accuracies, search_by_ascent, search_by_rounds
+        from dagnas.seeds import stream
+
+        known = Accuracies(benchmark, self.target, labelled.split)
+        settings = self.model_dump(include=SETTINGS[self.by] - {"trials"})
+        parts = []
+        for trial in range(self.trials):
+            rng = stream("ngae/fig5", self.name, trial)
+            if self.by == "ascent":
+                found = search_by_ascent(model, labelled.train.batch, **settings, rng=rng)
+            else:
+                cells = labelled.cells[labelled.split.train]
+                found = search_by_rounds(model, cells, known, **settings, rng=rng)
+            table = found.table(known)
+            numbers = pa.array([trial] * len(table), pa.int32())
+            parts.append(table.add_column(0, "trial", numbers))
+        return pa.concat_tables(parts)
 
     def benchmarks(self) -> Sequence[str]:
         """Benchmark whose cells are encoded."""
@@ -170,9 +186,9 @@ def read(path: Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Cells found, as `dagnas.search.latent_search.Found.table` says, or paths, as
-        `dagnas.search.latent_search.ascent_paths` says; and a column epoch, whose weights the
-        graph VAE had.
+        Cells found, as `dagnas.search.latent_search.Found.table` says, with a column trial; or
+        paths, as `dagnas.search.latent_search.ascent_paths` says; and a column epoch, whose weights
+        the graph VAE had.
 
     Raises
     ------

@@ -34,6 +34,8 @@ class Study(Section, Terms):
     """Methods and variants to compare."""
     settings: dict[str, Any] = {}
     """Settings, other than the defaults, of all methods that have them."""
+    method_settings: dict[str, dict[str, Any]] = {}
+    """Settings of single methods, by name; they go over those of all."""
     trials: Trials | None = None
     """Trials of every method, if not the scale's number."""
     trials_per_job: PositiveInt | None = None
@@ -185,7 +187,7 @@ def job_of(scale: Scale, name: str, label: str, trials: range) -> SearchJob:
         study=name,
         benchmark=study.benchmark,
         method=chosen.method,
-        settings={**shared, **chosen.settings},
+        settings={**shared, **chosen.settings, **study.method_settings.get(label, {})},
         trials=trials,
         prior=study.prior,
         device=scale.device,
@@ -228,10 +230,17 @@ def check(scale: Scale) -> None:
                 raise ValueError(f"studies.{name}.settings: {error}")
         if len(set(study.methods)) < len(study.methods):
             raise ValueError(f"studies.{name}.methods: a method is named twice")
-        for method in study.budgets:
-            if method not in study.methods:
-                error = unknown(f"method of {name}", method, study.methods)
-                raise ValueError(f"studies.{name}.budgets: {error}")
+        for key in ("budgets", "method_settings"):
+            for method in getattr(study, key):
+                if method not in study.methods:
+                    error = unknown(f"method of {name}", method, study.methods)
+                    raise ValueError(f"studies.{name}.{key}: {error}")
+        for method, given in study.method_settings.items():
+            known = settings_of(variant(scale, method).method)
+            for key in given:
+                if key not in known:
+                    error = unknown(f"setting of {method}", key, known)
+                    raise ValueError(f"studies.{name}.method_settings: {error}")
 
 
 def check_values(scale: Scale) -> None:

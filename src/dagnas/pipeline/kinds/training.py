@@ -344,7 +344,7 @@ training = Kind(
   dagnas train --space darts --cell "$(cat genotype.txt)" --images fashion.npz --channels 16 \\
       --layers 8 --epochs 50 --cutout 8 --drop-path 0.2 --auxiliary 0.4 --out mine.parquet
 
-  # As DARTS retrains, on a GPU (docs/training.md).
+  # As DARTS retrains but for Nesterov's momentum, on a GPU (docs/training.md).
   dagnas train --space darts --cell "$(cat genotype.txt)" --images cifar10 --train 45000 \\
       --valid 4900 --channels 36 --layers 20 --epochs 600 --batch-size 96 --decay epoch \\
       --pad 4 --flip --cutout 16 --drop-path 0.2 --auxiliary 0.4 --precision bf16 \\
