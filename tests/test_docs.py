@@ -159,10 +159,10 @@ def test_a_gallery_has_a_figure_per_result_of_the_desk():
     from website.committed import shown
 
     results = shown()
-    page = gallery.PAGES / "ngae.md"
-    counts = {"ngae": {status: 1 for status in gallery.STATUSES}}
-    text = gallery.gallery("ngae", results, counts, page)
-    mine = [one for one in results.values() if one.paper == "ngae"]
+    page = gallery.PAGES / "nago.md"
+    counts = {"nago": {status: 1 for status in gallery.STATUSES}}
+    text = gallery.gallery("nago", results, counts, page)
+    mine = [one for one in results.values() if one.paper == "nago"]
     assert [one.scale for one in mine] == ["desk"] * len(mine) != []
     for one in mine:
         for kind in ("csv", "svg", "png", "md"):
@@ -170,8 +170,8 @@ def test_a_gallery_has_a_figure_per_result_of_the_desk():
         assert one.text in text
         assert f"`{one.target}`" in text
     assert text.startswith("\n4 [claims](../../results/desk/claims.md): 1 reproduced, 1 undecided")
-    row = "| [A](docs/papers/ngae.md): b | not judged yet |\n"
-    assert gallery.counted(row, counts) == "| [A](docs/papers/ngae.md): b | 1 / 1 / 1 / 1 |\n"
+    row = "| [A](docs/papers/nago.md): b | not judged yet |\n"
+    assert gallery.counted(row, counts) == "| [A](docs/papers/nago.md): b | 1 / 1 / 1 / 1 |\n"
     assert gallery.filled(f"a\n{gallery.BEGIN}\nold\n{gallery.END}\n", "new\n") == (
         f"a\n{gallery.BEGIN}\nnew\n{gallery.END}\n"
     )
