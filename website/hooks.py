@@ -26,12 +26,13 @@ from website.pictures import CellPictures, small  # noqa: E402
 #: Files of the repository by their pages, where these are not in docs/.
 _origins: dict[str, str] = {}
 #: Pages left out of the search: those with a search of their own or whose texts other pages have,
-#: and two large ones of internals.
+#: and three large ones of internals.
 UNSEARCHED = (
     "ledger.md",
     "gallery.md",
     "api/dagnas.search.models.md",
     "api/dagnas.pipeline.kinds.md",
+    "api/dagnas.training.md",
 )
 
 

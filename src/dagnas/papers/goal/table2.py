@@ -37,10 +37,25 @@ PAPER = {
 }
 #: Setting of the paper's trainings (Liu et al. 2019), which alone may be compared with its errors.
 PROTOCOL = {
-    **{"images": "cifar10", "pixels": None, "train": 45000, "channels": 36, "layers": 20},
-    **{"epochs": 600, "steps": None, "batch_size": 96, "learning_rate": 0.025},
-    **{"final_learning_rate": 0.0, "decay": "epoch", "momentum": 0.9, "weight_decay": 3e-4},
-    **{"clip": 5.0, "smoothing": 0.0, "pad": 4, "flip": True, "cutout": 16, "drop_path": 0.2},
+    "images": "cifar10",
+    "pixels": None,
+    "train": 45000,
+    "channels": 36,
+    "layers": 20,
+    "epochs": 600,
+    "steps": None,
+    "batch_size": 96,
+    "learning_rate": 0.025,
+    "final_learning_rate": 0.0,
+    "decay": "epoch",
+    "momentum": 0.9,
+    "weight_decay": 0.0003,
+    "clip": 5.0,
+    "smoothing": 0.0,
+    "pad": 4,
+    "flip": True,
+    "cutout": 16,
+    "drop_path": 0.2,
     "auxiliary": 0.4,
 }
 #: What of it the table shows.
