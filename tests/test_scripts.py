@@ -27,7 +27,6 @@ READERS = {
     "studies.bonas_predictors": [],
     "studies.ngae_ascents": [],
     "studies.ngae_searches": [],
-    "studies.wall_times": [],
 }
 # One process, since importing torch and others takes longer than the scripts do. Each script is
 # run as `python -m` runs it.
