@@ -29,7 +29,7 @@ RESULT = Result(
     place="Ablation",
     title="Choices that the paper leaves open, or its code makes otherwise",
     reads={"studies": STUDIES},
-    benchmarks=BENCHMARKS,
+    benchmarks=("{benchmark}",),
     required=(),
 )
 #: Labels and colours of the variants.

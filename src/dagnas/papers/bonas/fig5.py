@@ -32,7 +32,7 @@ RESULT = Result(
     place="Figure 5",
     title="Weights of the loss",
     reads={"studies": STUDIES},
-    benchmarks=BENCHMARKS,
+    benchmarks=("{benchmark}",),
     required=(),
 )
 #: Weight of the loss of each method, its label, and its colour if not that of BONAS.
