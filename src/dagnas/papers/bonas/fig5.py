@@ -9,6 +9,7 @@ import numpy as np
 from dagnas.analysis import survival
 from dagnas.papers.bonas.choices import PAIRED
 from dagnas.papers.bonas.fig4 import accuracy_caption, accuracy_panel, accuracy_table, handles
+from dagnas.papers.bonas.lstm12k import TABLES
 from dagnas.papers.bonas.table2 import (
     BENCHMARKS,
     compared_sentence,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from dagnas.drawing.style import Look
 
-STUDIES = tuple(f"bonas_losses_{benchmark}" for benchmark in BENCHMARKS)
+STUDIES = tuple(f"bonas_losses_{name}" for name in BENCHMARKS if name not in TABLES)
 RESULT = Result(
     place="Figure 5",
     title="Weights of the loss",
