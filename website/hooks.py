@@ -26,13 +26,16 @@ from website.pictures import CellPictures, small  # noqa: E402
 #: Files of the repository by their pages, where these are not in docs/.
 _origins: dict[str, str] = {}
 #: Pages left out of the search: those with a search of their own or whose texts other pages have,
-#: and three large ones of internals.
+#: and large ones of internals.
 UNSEARCHED = (
     "ledger.md",
     "gallery.md",
     "api/dagnas.search.models.md",
     "api/dagnas.pipeline.kinds.md",
     "api/dagnas.training.md",
+    "api/dagnas.spaces.md",
+    "api/dagnas.networks.md",
+    "api/dagnas.benchmarks.md",
 )
 
 

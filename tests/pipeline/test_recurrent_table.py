@@ -22,7 +22,8 @@ from dagnas.training.language_recipe import parse_language_recipe
 from dagnas.training.texts import open_text
 
 BUILD = ["build-table", "--space", "recurrent", "--text", "generated", "--preset", "smoke"]
-SHORT = ["--set", "cells=12", "--set", "train=1000", "--set", "epochs=1"]
+SMALL = {"cells": 12, "train": 1000, "epochs": 1, "batch_size": 2, "window": 10}
+SHORT = [word for key, value in SMALL.items() for word in ("--set", f"{key}={value}")]
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,7 @@ def test_parts_and_an_interruption_make_the_same_table(built, tmp_path):
     assert main([*merge, "--out", str(merged)]) == 0
     assert pq.read_table(merged).equals(pq.read_table(built))
     # What an interruption leaves: one stack of several.
-    recipe = parse_language_recipe({"cells": 12, "train": 1000, "epochs": 1}, "smoke")
+    recipe = parse_language_recipe(SMALL, "smoke")
     build = LanguageBuild(open_text("generated", tmp_path), recipe)
     calls = []
     folder = tmp_path / "again.checkpoint"

@@ -9,8 +9,8 @@ import numpy as np
 from dagnas.analysis import survival
 from dagnas.analysis.survival import CensoredTimes
 from dagnas.errors import DagnasError
-from dagnas.papers.bonas import table2
 from dagnas.papers.bonas.lstm12k import TABLES
+from dagnas.papers.bonas.table2 import BENCHMARKS, caps
 from dagnas.papers.inputs import Inputs
 from dagnas.papers.leaderboard.rank import by_benchmark
 from dagnas.papers.result import Result
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dagnas.drawing.style import Look
 
 #: Studies of BONAS's table 2 whose signal is a test accuracy.
-ACCURACIES = tuple(f"bonas_{name}" for name in table2.BENCHMARKS if name not in TABLES)
+ACCURACIES = tuple(f"bonas_{name}" for name in BENCHMARKS if name not in TABLES)
 RESULT = Result(
     place="Leaderboard",
     title="Evaluations until the best cell",
@@ -82,7 +82,7 @@ def _rows(inputs: Inputs, name: str, studies: list[str], aim: str) -> list[dict[
         if twice := sorted(times.keys() & found.keys()):
             raise DagnasError(f"{', '.join(twice)}: in {study} and in another study of {name}")
         times |= found
-        limits |= table2.caps(inputs, study)
+        limits |= caps(inputs, study)
     upto = min(each.followed(limits[method]) for method, each in times.items())
     rows = []
     for method, each in times.items():

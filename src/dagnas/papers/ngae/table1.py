@@ -130,8 +130,8 @@ def _prior(model: GraphVAE, train: Cells, name: str, epoch: int) -> dict[str, ND
     from dagnas.predictors.graph_vae.measures import Prior, prior
 
     found = []
-    for draw in range(DRAWS):
-        generator = torch_generator(stream("ngae/table1", name, epoch, "prior", draw))
+    for number in range(DRAWS):
+        generator = torch_generator(stream("ngae/table1", name, epoch, "prior", number))
         try:
             one = prior(model, train, generator=generator, points=POINTS, decodings=DECODINGS)
         except DagnasError:
