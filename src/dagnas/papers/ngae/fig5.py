@@ -195,7 +195,7 @@ def _label(ax: Axes, row: pd.Series) -> None:
     words = f"predicted {row['predicted']:.2f} %" if known else "no predictor"
     words += f"\n{row['madds']:.1f} M multiply-adds"
     ax.set_title(words, loc="center", fontsize=8.5, fontweight="normal", pad=4)
-    # What the table lacks has the judge's accuracy: the other regression's, D-VAE was told of.
+    # Of an emulated accuracy the judge's, since D-VAE's search was told the other regression's.
     accuracy = f"{row['judged']:.2f} %*" if row["emulated"] else f"{row['accuracy']:.2f} %"
     ax.annotate(
         accuracy,
