@@ -1,11 +1,11 @@
-# make smoke | test | coverage | desk | result R=goal/fig4 | lint | bench | verify | report | dist |
-#      slurm | kubernetes | clean
+# make smoke | test | coverage | desk | result R=goal/fig4 | keep | lint | bench | verify | report |
+#      dist | slurm | kubernetes | clean
 #
 # Every target first makes the environment .venv, from constraints.txt with pip. pip looks where it
 # is configured to look: to have torch without CUDA, point PIP_EXTRA_INDEX_URL to PyTorch's index
 # of CPU builds. Other knobs: JOBS (cores), SCALE (a file in config/), PYTHON (3.11 or newer), VENV
 # and CONSTRAINTS, such as CONSTRAINTS=constraints-lowest.txt, which `make lowest` writes. ANEW=1 has
-# `make verify` build everything twice.
+# `make verify` build everything twice; LESS=1 has `make keep` keep less than before.
 
 JOBS ?= 2
 SCALE ?= desk
@@ -28,7 +28,7 @@ MOVED := $(shell test -s $(READY) && test "$$(cat $(READY))" != "$(abspath $(VEN
 SNAKEMAKE := snakemake --cores $(JOBS)
 BENCHES := $(filter-out common __init__,$(basename $(notdir $(wildcard perf/*.py))))
 
-.PHONY: moved help smoke desk result test test-fast coverage lint lowest bench verify report dist \
+.PHONY: moved help smoke desk result keep test test-fast coverage lint lowest bench verify report dist \
     slurm kubernetes clean lint-types lint-style lint-workflow
 
 help:
@@ -58,6 +58,10 @@ desk: $(READY)
 result: $(READY)
 	dagnas plan $(R) --config config/$(SCALE).yaml --pull
 	$(SNAKEMAKE) $(subst /,_,$(R)) --config scale=$(SCALE)
+
+# What is made of the desk goes into DVC's store, to be committed.
+keep: $(READY)
+	LESS=$(LESS) python workflow/scripts/keep.py
 
 test: $(READY)
 	pytest -n $(JOBS) --dist loadfile

@@ -48,7 +48,3 @@ onstart:
     if workflow.local_exec and not GPUS:
         save()
         forks.start(DIGESTS)
-
-
-onsuccess:
-    provenance.save(SCALE.results / "provenance.json", [SCALE.results, SCALE.data])

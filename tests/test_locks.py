@@ -74,7 +74,7 @@ WRITERS = {
     "plan": (["--config", str(SMOKE), "--record", "a.csv"], "a.csv"),
     "result": (["goal/fig2", "--config", str(SMOKE), "--out", "."], "goal/fig2.svg"),
     "tabulate": (["goal/fig2", "--inputs", "INPUTS", "--out", "a.csv"], "a.csv"),
-    "adopt": (["--config", str(SMOKE)], "results/smoke/provenance.json"),
+    "adopt": (["--config", str(SMOKE)], ".snakemake/adopt/smoke"),
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from dagnas.files import read_parquet, write_parquet
-from dagnas.pipeline import adopt
+from dagnas.pipeline import adopt, provenance
 from dagnas.pipeline.adopt import Stale, groups
 from dagnas.pipeline.kinds.ranking import RankJob
 from dagnas.pipeline.kinds.search import SearchJob
@@ -193,7 +193,7 @@ def test_what_differs_is_not_marked_and_another_file_is_checked_anew(stored):
 
 
 @pytest.mark.slow
-def test_only_artifacts_that_come_out_the_same_are_current_afterwards(tmp_path):
+def test_only_artifacts_that_come_out_the_same_are_current_afterwards(tmp_path, monkeypatch):
     project = tmp_path / "project"
     project.mkdir()
     ignore = shutil.ignore_patterns("__pycache__", "*.egg-info", "config.local")
@@ -222,7 +222,9 @@ def test_only_artifacts_that_come_out_the_same_are_current_afterwards(tmp_path):
     assert "1 checked, 1 taken over, 0 different" in adoption()
     assert "Nothing to be done" in snakemake("-n")
     assert [(project / name).read_bytes() for name in NAMES] == before
-    notes = json.loads((project / "results/smoke/provenance.json").read_text())
+    monkeypatch.chdir(project)
+    provenance.save(saved := tmp_path / "notes.json", [Path("results")])
+    notes = json.loads(saved.read_text())
     assert [notes[name]["adopted"] for name in NAMES] == ["checked", "taken over"]
     others = [name for name in notes if name not in NAMES]
     assert any("random_search" in name for name in others)

@@ -162,7 +162,7 @@ def test_results_are_complete(built):
         assert {f.suffix for f in (folder / "goal").glob(f"{figure}.*")} == {
             ".csv", ".svg", ".png", ".md",
         }  # fmt: skip
-    for name in ("claims.csv", "claims.md", "metrics.json", "provenance.json"):
+    for name in ("claims.csv", "claims.md", "metrics.json"):
         assert (folder / name).stat().st_size > 0
     assert len(list(folder.glob("traces/goal_digits201/goal/*.parquet"))) == 2
 
@@ -276,7 +276,6 @@ def test_results_that_git_brings_are_made_once_like_all_others(project):
     shutil.rmtree(project / ".snakemake")
     for folder in ("traces", "rankings"):
         shutil.rmtree(project / "results/smoke" / folder)
-    (project / "results/smoke/provenance.json").unlink()
     jobs = pending(project)
     wanted = made(*(file.stem for file in project.glob("results/smoke/*/*.csv")))
     assert {"tabulate fig2", "tabulate quality"} <= wanted.keys()

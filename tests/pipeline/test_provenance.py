@@ -42,6 +42,26 @@ def test_notes_of_a_scale_are_saved_and_restored_where_they_lack(tmp_path, monke
     assert json.loads(mine.read_text()) == {"rule": "newer"}
 
 
+def test_notes_of_a_later_version_replace_those_of_an_earlier_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    saved = Path("results/smoke/provenance.json")
+    saved.parent.mkdir(parents=True)
+
+    def bring(**notes):
+        saved.write_text(json.dumps({name: {"params": params} for name, params in notes.items()}))
+        told = {name: provenance.known(saved)(Path(name)) for name in ("pulled", "made")}
+        provenance.restore(saved)
+        # What is told before is what is there afterwards.
+        assert told == {name: provenance.known(saved)(Path(name)) for name in told}
+        return [found and found["params"] for found in told.values()]
+
+    assert bring(pulled=1, made=1) == [1, 1]
+    note("made", params="here")
+    assert bring(pulled=2, made=2) == [2, "here"]
+    assert bring(pulled=3, made=2) == [3, "here"]
+    assert bring(made=2) == [3, "here"]
+
+
 def test_nothing_to_restore(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     provenance.restore(Path("provenance.json"))

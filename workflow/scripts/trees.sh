@@ -8,11 +8,10 @@ copy_project() {
     rm -rf "${2:?}/results/$1"
 }
 
-# Digests of a scale's files: digests SCALE FOLDER. Wall-clock times differ, and so do what is made
-# of them and what Snakemake notes.
+# Digests of a scale's files: digests SCALE FOLDER. Wall-clock times differ, and so does what
+# is made of them.
 digests() (
     cd "$2"
     find "results/$1" -type f ! -name '*.wall.csv' ! -path '*/leaderboard/speed.*' \
-        ! -path '*/bonas/hours.*' \
-        ! -name provenance.json ! -name report.html -print0 | sort -z | xargs -0 sha256sum
+        ! -path '*/bonas/hours.*' ! -name report.html -print0 | sort -z | xargs -0 sha256sum
 )

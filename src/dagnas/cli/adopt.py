@@ -27,7 +27,7 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="keep artifacts whose code changed but which come out the same",
         description="Run one trial, or one part, of each stale job again, and mark the jobs as "
         "current whose artifacts come out byte for byte as they are stored. Of jobs that differ "
-        "in their trials alone the first stands for all; the provenance says which were checked.",
+        "in their trials alone the first stands for all; Snakemake's notes say which were checked.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -41,14 +41,14 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> None:
     """Check and mark."""
     from dagnas.locks import writing
-    from dagnas.pipeline.adopt import adopt
+    from dagnas.pipeline.adopt import VERDICTS, adopt
     from dagnas.pipeline.scales import load
 
     if options.jobs < 1:
         raise DagnasError(f"--jobs {options.jobs}: expected a positive number")
     scale = load(options.config)
     choice = ["--configfile", str(options.config)]
-    with writing(scale.results / "provenance.json", by="adopt"):
+    with writing(VERDICTS / scale.scale, by="adopt"):
         found = adopt(scale, choice, jobs=options.jobs, every=options.every)
     print(
         f"{len(found.checked)} checked, {len(found.taken)} taken over, "

@@ -168,7 +168,7 @@ def _pull(plan: Plan) -> None:
             print("DVC's store has none of the files that are missing.")
         return
     notes = plan.scale.results / "provenance.json"
-    also = [notes] if notes in kept and not notes.exists() else []
+    also = [notes] if notes in kept else []
     command = [sys.executable, "-m", "dvc", "pull", "--quiet", "--allow-missing"]
     subprocess.run([*command, *map(str, [*wanted, *also])], check=False)
     came = sum(path.exists() for path in wanted)

@@ -139,7 +139,6 @@ def adopt(
         _mark(current, options)
         for path in current:
             provenance.annotate(path, {"adopted": "checked" if path in checked else "taken over"})
-        provenance.save(scale.results / "provenance.json", [scale.results, scale.data])
     return Adoption(checked, taken, different)
 
 

@@ -3,16 +3,18 @@
 Snakemake notes of every file it made by which command, parameters and inputs (with checksums), in
 a hidden folder of the checkout. Results that travel without these notes look older than the inputs
 that arrived after them, and all would be made anew. So the notes of a scale are kept in
-``results/SCALE/provenance.json``, an output for DVC like the others, and put back where they lack.
+``results/SCALE/provenance.json``, an output for DVC like the others. `make keep` alone writes it: a
+checkout that runs some jobs can still pull what others kept. It is put back where notes lack.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +24,18 @@ from dagnas.files import write_text
 # all that is too long for one name is in folders that begin with @.
 NOTES = Path(".snakemake/metadata")
 
+#: Files as they were last put back, by scale: what a later version may replace.
+BROUGHT = Path(".snakemake/brought")
+
 
 def save(path: Path, folders: Sequence[Path]) -> None:
     """Write the notes on all files in ``folders`` that exist to ``path``.
 
-    A note that cannot be read is left out, with a warning that names its output.
+    Notes that ``path`` has on files that are not here stay. A note that cannot be read is left out,
+    with a warning that names its output.
     """
-    notes = {}
+    kept = (_read(path, str(path)) or {}) if path.is_file() else {}
+    notes = {output: note for output, note in kept.items() if not Path(output).exists()}
     for note in NOTES.rglob("*"):
         output = _output(note)
         if note.is_dir() or output is None:
@@ -50,32 +57,55 @@ def annotate(output: Path, about: dict[str, str]) -> None:
 
 
 def known(path: Path) -> Callable[[Path], dict[str, Any] | None]:
-    """Function from an output to the note on it: Snakemake's own, else that which ``path`` keeps.
+    """Function from an output to the note on it, as it is after `restore` of ``path``.
 
     It gives None where there is no note.
     """
-    kept = (_read(path, str(path)) or {}) if path.is_file() else {}
+    newer = dict(_newer(path))
 
     def note(output: Path) -> dict[str, Any] | None:
         place = _note(str(output))
-        found = _read(place, str(place)) if place.is_file() else kept.get(str(output))
-        return found if isinstance(found, dict) else None
+        if str(output) in newer or not place.is_file():
+            return newer.get(str(output))
+        return _read(place, str(place))
 
     return note
 
 
 def restore(path: Path) -> None:
-    """Put the notes in ``path`` back where Snakemake has none; nothing if there is no such file.
+    """Put the notes in ``path`` back; nothing if there is no such file.
 
-    A file that cannot be read is told in a warning: what it knows of is then made anew.
+    A note of Snakemake on a file that was made here stays; one that an earlier version of ``path``
+    brought is replaced. A file that cannot be read is told in a warning: what it knows of is then
+    made anew.
     """
-    if not path.is_file():
-        return
-    for output, note in (_read(path, str(path)) or {}).items():
+    for output, note in _newer(path):
         place = _note(output)
-        if isinstance(note, dict) and not place.exists():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(json.dumps(note))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(json.dumps(note))
+    if path.is_file():
+        _brought(path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, _brought(path))
+
+
+def _newer(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Outputs and notes of ``path`` where Snakemake has none or that of an earlier version."""
+    kept = (_read(path, str(path)) or {}) if path.is_file() else {}
+    brought = _brought(path)
+    earlier = (_read(brought, str(brought)) or {}) if kept and brought.is_file() else {}
+    for output, note in kept.items():
+        if not isinstance(note, dict):
+            continue
+        place, before = _note(output), earlier.get(output)
+        if not place.exists() or (
+            before is not None and before != note and _read(place, str(place)) == before
+        ):
+            yield output, note
+
+
+def _brought(path: Path) -> Path:
+    """Copy of ``path`` as it was last put back."""
+    return BROUGHT / f"{path.parent.name}.json"
 
 
 def _note(output: str) -> Path:
