@@ -26,6 +26,10 @@ stages:
     outs: [results/desk/goal: {cache: false}]
 """
 TRACES = [f"results/desk/traces/s/m/{number}.parquet" for number in range(3)]
+CHECKPOINTS = [
+    "results/desk/traces/s/m/.3.parquet.partial/0.parquet",
+    "results/desk/traces/half.pt.part",
+]
 
 
 def run(*words, **environment):
@@ -43,11 +47,12 @@ def dvc(*words):
     assert done.returncode == 0, done.stderr
 
 
-def make(*names):
+def make(*names, noted=True):
     for name in names:
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text(name)
-        note(name, params=["here"])
+        if noted:
+            note(name, params=["here"])
 
 
 @pytest.fixture
@@ -64,7 +69,7 @@ def project(tmp_path, monkeypatch):
     dvc("init", "--quiet")
     dvc("remote", "add", "--quiet", "--default", "store", str(tmp_path / "store"))
     make(*TRACES[:2], "results/desk/goal/fig4.csv")
-    Path("results/desk/traces/half.pt.part").touch()
+    make(*CHECKPOINTS, noted=False)
     return folder
 
 
@@ -74,7 +79,7 @@ def test_what_is_here_is_kept_and_a_folder_never_shrinks_unsaid(project, tmp_pat
     assert done.returncode == 0, done.stderr
     assert "kept: artifacts@traces, notes;" in done.stdout
 
-    # A clone gets it, but for what is half made; the notes too.
+    # A clone gets it, the notes and what is half made too, so that it can go on there.
     clone = tmp_path / "clone"
     shutil.copytree(project, clone, ignore=shutil.ignore_patterns("results", "cache", ".snakemake"))
     os.chdir(clone)
@@ -85,7 +90,10 @@ def test_what_is_here_is_kept_and_a_folder_never_shrinks_unsaid(project, tmp_pat
     assert "not here: results/desk/" in done.stderr
     assert "`dvc pull --allow-missing` brings them" in done.stderr
     dvc("pull", "--quiet", "--allow-missing", "--force")
-    assert not Path("results/desk/traces/half.pt.part").exists()
+    for half in CHECKPOINTS:
+        assert Path(half).read_text() == half
+        # Its job ends.
+        Path(half).unlink()
     make(*TRACES[2:], "results/desk/rankings/r.parquet")
     done = keep()
     assert "kept: artifacts@traces, artifacts@rankings, notes;" in done.stdout, done.stderr

@@ -1,8 +1,9 @@
 """Keep what the desk has made in DVC's store: `make keep`.
 
 Writes Snakemake's notes beside the results, tells DVC of each of its outputs that is here, and
-copies them to the store. What was kept before and lacks in a folder that is here would be gone from
-the next version of that folder: then nothing is done, unless LESS=1 says that it shall be so.
+copies them to the store, with the checkpoints of jobs that are half done: they go on elsewhere.
+What was kept before and lacks in a folder that is here would be gone from the next version of that
+folder: then nothing is done, unless LESS=1 says that it shall be so.
 """
 
 import json
@@ -49,8 +50,9 @@ def lacking(notes: Path) -> list[str]:
     """
     said = json.loads(dvc("data", "status", "--granular", "--json"))
     changes = said.get("uncommitted", {})
-    # A folder of which DVC has no list of files was never pulled.
-    paths = [*changes.get("deleted", []), *changes.get("unknown", [])]
+    # A folder of which DVC has no list of files was never pulled. Checkpoints go when jobs end.
+    deleted = [path for path in changes.get("deleted", []) if ".part" not in path]
+    paths = [*deleted, *changes.get("unknown", [])]
     outs = [Path(out.fspath) for stage in Repo().index.stages for out in stage.outs]
     here = [os.path.relpath(out) for out in outs if out.exists()]
     return [
