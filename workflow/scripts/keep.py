@@ -6,6 +6,7 @@ What was kept before and lacks in a folder that is here would be gone from the n
 folder: then nothing is done, unless LESS=1 says that it shall be so.
 """
 
+import argparse
 import json
 import os
 import subprocess
@@ -15,15 +16,20 @@ from pathlib import Path
 from dvc.repo import Repo
 
 from dagnas.pipeline import provenance
-from dagnas.pipeline.scales import load
-
-SCALE = "config/desk.yaml"
+from dagnas.pipeline.scales import Scale, load
 
 
 def main() -> None:
     """Keep all that is here."""
-    scale = load(SCALE)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--config", default="config/desk.yaml", metavar="FILE", help="scale file")
+    parser.add_argument("--notes", action="store_true", help="write the notes, and no more")
+    options = parser.parse_args()
+    scale = load(options.config)
     notes = scale.results / "provenance.json"
+    if options.notes:
+        write(notes, scale)
+        return
     lost = lacking(notes)
     if lost and not os.environ.get("LESS"):
         shown = ", ".join(lost[:3]) + (", ..." if len(lost) > 3 else "")
@@ -31,8 +37,7 @@ def main() -> None:
             f"{len(lost)} kept before and not here: {shown}; `dvc pull --allow-missing` brings "
             "them, LESS=1 keeps the rest without them"
         )
-    provenance.restore(notes)
-    provenance.save(notes, [scale.results, scale.data])
+    write(notes, scale)
     stages = [
         stage.addressing
         for stage in Repo().index.stages
@@ -41,6 +46,12 @@ def main() -> None:
     dvc("commit", "--quiet", "--force", *stages)
     dvc("push", "--quiet")
     print(f"kept: {', '.join(stages)}; next: git add dvc.lock store && git commit")
+
+
+def write(notes: Path, scale: Scale) -> None:
+    """Write the notes; those that came with what others kept count where Snakemake has none."""
+    provenance.restore(notes)
+    provenance.save(notes, [scale.results, scale.data])
 
 
 def lacking(notes: Path) -> list[str]:
