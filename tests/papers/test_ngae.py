@@ -813,3 +813,14 @@ def test_accuracy_lost_is_judged(tmp_path):
         table.to_csv(tmp_path / "ngae/fig5.csv", index=False)
         found = {e.id: e.status for e in ledger(["ngae"], Tables(tmp_path, ["ngae/fig5"]))}
         assert found["fig5-little-accuracy-lost"] == status
+
+
+def test_a_loss_that_jumps_is_not_flat(tmp_path):
+    (tmp_path / "ngae").mkdir()
+    table = as_the_paper_says(True)["fig3"]
+    # Low at the two epochs that the paper names, high between them.
+    table.loc[(table["quantity"] == "reconstruction") & (table["epoch"] == 150), "value"] = 1.0
+    table.to_csv(tmp_path / "ngae/fig3.csv", index=False)
+    found = {e.id: e.status for e in ledger(["ngae"], Tables(tmp_path, ["ngae/fig3"]))}
+    assert found["fig3-reconstruction-flat-from-100"] == "not reproduced"
+    assert found["fig3-reconstruction-converges"] == "reproduced"
