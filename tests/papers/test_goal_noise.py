@@ -8,6 +8,8 @@ import pytest
 
 from dagnas.benchmarks.benchmark import TabularBenchmark
 from dagnas.benchmarks.policy import Policy
+from dagnas.papers.claims.check import Tables, ledger
+from dagnas.papers.claims.rule import FAILED, REPRODUCED, UNDECIDED
 from dagnas.papers.goal import noise
 from dagnas.spaces import SPACES
 from dagnas.tables.table import Table
@@ -129,3 +131,25 @@ def test_the_figure_shows_ranks_errors_and_what_holds_the_optimum(table):
         "realisation 1",
     ]
     assert held.lines[0].get_ydata()[-1] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("errors", "status"),
+    [([5.9, 5.9, 5.9], REPRODUCED), ([5.9, 5.9, 6.05], UNDECIDED), ([5.9, 6.3, 5.9], FAILED)],
+)
+def test_an_order_has_to_hold_under_every_realisation(tmp_path, errors, status):
+    rows = []
+    for number, error in enumerate(errors, 1):
+        about = {"benchmark": "nasbench101", "signal": f"realisation {number}", "n": 10}
+        about |= {"metric": "test error", "seconds": 500_000.0}
+        ends = {"goal": error, "bohb": 6.1}
+        for rank, (method, mean) in enumerate(ends.items(), 1):
+            value = {"method": method, "mean": mean, "low": mean - 0.05, "high": mean + 0.05}
+            rows.append({**about, **value, "rank": rank})
+        # The course ends at the same time and is not counted twice.
+        rows.append({**rows[-2], "rank": None})
+    (tmp_path / "goal").mkdir()
+    pd.DataFrame(rows).to_csv(tmp_path / "goal/noise.csv", index=False)
+    found = {e.id: e.status for e in ledger(["goal"], Tables(tmp_path, ["goal/noise"]))}
+    assert found["noise-nasbench101-goal-below-bohb"] == status
+    assert found["noise-nasbench101-goal-below-smac"] == "not run"

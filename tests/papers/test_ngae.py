@@ -824,3 +824,16 @@ def test_a_loss_that_jumps_is_not_flat(tmp_path):
     found = {e.id: e.status for e in ledger(["ngae"], Tables(tmp_path, ["ngae/fig3"]))}
     assert found["fig3-reconstruction-flat-from-100"] == "not reproduced"
     assert found["fig3-reconstruction-converges"] == "reproduced"
+
+
+def test_cells_of_the_first_search_that_finds_any_are_drawn(inputs_of, monkeypatch):
+    real, name = Inputs.read, f"ngae_ascent_{BENCHMARK}"
+
+    def later(inputs, section, asked):
+        found = real(inputs, section, asked)
+        # As if an earlier search had found nothing.
+        return found.assign(trial=found["trial"] + 1) if asked == name else found
+
+    before = fig5.tabulate(inputs_of("fig5"))
+    monkeypatch.setattr(Inputs, "read", later)
+    pd.testing.assert_frame_equal(fig5.tabulate(inputs_of("fig5")), before)
