@@ -29,6 +29,11 @@ def test_names_of_lines_that_end_close_together_are_moved_apart():
     assert found == pytest.approx({"low": 0.4, "middle": 0.5, "high": 0.6})
 
 
+def test_names_are_in_the_order_of_the_lines_on_an_axis_that_is_turned_round():
+    found = places("linear", (8, 0), (1, 4, 7), gap=0.1)
+    assert found == pytest.approx({"low": 7 / 8, "middle": 0.5, "high": 1 / 8})
+
+
 def test_lines_that_end_outside_have_their_names_at_the_border():
     assert places("log", (1, 100), (0.1, 10, 1000)) == pytest.approx(
         {"low": 0, "middle": 0.5, "high": 1}

@@ -117,7 +117,7 @@ def test_the_caption_says_how_far_orders_agree_and_what_is_emulated(table):
     caption = noise.caption(table)
     # One of three pairs of methods changes its order.
     assert "Kendall's tau between the orders of two signals is 0.33" in caption
-    assert "the first is GOAL under 1 of 2, NPNAS under 1 of 2" in caption
+    assert "the first is GOAL, NPNAS under 1 of 2 each" in caption
     assert "At the end 100, 0 % of GOAL's trials" in caption
     assert "**Emulated** in NAS-Bench-201" in caption
 

@@ -187,13 +187,15 @@ def label_ends(ax: Axes, ends: Sequence[tuple[float, Look]], gap: float = 0.065)
     """
     from scipy.optimize import isotonic_regression
 
-    ordered = sorted(ends, key=lambda end: end[0])
     scale = ax.yaxis.get_transform()
-    low, high, *values = scale.transform(np.array([*ax.get_ylim(), *(y for y, _ in ordered)]))
+    low, high, *values = scale.transform(np.array([*ax.get_ylim(), *(y for y, _ in ends)]))
     heights = np.clip([(y - low) / (high - low) for y in values], 0.0, 1.0)
-    distance = gap * np.arange(len(ordered))
+    # From below, which on an axis that is turned round is from the largest number on.
+    order = np.argsort(heights, kind="stable")
+    heights, looks = heights[order], [ends[number][1] for number in order]
+    distance = gap * np.arange(len(order))
     places = isotonic_regression(heights - distance).x + distance
-    for (_, look), height, place in zip(ordered, heights, places, strict=True):
+    for look, height, place in zip(looks, heights, places, strict=True):
         ax.plot(
             [1.0, 1.035],
             [height, place],

@@ -152,7 +152,8 @@ def _ranks(ax: Axes, final: pd.DataFrame) -> None:
         ends.append((float(mine["rank"].iloc[-1]), look))
     ax.set_xticks(range(len(signals)), [signal.replace(" ", "\n", 1) for signal in signals])
     ax.set(ylabel="rank by final test error", xlim=(-0.2, len(signals) - 1))
-    ax.set_ylim(final["rank"].max() + 0.7, 0.3)
+    # Room for the stamp above the first rank.
+    ax.set_ylim(final["rank"].max() + 0.7, -0.9)
     style.label_ends(ax, ends, gap=0.055)
     ax.set_xlim(-0.2, len(signals) - 1)
     style.stamp(ax, marks(final["emulated"]))
@@ -222,8 +223,13 @@ def _firsts(final: pd.DataFrame) -> str:
     first = final[final["rank"] == 1].groupby("method", sort=False)["signal"].count()
     number = final["signal"].nunique()
     labels = style.looks([str(method) for method in first.index])
-    return ", ".join(
-        f"{labels[str(method)].label} under {count} of {number}" for method, count in first.items()
+    by_count = {
+        int(count): ", ".join(labels[str(method)].label for method in same.index)
+        for count, same in first.groupby(first, sort=False)
+    }
+    return "; ".join(
+        f"{names} under {count} of {number}{' each' if ',' in names else ''}"
+        for count, names in by_count.items()
     )
 
 
