@@ -154,6 +154,7 @@ def _ranks(ax: Axes, final: pd.DataFrame) -> None:
     ax.set(ylabel="rank by final test error", xlim=(-0.2, len(signals) - 1))
     # Room for the stamp above the first rank.
     ax.set_ylim(final["rank"].max() + 0.7, -0.9)
+    ax.set_yticks([1, *range(5, int(final["rank"].max()) + 1, 5)])
     style.label_ends(ax, ends, gap=0.055)
     ax.set_xlim(-0.2, len(signals) - 1)
     style.stamp(ax, marks(final["emulated"]))
