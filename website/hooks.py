@@ -36,6 +36,10 @@ UNSEARCHED = (
     "api/dagnas.spaces.md",
     "api/dagnas.networks.md",
     "api/dagnas.benchmarks.md",
+    "api/dagnas.search.methods.md",
+    "api/dagnas.predictors.md",
+    "api/dagnas.predictors.graph_vae.md",
+    "api/dagnas.analysis.md",
 )
 
 
