@@ -2,8 +2,8 @@
 
 Writes Snakemake's notes beside the results, tells DVC of each of its outputs that is here, and
 copies them to the store, with the checkpoints of jobs that are half done: they go on elsewhere.
-What was kept before and lacks in a folder that is here would be gone from the next version of that
-folder: then nothing is done, unless LESS=1 says that it shall be so.
+A file that was kept before and is missing from a folder that is here would be gone from the next
+version of that folder: then nothing is done, unless LESS=1 asks for it.
 """
 
 import argparse
@@ -55,9 +55,9 @@ def write(notes: Path, scale: Scale) -> None:
 
 
 def lacking(notes: Path) -> list[str]:
-    """Files and folders of outputs that DVC keeps, that are not here though their output is.
+    """Files that DVC keeps and that are missing from outputs that are here.
 
-    Without the notes that were kept, those of outputs that are not here would be lost.
+    The notes count wherever they are missing: those on outputs that are not here would be lost.
     """
     said = json.loads(dvc("data", "status", "--granular", "--json"))
     changes = said.get("uncommitted", {})

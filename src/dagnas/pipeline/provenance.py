@@ -4,7 +4,7 @@ Snakemake notes of every file it made by which command, parameters and inputs (w
 a hidden folder of the checkout. Results that travel without these notes look older than the inputs
 that arrived after them, and all would be made anew. So the notes of a scale are kept in
 ``results/SCALE/provenance.json``, an output for DVC like the others. `make keep` alone writes it: a
-checkout that runs some jobs can still pull what others kept. It is put back where notes lack.
+checkout that runs some jobs can still pull what others kept. Missing notes are put back from it.
 """
 
 from __future__ import annotations
