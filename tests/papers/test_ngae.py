@@ -48,7 +48,7 @@ PREDICTORS = {
     "ngae_performance": "[performance]",
     "ngae_dvae": "[]",
 }
-SCALE = "scale: tiny\ntrials: 1\nstudies: {}\npapers: [ngae]\nautoencoders:\n" + "".join(
+SCALE = "scale: tiny\ntrials: 2\nstudies: {}\npapers: [ngae]\nautoencoders:\n" + "".join(
     f"  {method}_{BENCHMARK}: {{benchmark: {BENCHMARK}, target: {TARGET}, shares: [0.8, 0.2], "
     f"epochs: 3, keep: [1, 2], lr: 0.01, batch_size: 8, predictors: {predictors}}}\n"
     for method, predictors in PREDICTORS.items()
@@ -114,7 +114,7 @@ def inputs_of(root, monkeypatch):
         "POINTS": 20,
         "ENCODINGS": 2,
         "DECODINGS": 3,
-        "DRAWS": 2,
+        "DRAWS": 3,
         "PARTS": 4,
     }.items():
         monkeypatch.setattr(table1, name, value)

@@ -32,6 +32,7 @@ RESULT = Result(
 #: Encodings of a test cell and decodings of each; points of the prior and decodings of each.
 ENCODINGS, POINTS, DECODINGS = 10, 1000, 10
 #: Draws of so many points: uniqueness depends on their number, so that more are no larger draw.
+#: A scale of fewer trials has as many draws as trials.
 DRAWS = 10
 #: Test cells at most: all of the paper's 1,902, and not many times that of another benchmark.
 CELLS = 2000
@@ -81,12 +82,13 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
         some = stream("ngae/table1", name).permutation(len(test))[:CELLS]
         parts, before = np.array_split(some, min(PARTS, len(some))), None
         about: dict[str, Any] = {"emulated": emulated(inputs, name)}
-        about |= {"train_cells": len(train), "test_cells": len(test), "draws": DRAWS}
+        draws = min(DRAWS, inputs.config.trials)
+        about |= {"train_cells": len(train), "test_cells": len(test), "draws": draws}
         for epoch in sorted(stored.training.states):
             model = stored.model(space, epoch)
             exact = _exact(model, [test[part] for part in parts], asked.noise, name, epoch)
-            found = {"accuracy": exact} | _prior(model, train, name, epoch)
-            drawn = POINTS * DECODINGS * DRAWS
+            found = {"accuracy": exact} | _prior(model, train, draws, name, epoch)
+            drawn = POINTS * DECODINGS * draws
             of = dict.fromkeys(found, round(drawn * found["validity"].mean() / 100))
             of |= {"accuracy": len(some) * ENCODINGS * DECODINGS, "validity": drawn}
             for measure, values in found.items():
@@ -124,15 +126,17 @@ def _exact(
     return 100 * np.array([reconstruction(model, cells, **settings) for cells in repeated])
 
 
-def _prior(model: GraphVAE, train: Cells, name: str, epoch: int) -> dict[str, NDArray[np.float64]]:
-    """Measures of every draw from the prior, %; shape (DRAWS,) each.
+def _prior(
+    model: GraphVAE, train: Cells, draws: int, name: str, epoch: int
+) -> dict[str, NDArray[np.float64]]:
+    """Measures of every draw from the prior, %; shape (draws,) each.
 
     If no decoding is valid, there is nothing to be unique or novel.
     """
     from dagnas.predictors.graph_vae.measures import Prior, prior
 
     found = []
-    for number in range(DRAWS):
+    for number in range(draws):
         generator = torch_generator(stream("ngae/table1", name, epoch, "prior", number))
         try:
             one = prior(model, train, generator=generator, points=POINTS, decodings=DECODINGS)
