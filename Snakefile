@@ -44,6 +44,11 @@ provenance.restore(SCALE.results / "provenance.json")
 
 
 onstart:
+    if workflow.local_exec:
+        # A limit of jobs a second, which Snakemake has by default, starts a timer whenever jobs are
+        # selected; a second later it has them selected again, and starts another. After hundreds of
+        # jobs that takes a core.
+        workflow.scheduler.job_rate_limiter = None
     # Jobs on this machine's CPUs share the time that libraries take to load.
     if workflow.local_exec and not GPUS:
         save()

@@ -57,6 +57,9 @@ papers: [digits201, goal]
 LEDGER = {"claims": 1, "metrics": 1}
 RESULTS = {"table_of_result": "tabulate", "picture_of_result": "draw"}
 
+#: What Snakemake said when the project was built.
+LOG = "built.log"
+
 pytestmark = pytest.mark.slow
 
 
@@ -117,7 +120,7 @@ def built(tmp_path_factory, data):
     (project / "config/smoke.yaml").write_text(SCALE)
     write_stages(project / "dvc.yaml")
     shutil.copytree(data, project / "data")
-    snakemake(project, "--cores", "2")
+    (project / LOG).write_text(snakemake(project, "--cores", "2", "--verbose"))
     return project
 
 
@@ -308,6 +311,13 @@ def test_a_wrong_scale_file_stops_before_any_job(project):
     assert "Traceback" not in done.stdout
     done = run(project, "snakemake", "-n", "--config", "trials=3", check=False)
     assert "only the scale can be chosen by --config" in done.stdout
+
+
+def test_jobs_are_selected_when_one_ends_and_not_all_the_time(built):
+    log = (built / LOG).read_text()
+    done = len(re.findall(r"Finished jobid", log))
+    assert done > 20
+    assert log.count("Resources before job selection") <= done + 1
 
 
 def test_workflow_passes_snakemakes_lint(project):
