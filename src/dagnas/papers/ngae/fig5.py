@@ -113,7 +113,7 @@ def _over_searches(best: pd.DataFrame) -> dict[str, float]:
     found: dict[str, float] = {"n": len(means)}
     for column in means:
         values = means[column].to_numpy()
-        found[f"{column}_mean"] = float(values.mean())
+        found[f"{column}_mean"] = float(values.mean()) if len(values) else np.nan
         error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
         found[f"{column}_se"] = float(error)
     return found
