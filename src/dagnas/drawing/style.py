@@ -245,9 +245,9 @@ def _save_png(figure: Figure, path: Any) -> None:
     figure.savefig(
         buffer, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 0}
     )
-    image = Image.open(buffer)
+    image: Image.Image = Image.open(buffer)
     about = {"dpi": image.info["dpi"]}
-    if image.getextrema()[3] == (255, 255):
+    if image.getchannel("A").getextrema() == (255, 255):
         image = image.convert("RGB").quantize(
             method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE
         )
