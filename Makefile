@@ -38,13 +38,13 @@ moved:
 	@echo "$(VENV) is of another folder: it is made anew"
 
 # Without --no-compile pip compiles all modules, of which most are never imported; those that the
-# project and Snakemake import are compiled here, once, and not by the first jobs side by side.
+# project and Snakemake import are compiled here, once, and not by the first jobs side by side. So
+# are numba's functions.
 $(READY): $(CONSTRAINTS) pyproject.toml $(if $(MOVED),moved)
 	$(PYTHON) -m venv $(if $(MOVED),--clear) $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --no-compile --constraint $(CONSTRAINTS) \
 	    --editable '.[dev]'
-	$(VENV)/bin/python -c "import pkgutil, dagnas; \
-	    [__import__(name) for _, name, _ in pkgutil.walk_packages(dagnas.__path__, 'dagnas.')]"
+	$(VENV)/bin/python workflow/scripts/compile.py
 	$(VENV)/bin/snakemake --help > /dev/null
 	echo "$(abspath $(VENV))" > $@
 

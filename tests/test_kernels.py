@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -141,3 +142,27 @@ def test_searches_are_portable_unless_fast(tmp_path):
 @able
 def test_tests_run_with_portable_kernels():
     assert kernels.kernels_used() == "portable: x86-64-v3"
+
+
+@pytest.mark.slow
+def test_jobs_find_compiled_what_the_environment_was_made_with(tmp_path):
+    env = environment(NUMBA_CACHE_DIR=str(tmp_path / "numba"))
+    script = Path(__file__).parents[1] / "workflow/scripts/compile.py"
+    subprocess.run([sys.executable, script], env=env, check=True)
+    compiled = compiled_in(tmp_path)
+    assert {name.split("-")[0] for name in compiled} >= {"compiled.train", "sghmc.sample"}
+    bonas = "--benchmark digits201 --policy bonas --method bonas --set initial=3"
+    mobo = (
+        "--benchmark nago_digits_least --policy trained --method mobo --set initial=3"
+        " --objective signal --objective memory"
+    )
+    for words in (bonas, mobo):
+        command = ["dagnas", "search", *words.split(), "--trials", "0:1", "--out", "made.parquet"]
+        command += ["--overwrite", "--budget-evaluations", "4"]
+        subprocess.run(command, env=env, cwd=tmp_path, check=True, capture_output=True)
+    assert compiled_in(tmp_path) == compiled
+
+
+def compiled_in(folder):
+    """Names and times of numba's files."""
+    return {path.name: path.stat().st_mtime_ns for path in folder.rglob("*.nb[ic]")}
