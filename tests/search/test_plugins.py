@@ -122,6 +122,24 @@ def test_faults_of_plugins(workplace):
             plugins.load([module])
 
 
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    {
+        "method": "@dagnas.method()\ndef bare(space, rng, *, step: float):\n    yield",
+        "predictor": "@dagnas.predictor\ndef bare(space, *, step: float):\n    return None",
+    }.items(),
+)
+def test_a_setting_without_default_is_told_by_all_that_load_it(kind, code, workplace, capsys):
+    (workplace / "bare.py").write_text(f"import dagnas\n{code}\n")
+    told = f"setting step of the {kind} 'bare' has no default: give it one in bare"
+    search = "search --benchmark digits201 --method bare --set step=1 --trials 0:1 --out a.parquet"
+    for words in ("list methods", f"{search} --budget-evaluations 2"):
+        assert main([*words.split(), "--plugin", "bare.py"]) == 2
+        assert told in capsys.readouterr().err
+    with pytest.raises(DagnasError, match=f"mine.yaml: plugins: {told}"):
+        scales.parse({"scale": "mine", "plugins": ["bare"], "studies": {}}, "mine.yaml")
+
+
 def test_a_file_is_taken_for_the_module_that_it_is(workplace, capsys):
     folder = workplace / "a folder"
     folder.mkdir()

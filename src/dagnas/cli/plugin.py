@@ -32,12 +32,9 @@ def add_plugin(parser: argparse.ArgumentParser, words: str = "module with your o
 
 def load_plugins(names: Iterable[str]) -> list[str]:
     """Load plug-ins that `plugin_name` named; the names of those that are modules."""
-    from dagnas import plugins
-    from dagnas.benchmarks.described import register_tables
+    from dagnas.pipeline import extensions
 
-    modules = register_tables(names)
-    plugins.load(modules)
-    return modules
+    return extensions.load(names)
 
 
 def plugin_name(text: str) -> str:

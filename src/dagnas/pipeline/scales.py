@@ -20,11 +20,10 @@ from pydantic import (
     model_validator,
 )
 
-from dagnas import plugins
 from dagnas.benchmarks import BENCHMARKS
-from dagnas.benchmarks.described import register_tables
 from dagnas.errors import DagnasError, unknown
 from dagnas.outside import documents
+from dagnas.pipeline import extensions
 from dagnas.pipeline.job import Job
 from dagnas.pipeline.kind import Kind
 from dagnas.pipeline.kinds import KINDS, all_kinds
@@ -306,7 +305,7 @@ def parse(raw: Mapping[str, Any], source: str, part: bool = False) -> Scale:
     modules = raw.get("plugins")
     if isinstance(modules, list) and all(isinstance(name, str) for name in modules):
         try:
-            plugins.load(register_tables(modules))
+            extensions.load(modules)
         except DagnasError as error:
             raise DagnasError(f"{source}: plugins: {error}") from error
     try:
