@@ -97,7 +97,7 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     -------
     DataFrame
         Columns benchmark, share (of the budget), seconds, method, regret (mean over trials, in
-        points), regret_low, regret_high, rank, rank_low, rank_high, rank_benchmarks_low and
+        points), regret_low, regret_high, least (regret of any trial), rank, rank_low, rank_high, rank_benchmarks_low and
         rank_benchmarks_high (over benchmarks too), behind (mean rank less that of path_gp, NaN if
         that is not among the methods), iqm (interquartile mean of the regret as a fraction of
         random search's mean regret on the same benchmark at the same time), over_random
@@ -273,6 +273,7 @@ def _alone(benchmark: str, field: Field) -> pd.DataFrame:
                     "seconds": field.seconds,
                     "method": method,
                     **with_interval("regret", regret),
+                    "least": field.regrets[method].min(axis=0),
                     **with_interval("rank", ranked[method]),
                     "begins": field.begins[method].astype(float),
                     "space": field.space,
