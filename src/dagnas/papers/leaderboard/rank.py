@@ -97,15 +97,15 @@ def tabulate(inputs: Inputs) -> pd.DataFrame:
     -------
     DataFrame
         Columns benchmark, share (of the budget), seconds, method, regret (mean over trials, in
-        points), regret_low, regret_high, least (regret of any trial), rank, rank_low, rank_high, rank_benchmarks_low and
-        rank_benchmarks_high (over benchmarks too), behind (mean rank less that of path_gp, NaN if
-        that is not among the methods), iqm (interquartile mean of the regret as a fraction of
-        random search's mean regret on the same benchmark at the same time), over_random
-        (probability of improvement over random search) and best_over (that of the method with the
-        least mean rank over this one), these four with _low and _high, begins (fraction of
-        benchmarks on which the method still evaluates the random cells that it begins with), space
-        (of the cells), n (trials) and emulated; where a budget is in evaluations alone, also
-        evaluations.
+        points), regret_low, regret_high, least (regret of any trial), rank, rank_low, rank_high,
+        rank_benchmarks_low and rank_benchmarks_high (over benchmarks too), behind (mean rank less
+        that of path_gp, NaN if that is not among the methods), iqm (interquartile mean of the
+        regret as a fraction of random search's mean regret on the same benchmark at the same time),
+        over_random (probability of improvement over random search) and best_over (that of the
+        method with the least mean rank over this one), these four with _low and _high, begins
+        (fraction of benchmarks on which the method still evaluates the random cells that it begins
+        with), space (of the cells), n (trials) and emulated; where a budget is in evaluations
+        alone, also evaluations.
 
         Rows of the benchmark "all" are over all benchmarks and methods that all of them have, with
         the least number of trials; those of "real" are over the benchmarks with no emulated data,
