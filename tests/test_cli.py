@@ -1,15 +1,19 @@
 """The command line: help, and one message with status 2 for whatever a user must mend."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from dagnas import cli
 from dagnas.cli import main
 from dagnas.cli.jobs import job_commands
+
+ROOT = Path(__file__).parents[1]
 
 SEARCH = ["search", "--benchmark", "nasbench201", "--method", "random_search", "--trials", "0:1"]
 COMMANDS = [*cli.COMMANDS, *job_commands()]
@@ -132,6 +136,25 @@ def test_show_tells_what_a_trace_holds(data, tmp_path, capsys):
     assert "not a readable Parquet file" in capsys.readouterr().err
     assert main(["show", str(data / "nasbench201.parquet")]) == 2
     assert "lacks the columns" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text.split("\n")[0] + "\n",
+        lambda text: text[:2000],
+        lambda text: re.sub(r"[0-9]+\.[0-9]+", "abc", text, count=1),
+    ],
+)
+def test_a_damaged_table_is_not_drawn(damage, tmp_path, capsys):
+    table = tmp_path / "goal/fig4.csv"
+    table.parent.mkdir()
+    for absent in (table, tmp_path / "goal/nothing.csv"):
+        assert main(["draw", str(absent)]) == 2
+        assert f"{absent.name}: No such file" in capsys.readouterr().err
+    table.write_text(damage((ROOT / "results/desk/goal/fig4.csv").read_text()))
+    assert main(["draw", str(table)]) == 2
+    assert "fig4.csv cannot be drawn as goal/fig4: of its" in capsys.readouterr().err
 
 
 def test_lists_name_what_the_package_holds(capsys):

@@ -5,11 +5,13 @@ import json
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from scipy.stats import mannwhitneyu, wilcoxon
 
 import dagnas
 from dagnas import plugins
+from dagnas.analysis.incumbents import incumbent
 from dagnas.analysis.traces import ABOUT, to_frame
 from dagnas.cli import main
 from dagnas.files import write_parquet
@@ -125,6 +127,17 @@ def test_faults_of_traces_are_named(files, tmp_path):
         dagnas.read(tmp_path / "table.parquet")
 
 
+def test_traces_that_pandas_wrote_are_traces(files, tmp_path):
+    table = pq.read_table(files[0])
+    texts = [(i, f) for i, f in enumerate(table.schema) if f.type == pa.string()]
+    for place, field in texts:
+        large = table[field.name].cast(pa.large_string())
+        table = table.set_column(place, field.with_type(pa.large_string()), large)
+    assert texts
+    pq.write_table(table, tmp_path / "large.parquet")
+    pd.testing.assert_frame_equal(dagnas.read(tmp_path / "large.parquet"), dagnas.read(files[0]))
+
+
 # Reports.
 
 
@@ -156,6 +169,8 @@ def test_evaluations_without_a_signal_are_passed_over():
     found = dagnas.incumbents(frame({0: [(nan, 9), (3, 20), (nan, 9), (4, 30)], 1: [(nan, 1)]}))
     assert found["evaluations"].tolist() == [2, 4]
     assert found["value"].tolist() == [80, 70]
+    signal, epochs = np.array([nan, 90, nan, 80]), np.array([9, 1, 9, 1])
+    assert incumbent(signal).tolist() == incumbent(signal, epochs).tolist() == [0, 1, 1, 1]
 
 
 def test_regret_is_the_distance_to_the_best():

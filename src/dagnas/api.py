@@ -13,6 +13,7 @@ import pyarrow as pa
 from dagnas.analysis.traces import to_frame
 from dagnas.benchmarks.benchmark import Benchmark, TabularBenchmark, find_policy
 from dagnas.benchmarks.built import find_benchmark
+from dagnas.benchmarks.checked import checked
 from dagnas.benchmarks.described import is_table, register_tables
 from dagnas.benchmarks.policy import Policy
 from dagnas.benchmarks.usual import usual_policy
@@ -174,7 +175,10 @@ def run(
     from dagnas.training.device import choose_device
 
     chosen = METHODS.get(method) if isinstance(method, str) else method
-    opened = open(benchmark, data) if isinstance(benchmark, str) else benchmark
+    if isinstance(benchmark, str):
+        opened: Benchmark = open(benchmark, data)
+    else:
+        opened = checked(benchmark, "the benchmark")
     told = None if prior is None else _opened_table("prior", prior, data)
     numbers = _numbers(trials)
     search = Search(

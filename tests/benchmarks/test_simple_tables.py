@@ -213,6 +213,7 @@ def test_a_wrong_description_is_told(folder, known, described, message):
         (b"cell,acc,err,minutes,params\n", "has no rows"),
         (b"\xff\xfe\x00", "is no CSV file"),
         (b"cell,acc,err,minutes,params\na,1,2,3,4,5\n", "line 2 has more values than"),
+        (b"cell,acc,err,minutes,params,acc\n", "has the column acc more than once"),
     ],
 )
 def test_a_damaged_table_is_told(folder, known, content, message):
@@ -367,10 +368,15 @@ def test_files_are_inputs_of_the_pipeline_and_their_reader_is_its_code(folder, k
     assert open_simple(write(folder, rows)).digest() != before
 
 
-def test_a_table_cannot_have_the_name_of_a_benchmark(folder, known):
+def test_a_table_cannot_have_the_name_of_a_benchmark(folder, known, capsys):
     write(folder, rows_of(known), DESCRIBED.replace("own_cells", "digits201"), name="digits201")
     with pytest.raises(DagnasError, match="the benchmark 'digits201' exists already"):
         dagnas.open("digits201.yaml")
+    # Where there is no fault but that, it is no benchmark either.
+    assert main(["check-table", "digits201.yaml"]) == 2
+    told = capsys.readouterr()
+    assert "it is a benchmark" not in told.out
+    assert "the benchmark 'digits201' exists already" in told.err
 
 
 @pytest.mark.slow

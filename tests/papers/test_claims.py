@@ -552,6 +552,11 @@ def test_command_line_without_a_scale_file(toy, tmp_path, monkeypatch, capsys):
     assert "belong together: give all" in capsys.readouterr().err
     assert main(["claims", "--scale", "s", "--papers", "gaol", "--have", "x", *place, "o"]) == 2
     assert "unknown paper 'gaol' (did you mean 'goal'?)" in capsys.readouterr().err
+    words = ["claims", "--scale", "s", "--papers", "goal", "--have"]
+    assert main([*words, "goal/fig0", *place, "o"]) == 2
+    assert "unknown result 'goal/fig0'" in capsys.readouterr().err
+    assert main([*words, "goal/fig2", "--results", "nowhere"]) == 2
+    assert "--results nowhere: no such folder" in capsys.readouterr().err
 
 
 # The page that describes all this.

@@ -93,6 +93,7 @@ def written(folder, text):
         (("scale: tiny", "scale: ../tiny"), ["scale", "'../tiny'"]),
         (("trials: 5", "device: tpu\ntrials: 5"), ["device", "'cpu'", "'tpu'"]),
         (("trials: 5", "trials: 5\ntrials: 6"), ["'trials' is given twice"]),
+        (("trials: 5", "extend: [goal]\ntrials: 5"), ["unknown key 'extend' (did you mean 'exte"]),
         (("trials: 5", "trials: [5"), ["no valid YAML"]),
         (
             ("trials: 5", "plugins: [no_such_module]\ntrials: 5"),
@@ -350,6 +351,10 @@ def test_only_what_is_on_some_benchmarks_is_inherited(tmp_path):
         ("extends: [goal]\nbenchmarks: 3", "a list of benchmarks is expected"),
         ("extends: [goal]\nbenchmarks: [digits2]", "unknown benchmark 'digits2' (did you mean"),
         ("benchmarks: [digits201]", "it chooses from what a file extends"),
+        (
+            "extends: [goal]\nstudies: {goal_table3: null}",
+            "unknown entry of studies to take away 'goal_table3' (did you mean",
+        ),
     ],
 )
 def test_faults_of_what_a_scale_extends(tmp_path, text, words):

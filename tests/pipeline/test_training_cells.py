@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from dagnas.benchmarks.oneshot import score_table
@@ -96,6 +97,16 @@ def test_the_cell_of_the_best_signal_is_trained(trace):
 def test_what_a_trace_lacks_is_told(trace, given, message):
     with pytest.raises(DagnasError, match=message):
         job(trace=trace, **given).architecture()
+
+
+def test_a_trial_without_a_signal_has_no_best_cell(trace):
+    table = pq.read_table(trace)
+    signals = pa.array([None, None, None, 90.0, None, None], pa.float64())
+    write_parquet(table.set_column(2, "signal", signals), trace)
+    with pytest.raises(DagnasError, match=r"--trial 0: .* has no evaluation with a signal"):
+        job(trace=trace).architecture()
+    assert job(trace=trace, step=1).architecture() == "b"
+    assert job(trace=trace, trial=1).architecture() == "d"
 
 
 def test_neither_text_nor_trace_is_refused():

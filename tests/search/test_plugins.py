@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from dagnas import plugins
+from dagnas import plugins, run
 from dagnas import registry as registries
 from dagnas.cli import main
 from dagnas.closure import closure, digest
@@ -131,13 +131,64 @@ def test_faults_of_plugins(workplace):
 )
 def test_a_setting_without_default_is_told_by_all_that_load_it(kind, code, workplace, capsys):
     (workplace / "bare.py").write_text(f"import dagnas\n{code}\n")
-    told = f"setting step of the {kind} 'bare' has no default: give it one in bare"
+    told = f"setting step of the {kind} 'bare' of bare has no default: give it one"
     search = "search --benchmark digits201 --method bare --set step=1 --trials 0:1 --out a.parquet"
     for words in ("list methods", f"{search} --budget-evaluations 2"):
         assert main([*words.split(), "--plugin", "bare.py"]) == 2
         assert told in capsys.readouterr().err
     with pytest.raises(DagnasError, match=f"mine.yaml: plugins: {told}"):
         scales.parse({"scale": "mine", "plugins": ["bare"], "studies": {}}, "mine.yaml")
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    {
+        "@method\ndef bare(space, rng):\n    yield": r"takes 0 positional .*; write @method\(\)",
+        "@method()\nclass bare:\n    pass": "the method 'bare' of bare is no function but <class",
+        "@method()\ndef bare(space, rng, k: int = 3):\n    yield": (
+            r"setting k of the method 'bare' of bare is positional: .* \(..., \*, k: int = 3\)"
+        ),
+        "@method()\ndef bare(space, rng, *, k: int = 'abc'):\n    yield": (
+            "setting k='abc' of method 'bare': Input should be a valid integer"
+        ),
+    }.items(),
+)
+def test_methods_that_cannot_be_called_or_set_are_refused(code, told, workplace, capsys):
+    (workplace / "bare.py").write_text(f"from dagnas import method\n{code}\n")
+    assert main(["list", "methods", "--plugin", "bare.py"]) == 2
+    assert re.search(told, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("    policies =", "    others ="), "policies, a mapping"),
+        ((r"policies = {.*}\n", "policies = {}\n"), "policies, a mapping"),
+        (("    space =", "    room ="), "space, a Space"),
+        (("def digest", "def hash"), "digest, a function"),
+        (('return "1"', "return 1"), "digest, a function that gives a text"),
+        (("def emulated", "def made_up"), "emulated, a function"),
+        (("def evaluate", "def weigh"), "evaluate, a function"),
+        (("return ChainBenchmark", "ChainBenchmark"), "name, a text; it is None"),
+        ((r"chain_benchmark\(data\)", "chain_benchmark()"), "its function has one argument"),
+    ],
+)
+def test_benchmarks_that_lack_something_are_refused(change, told, workplace, capsys):
+    wrong, number = re.subn(*change, (workplace / "my_benchmark.py").read_text(), count=1)
+    assert number == 1
+    (workplace / "wrong.py").write_text(wrong)
+    words = "search --plugin wrong --benchmark chain_benchmark --method random_search --trials 0:1"
+    for policy in ([], ["--policy", "goal"]):
+        assert main([*words.split(), *policy, "--out", "a.parquet"]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("dagnas: the benchmark 'chain_benchmark' of wrong")
+        assert told in error
+    assert not Path("a.parquet").exists()
+
+
+def test_an_object_that_is_no_benchmark_is_refused_in_python():
+    with pytest.raises(DagnasError, match="the benchmark lacks name, a text; it is None"):
+        run("random_search", None)
 
 
 def test_a_file_is_taken_for_the_module_that_it_is(workplace, capsys):

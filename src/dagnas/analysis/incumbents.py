@@ -38,11 +38,13 @@ def incumbent(
     """Position of the best signal up to each evaluation, the earliest of equals; shape (steps,).
 
     Where trainings have different lengths, ``epochs``, a longer one is better than any shorter
-    one, as in Hyperband.
+    one, as in Hyperband. An evaluation without a signal, NaN, is worse than any other.
     """
+    failed = np.isnan(signal)
+    signal = np.where(failed, -np.inf, signal)
     if epochs is not None:
         # Places in order of (epochs, signal), equal for equals.
-        pairs = np.stack([epochs, signal], axis=1)
+        pairs = np.stack([np.where(failed, 0, epochs), signal], axis=1)
         signal = np.unique(pairs, axis=0, return_inverse=True)[1].astype(np.float64)
     before = np.concatenate([[-np.inf], np.maximum.accumulate(signal)[:-1]])
     return np.maximum.accumulate(np.where(signal > before, np.arange(len(signal)), 0))

@@ -194,7 +194,11 @@ def _read(path: Path) -> pd.DataFrame:
     trace = read_trace(path)
     for field in trace_schema(trace.column_names):
         found = trace.schema.field(field.name).type
-        if found != field.type:
+        if found == pa.large_string() and field.type == pa.string():
+            # That is how pandas writes texts.
+            place = trace.column_names.index(field.name)
+            trace = trace.set_column(place, field, trace[field.name].cast(field.type))
+        elif found != field.type:
             raise DagnasError(
                 f"{path} is no trace: its column {field.name} is of type {found}, not {field.type}"
             )

@@ -53,6 +53,8 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what is found; 1 if something is wrong."""
+    from dagnas.benchmarks import BENCHMARKS
+    from dagnas.benchmarks.simple import simple_entry
     from dagnas.errors import DagnasError
     from dagnas.tables.simple import SimpleTable, read_description
 
@@ -71,6 +73,9 @@ def run(options: argparse.Namespace) -> int:
     print(f"coverage: {_coverage(table)}")
     print(f"best: {_best(table)}")
     if not faults:
+        entry = simple_entry(str(options.file))
+        BENCHMARKS.add(entry.name, entry)
+        entry.open(options.file.parent)
         print(f"it is a benchmark: --plugin {options.file} --benchmark {options.file.stem}")
     return 1 if faults else 0
 

@@ -84,6 +84,8 @@ def run(options: argparse.Namespace) -> None:
 def _asked(options: argparse.Namespace) -> tuple[str, Sequence[str], Tables]:
     """Name of the scale, papers, and tables of the results that it has."""
     from dagnas.papers.claims.check import Tables
+    from dagnas.papers.result import results
+    from dagnas.pipeline import scales
 
     given = [options.scale, options.papers, options.have]
     if given != [None, None, None]:
@@ -92,10 +94,19 @@ def _asked(options: argparse.Namespace) -> tuple[str, Sequence[str], Tables]:
         for paper in options.papers:
             if paper not in PAPERS:
                 raise unknown("paper", paper, PAPERS)
+        known = [f"{paper}/{item}" for paper, items in PAPERS.items() for item in items]
+        for result in options.have:
+            if result not in known:
+                raise unknown("result", result, known)
+        _check_folder(options.results)
         return options.scale, options.papers, Tables(options.results, options.have)
-    from dagnas.papers.result import results
-    from dagnas.pipeline import scales
-
     scale = scales.load(options.config)
+    if options.results:
+        _check_folder(options.results)
     folder = options.results or scale.results
     return scale.scale, scale.papers, Tables(folder, results(scale))
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise DagnasError(f"--results {folder}: no such folder")

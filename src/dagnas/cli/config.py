@@ -65,8 +65,9 @@ def keys() -> str:
     from dagnas.pipeline.scales import Scale
 
     # Two kinds may be made from one section.
-    sections = dict.fromkeys(part for kind in all_kinds() for part in kind.sections.values())
-    parts: list[type[BaseModel]] = [Scale, *(model for part in sections for model in models(part))]
+    sections = {name: part for kind in all_kinds() for name, part in kind.sections.items()}
+    parts: list[tuple[str, type[BaseModel]]] = [("", Scale)]
+    parts += [(name, model) for name, part in sections.items() for model in models(part)]
     return "# Keys of scale files\n\n" + (
         "Written by `dagnas config keys`. Keys that are not required may be left out. Values are "
         "read as YAML 1.2 has them: `on` and `2001-02-03` are texts, and what would be another "
@@ -76,7 +77,7 @@ def keys() -> str:
         "holds what their studies and these files hold, but for what it says otherwise itself. "
         "Mappings are merged key by key, lists and other values replaced, and `null` takes a key "
         "away. With `benchmarks`, a list, it takes over only what is on these benchmarks.\n\n"
-        + "\n".join(_table(part) for part in parts)
+        + "\n".join(_table(*part) for part in parts)
     )
 
 
@@ -89,7 +90,7 @@ def models(annotation: Any) -> list[type[BaseModel]]:
     return [model for part in typing.get_args(annotation) for model in models(part)]
 
 
-def _table(part: type[BaseModel]) -> str:
+def _table(section: str, part: type[BaseModel]) -> str:
     heads = ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
     described = part.model_json_schema()["properties"]
     # A row is one line, however many the docstring has.
@@ -98,7 +99,9 @@ def _table(part: type[BaseModel]) -> str:
         f"| {' '.join((field.description or '').split())} |"
         for key, field in part.model_fields.items()
     ]
-    return "\n".join([f"## {part.__name__}", "", part.__doc__ or "", "", *heads, *rows, ""])
+    about = f"An entry of `{section}`. " if section else ""
+    about += part.__doc__ or ""
+    return "\n".join([f"## {part.__name__}", "", about, "", *heads, *rows, ""])
 
 
 def _default(field: FieldInfo) -> str:

@@ -140,6 +140,8 @@ def _describe_generated(space: GeneratorSpace, options: argparse.Namespace) -> N
                 f"--{name}: networks of {space.name} have what --budget, --sample and --cell say"
             )
     sample, budget = options.sample or 0, BUDGET if options.budget is None else options.budget
+    if sample < 0:
+        raise DagnasError(f"--sample {sample}: the number of a network, from 0 on")
     shape, vector = NetworkShape(), space.from_str([options.cell])
     drawn, plan = plan_generated(space, vector, sample, shape, budget)
     stages = {about["stage"]: f"top{node}" for node, about in drawn.nodes.items()}

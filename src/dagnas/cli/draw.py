@@ -72,12 +72,25 @@ def _draw_table(options: argparse.Namespace) -> None:
     if options.space is not None or options.cell is not None:
         raise DagnasError("draw takes a table or --space and --cell, not both")
     table = options.table.absolute()
-    result = declaration(f"{table.parent.name}/{table.stem}")
+    try:
+        result = declaration(f"{table.parent.name}/{table.stem}")
+    except DagnasError:
+        if not table.is_file():
+            raise DagnasError(f"{options.table}: No such file or directory") from None
+        raise
     folder = options.out or options.table.parent
     stem = folder / table.stem
     kinds = ("svg", "png") if options.note is None else ("svg", "png", "md")
     with writing(*(stem.with_suffix(f".{kind}") for kind in kinds), by="draw"):
-        paths = draw(result, read_table(options.table), stem, options.note, options.style)
+        found = read_table(options.table)
+        try:
+            paths = draw(result, found, stem, options.note, options.style)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            raise DagnasError(
+                f"{options.table} cannot be drawn as {table.parent.name}/{table.stem}: of its "
+                f"{len(found)} rows some are missing or hold other values than `dagnas tabulate` "
+                f"writes ({type(error).__name__}: {error})"
+            ) from error
     print(*paths, sep="\n")
 
 

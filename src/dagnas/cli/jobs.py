@@ -89,14 +89,19 @@ def run_job(job: type[Job], suffix: str, options: argparse.Namespace) -> None:
 
 def _completed(job: Job, data: Path) -> Job:
     """Job as described; a search without a policy is given the benchmark's usual one."""
+    from dagnas.benchmarks import BENCHMARKS
     from dagnas.benchmarks.built import find_benchmark
+    from dagnas.benchmarks.checked import open_benchmark
     from dagnas.benchmarks.usual import usual_policy
     from dagnas.pipeline.kinds.search import SearchJob
 
-    if not isinstance(job, SearchJob) or "policy" in job.model_fields_set:
+    if not isinstance(job, SearchJob):
         return job
-    benchmark = find_benchmark(job.benchmark, data).open(data)
-    return job.model_copy(update={"policy": usual_policy(benchmark)})
+    given = "policy" in job.model_fields_set
+    if given and not BENCHMARKS.added(job.benchmark):
+        return job
+    benchmark = open_benchmark(find_benchmark(job.benchmark, data), data)
+    return job if given else job.model_copy(update={"policy": usual_policy(benchmark)})
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:

@@ -200,6 +200,7 @@ def _inherited(path: Path, above: tuple[Path, ...] = (), seen: list[Path] | None
             raise DagnasError(f"{path}: extends: {unknown('paper', name, paper_names())}")
         base = merged(base, found)
     benchmarks = raw.pop("benchmarks", None)
+    _check_removals(path, base, raw)
     if benchmarks is not None:
         if not isinstance(benchmarks, list) or not benchmarks:
             raise DagnasError(f"{path}: benchmarks: a list of benchmarks is expected")
@@ -211,6 +212,16 @@ def _inherited(path: Path, above: tuple[Path, ...] = (), seen: list[Path] | None
         base = _on(benchmarks, base)
     whole: dict[str, Any] = merged(base, raw)
     return whole
+
+
+def _check_removals(path: Path, base: Mapping[str, Any], raw: Mapping[str, Any]) -> None:
+    """Check that entries that a scale file takes away are there."""
+    for section, entries in raw.items():
+        known = base.get(section)
+        for name, entry in entries.items() if isinstance(entries, dict) else ():
+            if entry is None and isinstance(known, dict) and name not in known:
+                error = unknown(f"entry of {section} to take away", name, known)
+                raise DagnasError(f"{path}: {error}")
 
 
 def _used(scale: dict[str, Any]) -> set[str]:
@@ -308,6 +319,10 @@ def parse(raw: Mapping[str, Any], source: str, part: bool = False) -> Scale:
             extensions.load(modules)
         except DagnasError as error:
             raise DagnasError(f"{source}: plugins: {error}") from error
+    known = ["extends", "benchmarks", *scale_type().model_fields]
+    for key in raw:
+        if key not in known:
+            raise DagnasError(f"{source}: {unknown('key', str(key), known)}")
     try:
         return scale_type().model_validate(raw, context={"part": part})
     except ValidationError as error:

@@ -395,6 +395,7 @@ def _read(path: Path, names: Sequence[str]) -> tuple[dict[str, list[Any]], list[
     """Values of some columns of a file by name, as they are there, and the place of each row."""
     if path.suffix == ".parquet":
         table = read_parquet(path, list(dict.fromkeys(names)))
+        _check_once(path, table.column_names, names)
         columns = {name: table[name].to_pylist() for name in table.column_names}
         return columns, [f"row {number}" for number in range(table.num_rows)]
     try:
@@ -405,6 +406,7 @@ def _read(path: Path, names: Sequence[str]) -> tuple[dict[str, list[Any]], list[
                 raise DagnasError(
                     f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(known)}"
                 )
+            _check_once(path, known, names)
             rows, places = [], []
             for row in lines:
                 if None in row:
@@ -431,3 +433,8 @@ def _floats(values: Sequence[Any]) -> tuple[Values, dict[int, str]]:
         except (TypeError, ValueError):
             said[place] = str(value)
     return found, said
+
+
+def _check_once(path: Path, known: Sequence[str], names: Sequence[str]) -> None:
+    if twice := [name for name in names if list(known).count(name) > 1]:
+        raise DagnasError(f"{path} has the column {twice[0]} more than once")

@@ -195,6 +195,10 @@ class TrainJob(Job, Training):
             raise DagnasError(f"--trial {self.trial}: {self.trace} has the trials {trials}")
         step = self.step
         if step is None:
+            if steps["signal"].isna().all():
+                raise DagnasError(
+                    f"--trial {self.trial}: {self.trace} has no evaluation with a signal in it"
+                )
             step = int(incumbent(steps["signal"].to_numpy(), steps["epochs"].to_numpy())[-1])
         if step >= known:
             raise DagnasError(f"--step {step}: the trial has {known} evaluations, from 0 on")
