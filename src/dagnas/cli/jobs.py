@@ -30,7 +30,7 @@ def add_job(commands: _SubParsersAction[argparse.ArgumentParser], name: str) -> 
     kind, job = job_commands()[name]
     parser = commands.add_parser(
         name,
-        help=kind.title,
+        help=kind.title if kind.jobs == (job,) else _first_line(job),
         description=kind.about,
         epilog=f"examples:\n{kind.examples.strip(chr(10))}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -55,6 +55,12 @@ def add_job(commands: _SubParsersAction[argparse.ArgumentParser], name: str) -> 
         "it results are the same bytes on every x86-64 machine with AVX2",
     )
     parser.set_defaults(run=lambda options: run_job(job, suffix, options))
+
+
+def _first_line(job: type[Job]) -> str:
+    """What tells a command from others of its kind."""
+    line = (job.__doc__ or "").partition("\n")[0].removesuffix(".")
+    return line[:1].lower() + line[1:]
 
 
 def run_job(job: type[Job], suffix: str, options: argparse.Namespace) -> None:
