@@ -1,6 +1,8 @@
 """Scale files: what is refused, in which words, and which jobs follow from what is accepted."""
 
 import argparse
+import json
+import re
 from pathlib import Path
 
 import pydantic
@@ -184,6 +186,19 @@ def test_trials_of_a_job_may_be_the_studys_own(tmp_path):
     text = GOOD.replace("budget_seconds", "trials_per_job: 3, budget_seconds")
     names = list(scales.load(written(tmp_path, text)).jobs("search"))
     assert [name for name in names if "half" in name] == ["s/half/0000-0003", "s/half/0003-0005"]
+
+
+@pytest.mark.parametrize(
+    ("section", "more"), [("supernets", {}), ("trainings", {"cell": "|nor_conv_3x3~0|"})]
+)
+def test_images_that_are_neither_known_nor_a_file(section, more, tmp_path):
+    entry = {"space": "nasbench201", "images": "digitz", **more}
+    text = f"scale: mine\ntrials: 1\npapers: []\n{section}: {{one: {json.dumps(entry)}}}\n"
+    known = re.escape("unknown images 'digitz' (did you mean 'digits'?)")
+    with pytest.raises(DagnasError, match=rf"{section}\.one: {known}.*, or a file .npz"):
+        scales.check(scales.load(written(tmp_path, text)))
+    scale = scales.load(written(tmp_path, text.replace("digitz", "mine.npz")))
+    assert scale.section(section)["one"].images == "mine.npz"
 
 
 def test_more_jobs_than_can_be_planned(tmp_path):

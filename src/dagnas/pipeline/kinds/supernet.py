@@ -12,6 +12,7 @@ from dagnas.benchmarks import BENCHMARKS
 from dagnas.benchmarks.deferred import supernet_entry
 from dagnas.benchmarks.norms import Statistics
 from dagnas.errors import DagnasError
+from dagnas.pipeline.images import check_images
 from dagnas.pipeline.job import Job
 from dagnas.pipeline.kind import Kind
 from dagnas.pipeline.sections import BenchmarkName, Count, Section
@@ -216,6 +217,15 @@ def read_scores(path: Path) -> TabularBenchmark:
     return open_scores(path.stem, path)
 
 
+def check_values(scale: Scale) -> None:
+    """Check that images are known or a file's."""
+    for name, entry in scale.section("supernets").items():
+        try:
+            check_images(entry.images)
+        except DagnasError as error:
+            raise DagnasError(f"supernets.{name}: {error}") from error
+
+
 supernet = Kind(
     name="supernet",
     module=__name__,
@@ -242,6 +252,7 @@ supernet = Kind(
     plan=plan_supernets,
     read=read,
     sections={"supernets": Supernet},
+    check_values=check_values,
     register=register,
     beside=(CURVE,),
 )

@@ -12,6 +12,7 @@ from pydantic import Field, NonNegativeInt, model_validator
 from dagnas.errors import DagnasError, unknown
 from dagnas.networks import NETWORKS
 from dagnas.networks.shape import Few
+from dagnas.pipeline.images import check_images
 from dagnas.pipeline.job import Job
 from dagnas.pipeline.kind import Kind
 from dagnas.pipeline.sections import Section
@@ -291,6 +292,7 @@ def check_values(scale: Scale) -> None:
     """Check that architectures can be read and become networks of the sizes asked for."""
     for name, entry in scale.section("trainings").items():
         try:
+            check_images(entry.images)
             family = NETWORKS.get(entry.space)
             if isinstance(entry.cell, str):
                 family.read(entry.cell)
