@@ -409,19 +409,19 @@ def test_the_claim_of_path_gp_follows_from_how_far_others_are_behind(tmp_path, b
 @pytest.mark.parametrize(
     ("finished", "counted", "status"),
     [
-        (20, 15.0, "reproduced"),
-        (20, 60.0, "not reproduced"),
+        (50, 15.0, "reproduced"),
+        (50, 60.0, "not reproduced"),
         # A trial that is stopped is counted up to there, and hides no failure.
-        (19, 60.0, "not reproduced"),
-        (19, 15.0, "undecided"),
+        (49, 60.0, "not reproduced"),
+        (49, 15.0, "undecided"),
         (0, 300.0, "not reproduced"),
     ],
 )
 def test_the_bar_of_path_gp_counts_trials_that_are_stopped(tmp_path, finished, counted, status):
-    row = {"benchmark": "nasbench201", "aim": "best", "method": "path_gp", "n": 20}
-    row |= {"finished": finished, "mean": counted if finished == 20 else None}
+    row = {"benchmark": "nasbench201", "aim": "best", "method": "path_gp", "n": 50}
+    row |= {"finished": finished, "mean": counted if finished == 50 else None}
     row |= {"restricted_mean": counted, "se": 1.0 if finished else 0.0}
-    row |= {"restricted_to": None if finished == 20 else 300}
+    row |= {"restricted_to": None if finished == 50 else 300}
     (tmp_path / "leaderboard").mkdir()
     pd.DataFrame([row]).to_csv(tmp_path / "leaderboard/best.csv", index=False)
     tables = Tables(tmp_path, ["leaderboard/best"])
