@@ -138,6 +138,16 @@ def test_show_tells_what_a_trace_holds(data, tmp_path, capsys):
     assert "lacks the columns" in capsys.readouterr().err
 
 
+def test_every_command_has_a_line_of_its_own(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    _, _, listed = capsys.readouterr().out.partition("COMMAND\n")
+    text = re.sub(r"\n {10,}", " ", listed.partition("\n\n")[0])
+    lines = [line.split(maxsplit=1)[1] for line in text.splitlines()]
+    assert len(lines) > 20
+    assert len(set(lines)) == len(lines)
+
+
 @pytest.mark.parametrize(
     "damage",
     [

@@ -53,8 +53,6 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what is found; 1 if something is wrong."""
-    from dagnas.benchmarks import BENCHMARKS
-    from dagnas.benchmarks.simple import simple_entry
     from dagnas.errors import DagnasError
     from dagnas.tables.simple import SimpleTable, read_description
 
@@ -73,10 +71,7 @@ def run(options: argparse.Namespace) -> int:
     print(f"coverage: {_coverage(table)}")
     print(f"best: {_best(table)}")
     if not faults:
-        entry = simple_entry(str(options.file))
-        BENCHMARKS.add(entry.name, entry)
-        entry.open(options.file.parent)
-        print(f"it is a benchmark: --plugin {options.file} --benchmark {options.file.stem}")
+        _print_usable(options.file)
     return 1 if faults else 0
 
 
@@ -92,8 +87,19 @@ def _check_built(path: Path) -> int:
         + (f" of {part}" if part else "")
     )
     print(f"signal: {policy.signal}" + (f"; {policy.note}" if policy.note else ""))
-    print(f"it is a benchmark: --plugin {path} --benchmark {path.stem}")
+    _print_usable(path)
     return 0
+
+
+def _print_usable(path: Path) -> None:
+    """Say how it is used, once it can be: its name may be taken, or its rows too few."""
+    from dagnas.benchmarks import BENCHMARKS
+    from dagnas.benchmarks.simple import simple_entry
+
+    entry = simple_entry(str(path))
+    BENCHMARKS.add(entry.name, entry)
+    entry.open(path.parent)
+    print(f"it is a benchmark: --plugin {path} --benchmark {path.stem}")
 
 
 def _print(title: str, faults: list[Fault]) -> None:

@@ -98,13 +98,16 @@ def _completed(job: Job, data: Path) -> Job:
     from dagnas.benchmarks import BENCHMARKS
     from dagnas.benchmarks.built import find_benchmark
     from dagnas.benchmarks.checked import open_benchmark
+    from dagnas.benchmarks.described import is_table
     from dagnas.benchmarks.usual import usual_policy
     from dagnas.pipeline.kinds.search import SearchJob
 
     if not isinstance(job, SearchJob):
         return job
     given = "policy" in job.model_fields_set
-    if given and not BENCHMARKS.added(job.benchmark):
+    # What only the search would notice is told of a plug-in's code; a table checks itself.
+    code = BENCHMARKS.added(job.benchmark) and not is_table(BENCHMARKS.module(job.benchmark))
+    if given and not code:
         return job
     benchmark = open_benchmark(find_benchmark(job.benchmark, data), data)
     return job if given else job.model_copy(update={"policy": usual_policy(benchmark)})
