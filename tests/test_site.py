@@ -24,7 +24,7 @@ from dagnas.papers import PAPERS
 from dagnas.search import METHODS
 
 pytest.importorskip("mkdocs", reason="needs the extra 'browser'")
-from website import committed, links, pages, pictures, reference
+from website import committed, hooks, links, pages, pictures, reference
 
 ROOT = Path(__file__).parents[1]
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|none~1|nor_conv_1x1~2|"
@@ -282,6 +282,12 @@ def test_paths_of_small_pictures_are_short():
     svg = '<path id="a1.2345" d="M 10.123 -0.96 \nL 3 4.0001 \nz\n" style="width: 1.4567"/>'
     short = '<path id="a1.2345" d="M 10.1 -1L 3 4z\n" style="width: 1.4567"/>'
     assert pictures.compact(svg) == short
+
+
+def test_pages_are_not_indented_but_what_they_quote_is():
+    page = "<p>\n    a\n\n  b </p>\n  <pre><code>if c:\n    d\n</code></pre>\n  <p>e</p>"
+    short = "<p>\na\nb </p>\n<pre><code>if c:\n    d\n</code></pre>\n<p>e</p>"
+    assert hooks.on_post_page(page, page=None, config=None) == short
 
 
 @pytest.mark.slow

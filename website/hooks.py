@@ -5,6 +5,7 @@ Nothing that is made here is written into the repository: all of it exists in th
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ from website.pictures import CellPictures, small  # noqa: E402
 
 #: Files of the repository by their pages, where these are not in docs/.
 _origins: dict[str, str] = {}
+#: Line breaks with the blanks about them, and first the parts of a page where these count.
+_BREAKS = re.compile(r"(<(pre|textarea|script|style)\b.*?</\2>)|\s*\n\s*", re.DOTALL)
 #: Pages left out of the search: those with a search of their own or whose texts other pages have,
 #: and large ones of internals.
 UNSEARCHED = (
@@ -159,6 +162,11 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
     if origin is not None:
         markdown = links.rewrite(markdown, origin, links.page_of, uri)
     return pages.filled(markdown)
+
+
+def on_post_page(output: str, *, page: Page, config: MkDocsConfig) -> str:
+    """Leave out the indentation of a page, a sixth of it."""
+    return _BREAKS.sub(lambda found: found[1] or "\n", output)
 
 
 def on_post_build(config: MkDocsConfig) -> None:
