@@ -471,6 +471,7 @@ def test_dvc_keeps_all_that_the_desk_makes():
     for kind in ("supernet", "scores"):
         made |= set(map(str, scale.paths(kind)))
     made |= {f"data/{name}.parquet" for name in scale.section("tables")}
+    made |= {str(path.parent) for path in scale.paths("table_part")}
     made |= {str(path.with_suffix(".curve.parquet")) for path in scale.paths("supernet")}
     # The store that travels with the repository has all that is expensive, and no table of others.
     assert cached == made | {"results/desk/provenance.json"}

@@ -18,6 +18,9 @@ stages:
     matrix: {kind: [traces, rankings]}
     cmd: "true"
     outs: ["results/desk/${item.kind}": {persist: true}]
+  parts:
+    cmd: "true"
+    outs: [data/parts/own: {persist: true}]
   notes:
     cmd: "true"
     outs: [results/desk/provenance.json: {persist: true}]
@@ -29,6 +32,7 @@ TRACES = [f"results/desk/traces/s/m/{number}.parquet" for number in range(3)]
 CHECKPOINTS = [
     "results/desk/traces/s/m/.3.parquet.partial/0.parquet",
     "results/desk/traces/half.pt.part",
+    "data/parts/own/0-2.checkpoint/cell.parquet",
 ]
 
 
@@ -77,7 +81,7 @@ def project(tmp_path, monkeypatch):
 def test_what_is_here_is_kept_and_a_folder_never_shrinks_unsaid(project, tmp_path):
     done = keep()
     assert done.returncode == 0, done.stderr
-    assert "kept: artifacts@traces, notes;" in done.stdout
+    assert "kept: artifacts@traces, parts, notes;" in done.stdout
 
     # A clone gets it, the notes and what is half made too, so that it can go on there.
     clone = tmp_path / "clone"
@@ -96,7 +100,7 @@ def test_what_is_here_is_kept_and_a_folder_never_shrinks_unsaid(project, tmp_pat
         Path(half).unlink()
     make(*TRACES[2:], "results/desk/rankings/r.parquet")
     done = keep()
-    assert "kept: artifacts@traces, artifacts@rankings, notes;" in done.stdout, done.stderr
+    assert "kept: artifacts@traces, artifacts@rankings, parts, notes;" in done.stdout, done.stderr
 
     # Notes on what is not here stay; a trace that is gone has to be said to be.
     shutil.rmtree("results/desk/rankings")

@@ -62,7 +62,8 @@ def lacking(notes: Path) -> list[str]:
     said = json.loads(dvc("data", "status", "--granular", "--json"))
     changes = said.get("uncommitted", {})
     # A folder of which DVC has no list of files was never pulled. Checkpoints go when jobs end.
-    deleted = [path for path in changes.get("deleted", []) if ".part" not in path]
+    marks = (".part", ".checkpoint/")
+    deleted = [path for path in changes.get("deleted", []) if not any(m in path for m in marks)]
     paths = [*deleted, *changes.get("unknown", [])]
     outs = [Path(out.fspath) for stage in Repo().index.stages for out in stage.outs]
     here = [os.path.relpath(out) for out in outs if out.exists()]
