@@ -2,8 +2,8 @@
 
 One thread. The first table is of steps of single-path training: as a plain loop over the same
 supernet in PyTorch, with batches cut beforehand, and by the project's trainer, with its random
-streams, changes of images, curve and checkpoint. Both train the same number of cells drawn in the
-same way, in turns. The second is of scores of distinct cells of NAS-Bench-201: one at a time, of a
+streams, changes of images, curve and checkpoint. Both train the same cells, in turns: one cell takes
+three times as long as another. The second is of scores of distinct cells of NAS-Bench-201: one at a time, of a
 sample, and all of a set together. Weights are random; digits ship with scikit-learn, and images of
 CIFAR-10's shape are random.
 """
@@ -75,7 +75,8 @@ class Trained:
             nesterov=True,
         )
         x, y = self.images.batch(self.images.split.train[: recipe.batch_size])
-        cells = SinglePath(network, self._sharing, ()).draw(stream("bench", "cells"))
+        # Those that the trainer draws in its first epoch.
+        cells = SinglePath(network, self._sharing, ()).draw(stream("bench", "cells", 0))
         for _ in range(self.steps):
             loss = F.cross_entropy(network(x, next(cells)), y)
             optimizer.zero_grad()
