@@ -105,7 +105,7 @@ verify: smoke
 # the scale makes is there.
 report: $(READY)
 	mkdocs --version > /dev/null 2>&1 || python -m pip install --quiet --no-compile \
-	    --constraint $(CONSTRAINTS) --editable '.[dev,site]'
+	    --constraint $(CONSTRAINTS) --editable '.[dev]'
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 	snakemake --report results/$(SCALE)/report.html --config scale=$(SCALE) > build/report.log 2>&1 \
 	    || echo "Snakemake's own report was not made: build/report.log says why"

@@ -2,10 +2,10 @@
 
 One thread. The first table is of steps of single-path training: as a plain loop over the same
 supernet in PyTorch, with batches cut beforehand, and by the project's trainer, with its random
-streams, changes of images, curve and checkpoint. Both train the same cells, in turns: one cell takes
-three times as long as another. The second is of scores of distinct cells of NAS-Bench-201: one at a time, of a
-sample, and all of a set together. Weights are random; digits ship with scikit-learn, and images of
-CIFAR-10's shape are random.
+streams, changes of images, curve and checkpoint. Both train the same cells, in turns, since cells
+differ in their time. The second is of scores of distinct cells of NAS-Bench-201: one at a time, of
+a sample, and all of a set together. Weights are random; digits ship with scikit-learn, and images
+of CIFAR-10's shape are random.
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ TITLES = {
     "graph_search_space": "Graph search space",
     "nago": "NAGO",
     "digits201": "digits201",
+    "hardware": "Hardware",
     "leaderboard": "Leaderboard",
 }
 
